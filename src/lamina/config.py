@@ -1,0 +1,103 @@
+"""Configs: TOML to frozen, validated values. A variant lists only its differences (`extends`).
+
+An unknown key is an error with a suggestion; every config has a digest, which names run folders.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from lamina.errors import LaminaError
+from lamina.files import digest
+
+
+class Config(BaseModel):
+    """Base of all configs: frozen, every key known, no silent conversion from text to numbers."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    def to_json(self) -> dict[str, Any]:
+        """The config as plain JSON values, defaults included."""
+        return self.model_dump(mode="json")
+
+    @property
+    def digest(self) -> str:
+        """Twelve hex digits that change when any value changes."""
+        return digest(self.to_json())
+
+
+C = TypeVar("C", bound=Config)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file and what it ``extends`` (a path relative to it); its own keys win, tables merge.
+
+    Raises:
+        LaminaError: a file is missing, is not TOML, or extends itself.
+    """
+    return _read(path, ())
+
+
+def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
+    path = path.resolve()
+    if path in seen:
+        raise LaminaError(f"{seen[-1]} extends {path.name}, which extends it in turn: remove one `extends`")
+    try:
+        value = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        by = f" (extended by {seen[-1]})" if seen else ""
+        raise LaminaError(f"there is no config file {path}{by}") from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise LaminaError(f"{path} is not a TOML file: {error}") from error
+    base = value.pop("extends", None)
+    return value if base is None else merge(_read(path.parent / base, (*seen, path)), value)
+
+
+def merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """``base`` with ``changes`` laid over it: tables merge key by key, anything else is replaced."""
+    merged = dict(base)
+    for key, value in changes.items():
+        old = merged.get(key)
+        merged[key] = merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def load_config(path: Path, kind: type[C]) -> C:
+    """Read the config file at ``path`` (see `read_toml`) as a ``kind``.
+
+    Raises:
+        LaminaError: the file cannot be read, has an unknown key, or a value is not allowed.
+    """
+    return parse_config(read_toml(path), kind, str(path))
+
+
+def parse_config(value: dict[str, Any], kind: type[C], where: str) -> C:
+    """Validate plain values as a ``kind``; ``where`` says in errors where they came from."""
+    try:
+        return kind.model_validate(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            key = str(first["loc"][-1])
+            guess = difflib.get_close_matches(key, _known_keys(kind, first["loc"][:-1]), n=1)
+            hint = f"; did you mean {guess[0]!r}?" if guess else ""
+            raise LaminaError(f"{where}: unknown key {place!r}{hint}") from error
+        raise LaminaError(f"{where}: {place}: {first['msg']} (got {first['input']!r})") from error
+
+
+def _known_keys(kind: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:
+    """The keys that the table at ``place`` may have; those of all nested tables where it cannot be told."""
+    nested: list[str] = list(kind.model_fields)
+    for part in place:
+        field = kind.model_fields.get(str(part))
+        if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
+            continue
+        kind = field.annotation
+        nested = list(kind.model_fields)
+    return nested

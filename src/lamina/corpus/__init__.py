@@ -1,0 +1,1 @@
+"""Speech with time-aligned tiers, on lhotse manifests."""

@@ -1,0 +1,71 @@
+"""What all corpora are: utterances with a speaker and time-aligned tiers, on lhotse manifests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A labelled stretch of audio: ``[onset, offset)`` in samples at the corpus's sample rate."""
+
+    label: str
+    onset: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """One utterance.
+
+    Attributes:
+        id: unique in its corpus.
+        speaker: who speaks.
+        split: ``train``, ``dev``, ``test``, or empty where the corpus has no splits.
+        samples: its length at the corpus's sample rate.
+        text: what is said, empty where unknown.
+        tiers: segments by tier name (``phone``, ``syllable``, ``word``, …), sorted, without overlap; silence is
+            no segment.
+    """
+
+    id: str
+    speaker: str
+    split: str
+    samples: int
+    text: str
+    tiers: Mapping[str, tuple[Segment, ...]]
+
+
+class Corpus(Protocol):
+    """Utterances, in a fixed order, whose audio is read when asked for.
+
+    Attributes:
+        name: as people call it.
+        digest: changes when an utterance, its audio's length, its tiers or a split changes.
+        sample_rate: of all its audio and segments (Hz); files at other rates are resampled when read.
+    """
+
+    name: str
+    digest: str
+    sample_rate: int
+
+    def __len__(self) -> int:
+        """The number of utterances."""
+        ...
+
+    def utterances(self, split: str | None = None) -> Iterator[Utterance]:
+        """The utterances of a split (of all where None), in manifest order."""
+        ...
+
+    def read(self, utterance: Utterance, start: int = 0, stop: int | None = None) -> NDArray[np.float32]:
+        """The samples ``[start, stop)`` of an utterance, one channel, float32 in [-1, 1].
+
+        Raises:
+            LaminaError: the file is missing or does not decode.
+        """
+        ...

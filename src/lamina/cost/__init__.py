@@ -1,0 +1,1 @@
+"""Multiply-accumulates, throughput, memory: what each layer costs."""

@@ -1,0 +1,1 @@
+"""Encoders that say what each layer is and how fast it ticks."""

@@ -1,0 +1,79 @@
+"""Files are written beside their final place and renamed, so that no reader ever meets half a file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from lamina.errors import LaminaError
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a temporary sibling of ``path`` to write (file or folder); rename it into place on success.
+
+    On any exception the sibling is removed and ``path`` stays as it was.
+
+    Raises:
+        LaminaError: the folder cannot be written, or the disk is full.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield beside
+        if path.is_dir() and beside.is_dir():
+            shutil.rmtree(path)
+        beside.replace(path)
+    except OSError as error:
+        raise LaminaError(
+            f"cannot write {path}: {error.strerror or error}; check the permissions of the folder and the free "
+            "disk space, or choose another output folder"
+        ) from error
+    finally:
+        if beside.is_dir():
+            shutil.rmtree(beside, ignore_errors=True)
+        else:
+            beside.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write ``text`` as UTF-8 to ``path``, atomically."""
+    with replacing(path) as beside:
+        beside.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write ``value`` as indented JSON to ``path``, atomically."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        LaminaError: the file is missing or is not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise LaminaError(f"there is no file {path}") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise LaminaError(f"{path} is not valid JSON ({error}); it may be half-copied: copy it again") from error
+
+
+def digest(value: Any, *, length: int = 12) -> str:
+    """Return the first ``length`` hex digits of the SHA-256 of ``value``'s canonical JSON."""
+    canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:length]
+
+
+def file_digest(path: Path, *, length: int = 12) -> str:
+    """Return the first ``length`` hex digits of the SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:length]

@@ -1,0 +1,1 @@
+"""Masked unit prediction at one or several rates."""

@@ -1,0 +1,1 @@
+"""Frozen encoder, small head."""

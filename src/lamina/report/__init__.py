@@ -1,0 +1,1 @@
+"""Reads scores, nothing else (no torch): tables, plots, the page."""

@@ -1,0 +1,162 @@
+"""Run folders: everything about a run and nothing else.
+
+    <name>-<digest>/
+      run.json       format, name, resolved config, inputs, environment (versions, commit, machine)
+      log.jsonl      one JSON object a line: progress, losses, warnings
+      scores.jsonl   what was measured (`lamina.score`), where something was
+      …              what the run made: a corpus, units, a checkpoint, statistics
+      done           written last: the run is complete
+
+The digest is that of the config and of the runs it builds on, so a folder that is `done` never has to be made
+again, and a changed setting never meets an old result.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from lamina.errors import LaminaError
+from lamina.files import digest, read_json, write_json, write_text
+
+FORMAT = 1
+LIBRARIES = (
+    "lamina",
+    "torch",
+    "transformers",
+    "lhotse",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "soundfile",
+    "soxr",
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run folder.
+
+    Attributes:
+        folder: where it is.
+        config: the resolved config, plain JSON values.
+        inputs: the digests of what the run builds on, by name.
+    """
+
+    folder: Path
+    config: dict[str, Any]
+    inputs: dict[str, str]
+
+    @classmethod
+    def plan(cls, root: Path, name: str, config: dict[str, Any], inputs: Mapping[str, str] | None = None) -> Run:
+        """The run of this config under ``root``; nothing is written yet."""
+        inputs = dict(inputs or {})
+        return cls(root / f"{name}-{digest([config, inputs], length=8)}", config, inputs)
+
+    @classmethod
+    def read(cls, folder: Path) -> Run:
+        """Read the run in ``folder``.
+
+        Raises:
+            LaminaError: the folder is no run folder, or one of another version.
+        """
+        value = read_json(folder / "run.json")
+        if not isinstance(value, dict) or value.get("format") != FORMAT:
+            raise LaminaError(f"{folder} was written by another version of Lamina: make the run again")
+        return cls(folder, value["config"], value["inputs"])
+
+    @property
+    def digest(self) -> str:
+        """What names this run in the inputs of others."""
+        return digest([self.config, self.inputs])
+
+    @property
+    def done(self) -> bool:
+        """Whether the run is complete."""
+        return (self.folder / "done").is_file()
+
+    def start(self) -> None:
+        """Create the folder and write down what will run, and on what."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise LaminaError(
+                f"cannot create the run folder {self.folder}: {error.strerror}; choose another output folder"
+            ) from error
+        write_json(
+            self.folder / "run.json",
+            {
+                "format": FORMAT,
+                "name": self.folder.name,
+                "config": self.config,
+                "inputs": self.inputs,
+                "environment": environment(),
+            },
+        )
+
+    def log(self, **values: Any) -> None:
+        """Append one line to ``log.jsonl``."""
+        line = json.dumps({"time": round(time.time(), 3), **values}, ensure_ascii=False)
+        with (self.folder / "log.jsonl").open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+    def last_log(self) -> dict[str, Any]:
+        """The last line of the log; empty where there is none yet."""
+        try:
+            lines = (self.folder / "log.jsonl").read_bytes().splitlines()
+            value = json.loads(lines[-1]) if lines else {}
+        except (OSError, ValueError):
+            return {}
+        return value if isinstance(value, dict) else {}
+
+    def finish(self) -> None:
+        """Mark the run complete."""
+        write_text(self.folder / "done", "")
+
+
+def environment() -> dict[str, Any]:
+    """Versions, commit and machine: what a reader needs to run it again."""
+    versions = {}
+    for library in LIBRARIES:
+        try:
+            versions[library] = metadata.version(library)
+        except metadata.PackageNotFoundError:
+            continue
+    return {
+        "command": sys.argv,
+        "python": platform.python_version(),
+        "versions": versions,
+        "commit": _commit(),
+        "machine": {
+            "system": platform.platform(),
+            "processor": platform.machine(),
+            "cores": os.cpu_count(),
+            "threads": os.environ.get("OMP_NUM_THREADS", ""),
+        },
+    }
+
+
+def _commit() -> str:
+    """The commit of the checkout that Lamina runs from, with ``+`` where files are changed; empty outside one."""
+    here = Path(__file__).parent
+    try:
+        # --dirty also tells of changed files; a packaged Lamina is in no checkout.
+        told = subprocess.run(  # noqa: S603
+            ["git", "-C", str(here), "describe", "--always", "--dirty=+", "--exclude=*"],  # noqa: S607
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=10,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return told.stdout.strip()

@@ -1,0 +1,1 @@
+"""The instruments: arrays in, numbers out. They know nothing of speech."""

@@ -1,0 +1,1 @@
+"""The matched experiment: plan, run, conclude."""
