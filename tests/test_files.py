@@ -1,0 +1,81 @@
+"""Nothing is ever half-written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lamina.errors import LaminaError
+from lamina.files import digest, file_digest, read_json, replacing, write_json, write_text
+from lamina.runs import Run
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "value.json"
+    write_json(path, {"a": 1})
+
+    def write_half() -> None:
+        with replacing(path) as beside:
+            beside.write_text("half")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        write_half()
+    assert read_json(path) == {"a": 1}
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_folders_are_replaced_whole(tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    for name in ("old", "new"):
+        with replacing(folder) as beside:
+            beside.mkdir()
+            write_text(beside / name, name)
+    assert [each.name for each in folder.iterdir()] == ["new"]
+
+
+def test_an_unwritable_place_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(LaminaError, match=r"cannot write .*choose another output folder"):
+        write_text(tmp_path / "file" / "below.txt", "x")
+    with pytest.raises(LaminaError, match="cannot create the run folder"):
+        Run.plan(tmp_path / "file", "run", {}).start()
+
+
+def test_json_errors(tmp_path: Path) -> None:
+    with pytest.raises(LaminaError, match="there is no file"):
+        read_json(tmp_path / "absent.json")
+    (tmp_path / "cut.json").write_text('{"a":')
+    with pytest.raises(LaminaError, match="half-copied"):
+        read_json(tmp_path / "cut.json")
+
+
+def test_digests(tmp_path: Path) -> None:
+    assert digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
+    assert digest({"a": 1}) != digest({"a": 2})
+    (tmp_path / "x").write_bytes(b"abc")
+    assert file_digest(tmp_path / "x") == "ba7816bf8f01"
+
+
+def test_run_folders(tmp_path: Path) -> None:
+    run = Run.plan(tmp_path, "pretrain", {"seed": 0}, {"units": "abc"})
+    assert not run.done
+    assert run.folder.name.startswith("pretrain-")
+    assert run.folder != Run.plan(tmp_path, "pretrain", {"seed": 1}, {"units": "abc"}).folder
+    assert run.folder != Run.plan(tmp_path, "pretrain", {"seed": 0}, {"units": "abd"}).folder
+    run.start()
+    assert run.last_log() == {}
+    run.log(step=1, loss=2.5)
+    run.log(step=2, loss=1.5)
+    assert run.last_log()["step"] == 2
+    run.finish()
+    again = Run.read(run.folder)
+    assert again == run
+    assert again.done
+    assert again.digest == run.digest
+    environment = read_json(run.folder / "run.json")["environment"]
+    assert environment["versions"]["lamina"]
+    write_json(run.folder / "run.json", {"format": 0})
+    with pytest.raises(LaminaError, match="another version"):
+        Run.read(run.folder)

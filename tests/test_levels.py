@@ -1,0 +1,70 @@
+"""Imports point one way: a room imports only rooms below it, siblings never import each other."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).resolve().parents[1] / "src" / "lamina"
+LEVELS = {
+    "errors": 0, "files": 0, "grid": 0,
+    "config": 1, "score": 1, "runs": 1,
+    "stats": 2,
+    "corpus": 3, "encoders": 3,
+    "pretrain": 4, "analysis": 4, "probe": 4, "cost": 4, "report": 4,
+    "study": 5,
+    "cli": 6,
+}  # fmt: skip
+
+
+def imports(path: Path) -> set[str]:
+    """The modules of Lamina that a file imports anywhere, functions included."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            if node.module == "lamina":
+                found |= {f"lamina.{alias.name}" for alias in node.names}
+            elif node.module:
+                found.add(node.module)
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    return {name for name in found if name.split(".")[0] == "lamina"}
+
+
+def rooms() -> dict[Path, str]:
+    return {path: path.relative_to(SOURCE).parts[0].removesuffix(".py") for path in SOURCE.rglob("*.py")}
+
+
+def test_every_room_has_a_level() -> None:
+    assert set(rooms().values()) - {"__init__", "__main__"} == set(LEVELS)
+
+
+@pytest.mark.parametrize("path", sorted(set(rooms())), ids=lambda path: str(path.relative_to(SOURCE)))
+def test_imports_point_down(path: Path) -> None:
+    room = rooms()[path]
+    for name in imports(path):
+        parts = name.split(".")
+        if room == "__init__" or len(parts) < 2 or parts[1] == room:
+            continue
+        below = LEVELS[parts[1]] < LEVELS[room]
+        assert below or LEVELS[parts[1]] == LEVELS[room] <= 1, f"{room} must not import {name}"
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["lamina", "lamina.cli", "lamina.grid", "lamina.score", "lamina.report.page", "lamina.study.conclude"],
+)
+def test_light_modules_import_no_torch(module: str) -> None:
+    code = f"import sys, {module}; print([m for m in ('torch', 'transformers', 'lhotse') if m in sys.modules])"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "[]"
+
+
+def test_files_can_be_read_in_one_sitting() -> None:
+    long = {path.name: n for path in rooms() if (n := len(path.read_text(encoding="utf-8").splitlines())) > 400}
+    assert not long
