@@ -1,0 +1,112 @@
+"""How things look in every picture: a colour and a dash a model, a marker shape a frame period; numbers as text.
+
+Nothing is told by colour alone: models differ in dash too, frame periods in shape, and the strip below each
+picture says the period in words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+# Colours for a white page; page.css gives each its twin for a dark one (contrast at least 4.5 in both).
+COLOURS: tuple[str, ...] = ("#0b5fa5", "#b93c0b", "#00724f", "#94278a", "#806000", "#0b6f80", "#6b4226", "#475569")
+GREY = "#6b7280"
+Dash = tuple[float, tuple[float, ...] | None]
+# plotly's names and matplotlib's patterns of the same dashes.
+DASHES: tuple[tuple[str, Dash], ...] = (
+    ("solid", (0.0, None)),
+    ("12px,4px", (0.0, (6.0, 2.0))),
+    ("3px,3px", (0.0, (1.5, 1.5))),
+    ("10px,3px,2px,3px", (0.0, (5.0, 1.5, 1.0, 1.5))),
+    ("6px,3px", (0.0, (3.0, 1.5))),
+)
+# plotly's names, matplotlib's codes and a letter-like glyph of the same shapes.
+SHAPES = (
+    ("circle", "o", "●"),
+    ("square", "s", "■"),
+    ("diamond", "D", "◆"),
+    ("triangle-up", "^", "▲"),
+    ("triangle-down", "v", "▼"),
+    ("star", "*", "★"),
+    ("pentagon", "p", "⬟"),
+    ("cross", "P", "✚"),
+)
+
+MEASURES = {
+    "cca-mean": "CCA (mean)",
+    "cca-pwcca": "CCA (projection-weighted)",
+    "cca-svcca": "CCA (SVCCA)",
+    "mi-normalised": "mutual information / entropy",
+    "mi-corrected": "mutual information / entropy, corrected",
+    "mi-bits": "mutual information (bits)",
+    "probe-accuracy": "linear probe accuracy",
+    "majority-accuracy": "accuracy of the most frequent label",
+    "masked-accuracy": "masked-prediction accuracy",
+    "parameters": "parameters",
+    "macs": "MACs",
+    "macs-attention": "MACs with attention",
+    "speed": "speed",
+    "peak-memory": "peak memory",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """How the line of one model is drawn: ``colour`` indexes `COLOURS` (-1 is grey), ``dash`` `DASHES`."""
+
+    colour: int
+    dash: int
+
+    @property
+    def hex(self) -> str:
+        """The colour on white paper."""
+        return GREY if self.colour < 0 else COLOURS[self.colour]
+
+
+UNTRAINED = Line(-1, 1)
+REFERENCE = Line(-1, 0)
+NULL = Line(-1, 2)
+
+
+def lines(models: Sequence[str]) -> dict[str, Line]:
+    """A line a model, in order: the pairs of colour and dash repeat only after forty models."""
+    return {
+        model: Line(index % len(COLOURS), (index + index // len(COLOURS)) % len(DASHES))
+        for index, model in enumerate(models)
+    }
+
+
+def shapes(periods: Sequence[float]) -> dict[float, int]:
+    """An index into `SHAPES` a frame period, the finest first."""
+    return {period: index % len(SHAPES) for index, period in enumerate(sorted(set(periods)))}
+
+
+def measure_label(measure: str) -> str:
+    """The measure as people say it; its own name where no other is known."""
+    return MEASURES.get(measure, measure)
+
+
+def number(value: float) -> str:
+    """A ratio or a correlation as text: three decimals, a true minus sign; four significant digits above ten."""
+    text = f"{value:.3f}" if abs(value) < 10 else f"{value:.4g}"
+    return "0.000" if text == "-0.000" else text.replace("-", "−")
+
+
+def signed(value: float) -> str:
+    """A difference as text, its sign always shown."""
+    text = number(value)
+    return text if text.startswith("−") or text == "0.000" else "+" + text
+
+
+def period(value: float) -> str:
+    """A frame period as text, such as ``20 ms``."""
+    return f"{value:.4g} ms"
+
+
+def quantity(value: float, unit: str) -> str:
+    """A large number with its unit: ``431 G MAC`` for 4.31e11 MAC."""
+    for size, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= size:
+            return f"{value / size:.3g} {letter} {unit}".strip()
+    return f"{value:.3g} {unit}".strip()

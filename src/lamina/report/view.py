@@ -1,0 +1,223 @@
+"""From scores to pictures: which rows are curves, references, controls and nulls, and where blocks begin.
+
+Rows are told apart by their columns alone:
+
+- curves: ``tap`` is set and the measure is no cost; ``control`` is empty, ``untrained`` or ``shuffled``;
+- references: models with a single tap (mel, MFCC, units), drawn as level lines;
+- effects: ``unit`` is ``difference`` and ``model`` is ``effect:<factor>``;
+- costs: ``measure`` is one of `COSTS`; accuracy of masked prediction: ``masked-accuracy``.
+
+Where a model was trained with several seeds (several rows of one model at one tap), a point is their mean and its
+interval their range.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+
+from lamina.report.style import NULL, REFERENCE, UNTRAINED, Line, lines, measure_label
+from lamina.score import Score, Scores
+
+COSTS = ("parameters", "macs", "macs-attention", "speed", "peak-memory")
+MASKED = "masked-accuracy"
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One tap of one model in one picture; ``seeds`` rows were averaged."""
+
+    tap: str
+    depth: int
+    period_ms: float
+    value: float
+    low: float | None
+    high: float | None
+    n: int
+    seeds: int
+
+    @property
+    def block(self) -> str:
+        """The kind of block, the tap's name without rate and number: ``enc`` for ``enc20.3``."""
+        head = self.tap.split(".")[0]
+        return re.sub(r"\d+$", "", head) or head
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """One model in one picture; ``kind`` is ``model``, ``reference``, ``untrained`` or ``null``."""
+
+    model: str
+    kind: str
+    points: tuple[Point, ...]
+
+    @property
+    def best(self) -> Point:
+        """The point of the highest value (all drawn measures are better when higher)."""
+        return max(self.points, key=lambda point: point.value)
+
+    @property
+    def label(self) -> str:
+        """The model's name for a key."""
+        return (
+            f"{self.model} (untrained)"
+            if self.kind == "untrained" and "untrained" not in self.model
+            else self.model
+        )
+
+    @property
+    def runs(self) -> list[tuple[str, float, int, int]]:
+        """Stretches of taps in one block at one period: block, period, first and last depth."""
+        found: list[tuple[str, float, int, int]] = []
+        for point in self.points:
+            if found and found[-1][:2] == (point.block, point.period_ms):
+                found[-1] = (*found[-1][:3], point.depth)
+            else:
+                found.append((point.block, point.period_ms, point.depth, point.depth))
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """Everything measured by one measure against one target under the same rules."""
+
+    measure: str
+    target: str
+    protocol: str
+    support: str
+    split: str
+    curves: tuple[Curve, ...]
+    rows: Scores
+
+    @property
+    def title(self) -> str:
+        """What is measured against what."""
+        return f"{measure_label(self.measure)}, {self.target}" if self.target else measure_label(self.measure)
+
+    @property
+    def slug(self) -> str:
+        """A name for files and anchors."""
+        parts = (self.measure, self.target, self.protocol, self.support, self.split)
+        return re.sub(r"[^a-z0-9]+", "-", "-".join(part for part in parts if part).lower()).strip("-")
+
+    @property
+    def rules(self) -> str:
+        """Protocol, support and split in words."""
+        said = (f"protocol {self.protocol}", f"{self.support} support", f"split {self.split}")
+        have = (self.protocol, self.support, self.split)
+        return ", ".join(text for text, value in zip(said, have, strict=True) if value)
+
+    def of(self, *kinds: str) -> list[Curve]:
+        """The curves of these kinds, in order."""
+        return [curve for curve in self.curves if curve.kind in kinds]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """All that a page shows."""
+
+    pictures: tuple[Picture, ...]
+    effects: Scores
+    costs: Scores
+    masked: Scores
+    lines: dict[str, Line]
+    periods: tuple[float, ...]  # of the curves, the finest first
+
+    def line(self, curve: Curve) -> Line:
+        """How ``curve`` is drawn."""
+        return {"untrained": UNTRAINED, "reference": REFERENCE, "null": NULL}.get(curve.kind) or self.lines[
+            curve.model
+        ]
+
+
+def is_curve(row: Score) -> bool:
+    """Whether a row belongs to a layer-wise picture."""
+    return bool(row.tap) and row.unit != "difference" and row.measure not in (*COSTS, MASKED)
+
+
+def view(scores: Scores) -> View:
+    """Sort scores into pictures and tables.
+
+    Args:
+        scores: any rows; those of no known kind are only in the downloads.
+    """
+    groups: dict[tuple[str, str, str, str, str], list[Score]] = defaultdict(list)
+    for row in scores.select(is_curve):
+        groups[row.measure, row.target, row.protocol, row.support, row.split].append(row)
+    pictures = tuple(Picture(*key, _curves(rows), Scores(rows)) for key, rows in groups.items())
+    curves = [curve for picture in pictures for curve in picture.of("model", "untrained")]
+    periods = {point.period_ms for curve in curves for point in curve.points}
+    return View(
+        pictures,
+        scores.select(lambda row: row.unit == "difference" and row.model.startswith("effect:")),
+        scores.select(lambda row: row.measure in COSTS and row.unit != "difference"),
+        scores.select(lambda row: row.measure == MASKED and row.unit != "difference"),
+        lines(list(dict.fromkeys(curve.model for curve in curves if curve.kind == "model"))),
+        tuple(sorted(periods)),
+    )
+
+
+def _curves(rows: Iterable[Score]) -> tuple[Curve, ...]:
+    models: dict[tuple[str, str], dict[str, list[Score]]] = defaultdict(lambda: defaultdict(list))
+    for row in rows:
+        models[row.model, row.control][row.tap].append(row)
+    curves = []
+    for (model, control), taps in models.items():
+        kind = {"untrained": "untrained", "shuffled": "null"}.get(
+            control, "model" if len(taps) > 1 else "reference"
+        )
+        points = sorted((_point(found) for found in taps.values()), key=lambda point: point.depth)
+        curves.append(Curve(model, kind, tuple(points)))
+    return tuple(curves)
+
+
+def _point(rows: list[Score]) -> Point:
+    first = rows[0]
+    values = [row.value for row in rows]
+    low, high = (first.low, first.high) if len(rows) == 1 else (min(values), max(values))
+    value = sum(values) / len(values)
+    return Point(first.tap, first.depth, first.period_ms, value, low, high, first.n, len(rows))
+
+
+def null_band(picture: Picture) -> list[tuple[int, float, float]]:
+    """Depth, lowest and highest value with shuffled labels over all models with several taps (or all, if none)."""
+    nulls = [curve for curve in picture.of("null") if len(curve.points) > 1] or picture.of("null")
+    at: dict[int, list[float]] = defaultdict(list)
+    for curve in nulls:
+        for point in curve.points:
+            at[point.depth] += [value for value in (point.low, point.value, point.high) if value is not None]
+    return [(depth, min(values), max(values)) for depth, values in sorted(at.items())]
+
+
+def depth_range(picture: Picture) -> tuple[float, float]:
+    """The x axis: half a tap around all curves; a unit around nothing but references."""
+    depths = [point.depth for curve in picture.of("model", "untrained") for point in curve.points]
+    return (min(depths) - 0.5, max(depths) + 0.5) if depths else (-0.5, 0.5)
+
+
+def value_range(picture: Picture) -> tuple[float, float]:
+    """The y axis: from zero, or below where values are, to a little above the highest value or interval."""
+    values = [0.0]
+    for curve in picture.curves:
+        for point in curve.points:
+            values += [value for value in (point.low, point.value, point.high) if value is not None]
+    low, high = min(values), max(values)
+    return (low * 1.06 if low < 0 else 0.0, high * 1.08 if high > 0 else 1.0)
+
+
+def spread(places: list[float], least: float, bottom: float, top: float) -> list[float]:
+    """Move labels apart until neighbours are ``least`` away, inside [bottom, top] where there is room."""
+    order = sorted(range(len(places)), key=places.__getitem__)
+    moved = list(places)
+    for _ in range(60):
+        for below, above in pairwise(order):
+            gap = moved[above] - moved[below]
+            if gap < least:
+                moved[below] -= (least - gap) / 2
+                moved[above] += (least - gap) / 2
+        for index in order:
+            moved[index] = min(max(moved[index], bottom), top)
+    return moved
