@@ -1,0 +1,89 @@
+"""Intervals in seconds, as files give them, become segments in samples: the one place where that happens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from math import floor
+
+from lamina.corpus.corpus import Segment
+from lamina.errors import LaminaError
+
+Interval = tuple[str, float, float]  # label, onset and offset in seconds
+
+# What marks that nothing is said, in the tools and corpora that write alignments (MFA, PocketSphinx, Kaldi, TIMIT,
+# Buckeye, xlabel); compared without case. Such intervals are no segments.
+SILENCES = frozenset(
+    {
+        "",
+        "sil",
+        "sp",
+        "spn",
+        "nsn",
+        "pau",
+        "h#",
+        "epi",
+        "#",
+        "_",
+        "-",
+        ".",
+        "!sil",
+        "[sil]",
+        "(sil)",
+        "{sl}",
+        "{sil}",
+    }
+    | {"<eps>", "<sil>", "<s>", "</s>", "<p>", "<p:>", "<nib>", "<unk>", "[silence]", "[noise]", "++noise++"}
+)
+
+
+def silent(label: str) -> bool:
+    """Whether a label says that nothing is said (see `SILENCES`)."""
+    return label.strip().casefold() in SILENCES
+
+
+def at(seconds: float, sample_rate: int) -> int:
+    """The sample nearest to a time, halves upwards; 1e-6 keeps decimal halves (x.5 samples) from falling."""
+    return floor(seconds * sample_rate + 0.5 + 1e-6)
+
+
+def segments(intervals: Iterable[Interval], sample_rate: int, samples: int, where: str) -> tuple[Segment, ...]:
+    """The segments of a tier: sorted, silences left out, intervals shorter than half a sample too.
+
+    Boundaries may disagree by one sample (rounded times): an overlap that small goes to the later segment, an end
+    one sample after the audio is the audio's end.
+
+    Args:
+        intervals: label, onset, offset, in seconds.
+        sample_rate: of the samples (Hz).
+        samples: the length of the audio.
+        where: names the file in errors.
+
+    Raises:
+        LaminaError: an interval lies outside the audio, ends before it begins, or overlaps another.
+    """
+    made: list[Segment] = []
+    for label, start, end in sorted(intervals, key=lambda interval: (interval[1], interval[2])):
+        if silent(label):
+            continue
+        onset, offset = at(start, sample_rate), at(end, sample_rate)
+        said = f"{label!r} from {start:.4f} s to {end:.4f} s"
+        if offset < onset:
+            raise LaminaError(f"{where}: {said} ends before it begins")
+        if onset < 0 or offset > samples + 1:
+            raise LaminaError(
+                f"{where}: {said} lies outside the audio, which lasts {samples / sample_rate:.4f} s; the "
+                "alignment is of another file, or the audio was cut: align it again, or leave this utterance out"
+            )
+        if made and onset < made[-1].offset:
+            last = made.pop()
+            if onset < last.offset - 1:
+                raise LaminaError(
+                    f"{where}: {said} overlaps {last.label!r}, which ends at {last.offset / sample_rate:.4f} s; a "
+                    "tier must not overlap itself: mend the boundary, or put the speakers into tiers of their own"
+                )
+            if last.onset < onset:
+                made.append(Segment(last.label, last.onset, onset))
+        offset = min(offset, samples)
+        if onset < offset:
+            made.append(Segment(label.strip(), onset, offset))
+    return tuple(made)

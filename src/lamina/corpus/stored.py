@@ -1,0 +1,187 @@
+"""Audio that is read when asked for, at the corpus's sample rate, and the corpus made of such audio."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lamina.corpus.corpus import Utterance
+from lamina.errors import LaminaError
+
+SAMPLE_RATE = 16_000  # of every corpus that Lamina opens; speech encoders expect it
+
+
+def rescale(sample: int, rate: int, to: int) -> int:
+    """Where sample ``sample`` at ``rate`` lies at rate ``to``: the nearest sample, halves upwards, exactly."""
+    return (2 * sample * to + rate) // (2 * rate)
+
+
+def resample(wave: NDArray[np.float32], rate: int, to: int) -> NDArray[np.float32]:
+    """``wave`` (samples,) at rate ``to``, by soxr (HQ): ``rescale(len(wave), rate, to)`` samples."""
+    if rate == to:
+        return wave
+    import soxr
+
+    made: NDArray[np.float32] = soxr.resample(wave, rate, to, quality="HQ").astype(np.float32, copy=False)
+    length = rescale(len(wave), rate, to)
+    return made[:length] if len(made) >= length else np.pad(made, (0, length - len(made)))
+
+
+class Audio(Protocol):
+    """Where the audio of one utterance comes from."""
+
+    def read(self, sample_rate: int, start: int, stop: int) -> NDArray[np.float32]:
+        """Samples ``[start, stop)`` at ``sample_rate``.
+
+        Raises:
+            LaminaError: the audio is missing or does not decode.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class AudioFile:
+    """A stretch of an audio file.
+
+    Attributes:
+        path: WAV, FLAC, OGG or MP3.
+        rate: of the file (Hz).
+        start, samples: the stretch, in samples of the file.
+        channel: which channel; None for the mean of all.
+    """
+
+    path: Path
+    rate: int
+    start: int
+    samples: int
+    channel: int | None = None
+
+    def read(self, sample_rate: int, start: int, stop: int) -> NDArray[np.float32]:
+        """See `Audio.read`. A file at another rate is resampled whole, so that cutting changes nothing."""
+        if self.rate == sample_rate:
+            return self._decode(start, stop)
+        return resample(self._decode(0, self.samples), self.rate, sample_rate)[start:stop]
+
+    def _decode(self, start: int, stop: int) -> NDArray[np.float32]:
+        import soundfile
+
+        first, count = self.start + start, stop - start
+        try:
+            wave, _ = soundfile.read(self.path, frames=count, start=first, dtype="float32", always_2d=True)
+        except (soundfile.SoundFileError, OSError) as error:
+            raise LaminaError(_undecodable(self.path, error)) from error
+        if len(wave) != count:
+            raise LaminaError(
+                f"{self.path} ends after {first + len(wave)} samples, {first + count} were expected: it was cut "
+                "or replaced after the corpus was made; restore it, or make the corpus again"
+            )
+        one: NDArray[np.float32] = wave.mean(axis=1) if self.channel is None else wave[:, self.channel]
+        return np.ascontiguousarray(one)
+
+
+def audio_file(path: Path) -> tuple[AudioFile, int]:
+    """The whole of the file at ``path`` (its channels averaged), and its number of channels.
+
+    Raises:
+        LaminaError: the file is missing, does not decode, or holds no samples.
+    """
+    import soundfile
+
+    try:
+        info = soundfile.info(path)
+    except (soundfile.SoundFileError, OSError) as error:
+        raise LaminaError(_undecodable(path, error)) from error
+    if info.frames < 1:
+        raise LaminaError(f"{path} holds no audio: remove it from the corpus, or copy it again")
+    return AudioFile(path, int(info.samplerate), 0, int(info.frames)), int(info.channels)
+
+
+def _undecodable(path: Path, error: Exception) -> str:
+    if not path.exists():
+        return f"there is no audio file {path}: the manifest names it, so the corpus was moved or copied in part"
+    # libsndfile repeats the path before its reason.
+    return (
+        f"{path} does not decode as audio ({str(error).rsplit(': ', 1)[-1].strip()}): copy it again or remove it"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class CutAudio:
+    """The audio of a lhotse cut that is more than a stretch of one file: mixed, perturbed, from an archive."""
+
+    cut: Any
+
+    def read(self, sample_rate: int, start: int, stop: int) -> NDArray[np.float32]:
+        """See `Audio.read`."""
+        try:
+            wave = self.cut.load_audio()
+        except Exception as error:  # lhotse passes on whatever its many readers raise
+            raise LaminaError(f"lhotse cannot load the audio of cut {self.cut.id!r}: {error}") from error
+        one = wave.mean(axis=0, dtype=np.float32)
+        return resample(one, int(self.cut.sampling_rate), sample_rate)[start:stop]
+
+
+class StoredCorpus:
+    """A `Corpus` whose utterances are listed anew at each pass and whose audio is read when asked for.
+
+    Only ids and places of audio are kept in memory.
+
+    Args:
+        name: as people call it.
+        items: makes the utterances, with their audio, at every call the same.
+        notes: what a reader should know of how it was opened; the command line prints them.
+
+    Raises:
+        LaminaError: it holds no utterance, or two of the same id.
+    """
+
+    def __init__(
+        self, name: str, items: Callable[[], Iterable[tuple[Utterance, Audio]]], notes: Iterable[str] = ()
+    ) -> None:
+        self.name = name
+        self.sample_rate = SAMPLE_RATE
+        self.notes = tuple(notes)
+        self._items = items
+        self._audio: dict[str, Audio] = {}
+        running = hashlib.sha256(str(self.sample_rate).encode())
+        for utterance, audio in items():
+            if utterance.id in self._audio:
+                raise LaminaError(f"{name} has two utterances with the id {utterance.id!r}: rename or remove one")
+            self._audio[utterance.id] = audio
+            running.update(_canonical(utterance))
+        if not self._audio:
+            raise LaminaError(f"{name} holds no utterance: it is empty, or of a kind that Lamina does not read")
+        self.digest = running.hexdigest()[:12]
+
+    def __len__(self) -> int:
+        """The number of utterances."""
+        return len(self._audio)
+
+    def utterances(self, split: str | None = None) -> Iterator[Utterance]:
+        """The utterances of a split (of all where None), in manifest order."""
+        return (utterance for utterance, _ in self._items() if split is None or utterance.split == split)
+
+    def read(self, utterance: Utterance, start: int = 0, stop: int | None = None) -> NDArray[np.float32]:
+        """The samples ``[start, stop)`` of an utterance, one channel, float32 in [-1, 1].
+
+        Raises:
+            LaminaError: the file is missing or does not decode, or is shorter than it was.
+        """
+        stop = utterance.samples if stop is None else stop
+        if not 0 <= start <= stop <= utterance.samples:
+            raise ValueError(f"{utterance.id}: no samples [{start}, {stop}) in {utterance.samples}")
+        return self._audio[utterance.id].read(self.sample_rate, start, stop)
+
+
+def _canonical(utterance: Utterance) -> bytes:
+    """What a corpus's digest sees of an utterance."""
+    tiers = {name: [(s.label, s.onset, s.offset) for s in tier] for name, tier in sorted(utterance.tiers.items())}
+    values = [utterance.id, utterance.speaker, utterance.split, utterance.samples, utterance.text, tiers]
+    return json.dumps(values, separators=(",", ":"), ensure_ascii=False).encode()
