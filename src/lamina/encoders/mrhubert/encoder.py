@@ -1,0 +1,123 @@
+"""MRHubertEncoder: a model of the family as Lamina's encoder; and s3prl's list of its states."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from math import gcd, lcm
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from lamina.encoders.audio import checked_audio
+from lamina.encoders.encoder import States, Tap, find_taps
+from lamina.encoders.mrhubert.model import MRHubertModel, TransformerBlock
+from lamina.encoders.mrhubert.pretraining import MRHubertForPreTraining
+
+
+class MRHubertEncoder:
+    """An MR-HuBERT or HuBERT model of our own family, read one tap at a time.
+
+    Args:
+        model: the model, with or without its pretraining heads; it is put into evaluation mode.
+        name: as people call it.
+    """
+
+    def __init__(self, model: MRHubertModel | MRHubertForPreTraining, name: str) -> None:
+        body = model.mrhubert if isinstance(model, MRHubertForPreTraining) else model
+        self.model: MRHubertModel = body.eval()
+        self.name = name
+        self.sample_rate: int = self.model.config.sampling_rate
+        self._taps = self.model.config.taps
+        self.digest = model_digest(self.model)
+
+    @property
+    def taps(self) -> tuple[Tap, ...]:
+        """All taps, in the order of the data flow."""
+        return self._taps
+
+    @torch.no_grad()
+    def states(self, waves: Tensor, lengths: Tensor, taps: Sequence[str] | None = None) -> Iterator[States]:
+        """Yield the states at the asked taps; see `Encoder.states`."""
+        asked = {tap.name: tap for tap in find_taps(self, taps)}
+        waves, samples, counts = self.prepared(waves, lengths)
+        features = self.model.conv_features(waves, counts)
+        for stop in self.model.walk(features, counts):
+            tap = asked.pop(stop.name, None)
+            if tap is not None:
+                yield States.checked(stop.values.float(), samples, tap)
+            if not asked:
+                return
+
+    def prepared(self, waves: Tensor, lengths: Tensor) -> tuple[Tensor, list[int], Tensor | None]:
+        """The waves checked, normalised where the model wants it and on its device; their lengths, twice.
+
+        Returns:
+            The waves, the samples of each utterance, and the same as a tensor, None where no utterance is padded.
+
+        Raises:
+            LaminaError: the audio is not what an encoder accepts (see `checked_audio`).
+        """
+        least = max(tap.grid.least_samples for tap in self._taps)
+        waves, samples = checked_audio(waves, lengths, least, self.name)
+        if self.model.config.do_normalize:
+            waves = normalised(waves, samples)
+        counts = None if len(set(samples)) == 1 else torch.tensor(samples, device=self.model.device)
+        return waves.to(self.model.device, self.model.dtype), samples, counts
+
+
+def model_digest(model: MRHubertModel) -> str:
+    """Of the config and all weights: 12 hex digits."""
+    told = hashlib.sha256(model.config.to_json_string(use_diff=False).encode())
+    for key, value in sorted(model.state_dict().items()):
+        told.update(key.encode())
+        told.update(value.detach().cpu().contiguous().view(torch.uint8).numpy().data)
+    return told.hexdigest()[:12]
+
+
+def normalised(waves: Tensor, samples: Sequence[int]) -> Tensor:
+    """Each utterance with mean 0 and variance 1 over its own samples, zeros beyond.
+
+    1e-5 is added to the variance, as fairseq and s3prl do (transformers' feature extractor adds 1e-7).
+    """
+    out = torch.zeros_like(waves)
+    for row, wave, count in zip(out, waves, samples, strict=True):
+        row[:count] = functional.layer_norm(wave[:count], (count,))
+    return out
+
+
+def s3prl_states(encoder: MRHubertEncoder, waves: Tensor, lengths: Tensor) -> list[Tensor]:
+    """The list of states that s3prl's `multires_hubert` upstream shows, all at one common rate.
+
+    These are the input of every layer and the output of every block before the skip sums, coarse frames repeated
+    and all cut to the shortest. Two faults of s3prl are mended: frames are repeated period / gcd of all periods
+    times (s3prl's factors hold for ladders of equal ratios only), and upsamplers run in fairseq's order.
+
+    Returns:
+        (batch, frames, width) tensors; 15 of them for a base model.
+    """
+    waves, _, counts = encoder.prepared(waves, lengths)
+    model = encoder.model
+    periods = [block.grid.stride for block in model.plan]
+    scale = lcm(*(period.denominator for period in periods))
+    unit = gcd(*(int(period * scale) for period in periods))
+    found: list[Tensor] = []
+    with torch.no_grad(), ExitStack() as hooks:
+        outputs = {}
+        for block, module, period in zip(model.plan, model.blocks, periods, strict=True):
+            times = int(period * scale) // unit
+            outputs[f"{block.name}.norm" if model.config.do_stable_layer_norm else block.layer_names[-1]] = times
+
+            def keep(_: nn.Module, inputs: tuple[Tensor, ...], times: int = times) -> None:
+                found.append(inputs[0].repeat_interleave(times, dim=1))
+
+            for layer in cast("TransformerBlock", module).layers:
+                hooks.callback(layer.register_forward_pre_hook(keep).remove)
+        for stop in model.walk(model.conv_features(waves, counts), counts):
+            if stop.name in outputs:
+                found.append(stop.values.repeat_interleave(outputs[stop.name], dim=1))  # noqa: PERF401 - hooks append, too
+    frames = min(state.shape[1] for state in found)
+    return [state[:, :frames] for state in found]

@@ -1,0 +1,224 @@
+"""The front end, transformer layers and norms; norms over time see real samples only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers.activations import ACT2FN
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+
+from lamina.encoders.mrhubert.lengths import real
+
+if TYPE_CHECKING:
+    from lamina.encoders.mrhubert.config import MRHubertConfig
+
+
+def norm_over_time(
+    x: Tensor, groups: int, weight: Tensor, bias: Tensor, counts: Tensor | None, eps: float
+) -> Tensor:
+    """Group norm (Wu & He 2018) of ``x`` (batch, channels, frames) over each utterance's own frames.
+
+    With padding counted in, as fairseq and transformers do, states depend on the batch. Statistics are float32.
+
+    Args:
+        x: (batch, channels, frames).
+        groups: of channels that share a mean and a variance.
+        weight: (channels,) gain.
+        bias: (channels,) offset.
+        counts: (batch,) real frames of each utterance; None where none is padded.
+        eps: added to the variance.
+
+    Returns:
+        The normed values; what lies beyond an utterance has no meaning.
+    """
+    dtype = x.dtype
+    if counts is None:
+        return functional.group_norm(x.float(), groups, weight.float(), bias.float(), eps).to(dtype)
+    batch, channels, frames = x.shape
+    grouped = x.float().view(batch, groups, channels // groups, frames)
+    padded = ~real(counts, frames)[:, None, None]
+    size = counts.clamp(min=1)[:, None, None, None] * (channels // groups)
+    mean = grouped.masked_fill(padded, 0.0).sum((2, 3), keepdim=True) / size
+    centred = grouped - mean
+    variance = centred.masked_fill(padded, 0.0).square().sum((2, 3), keepdim=True) / size
+    normed = (centred * torch.rsqrt(variance + eps)).view(batch, channels, frames)
+    return (normed * weight.float()[:, None] + bias.float()[:, None]).to(dtype)
+
+
+class TimeNorm(nn.GroupNorm):
+    """A group norm that sees real frames only (see `norm_over_time`)."""
+
+    def forward(self, x: Tensor, counts: Tensor | None = None) -> Tensor:  # noqa: D102 - described by the class
+        return norm_over_time(x, self.num_groups, self.weight, self.bias, counts, self.eps)
+
+
+class FrontConv(nn.Conv1d):
+    """A convolution of the front end: it is initialised in a way of its own."""
+
+
+class Dense(nn.Linear):
+    """A linear map inside a transformer layer: it is initialised as in BERT."""
+
+
+class Recomputed(nn.Module):
+    """A layer that gradient checkpointing can compute anew in the backward pass.
+
+    transformers sets the two attributes. Its own GradientCheckpointingLayer lives in a module that imports all
+    Auto classes, which in turn would import this one.
+    """
+
+    gradient_checkpointing = False
+    _gradient_checkpointing_func: Callable[..., Any]
+
+    def run(self, *inputs: Tensor | None) -> Any:
+        """Call the layer, with checkpointing where it is switched on and the model trains."""
+        if self.gradient_checkpointing and self.training:
+            return self._gradient_checkpointing_func(self.__call__, *inputs)
+        return self(*inputs)
+
+
+class ConvLayer(Recomputed):
+    """One convolution of the front end with its norm, if it has one, and its activation."""
+
+    def __init__(self, config: MRHubertConfig, index: int) -> None:
+        super().__init__()
+        width = config.conv_dim[index]
+        before = config.conv_dim[index - 1] if index else 1
+        self.conv = FrontConv(
+            before, width, config.conv_kernel[index], config.conv_stride[index], bias=config.conv_bias
+        )
+        self.layer_norm: nn.Module | None = None
+        if config.feat_extract_norm == "layer":
+            self.layer_norm = nn.LayerNorm(width)
+        elif index == 0:
+            self.layer_norm = TimeNorm(width, width)
+        self.activation = ACT2FN[config.feat_extract_activation]
+
+    def forward(self, x: Tensor, counts: Tensor | None = None) -> Tensor:
+        """(batch, channels, frames) to the same of the next layer; ``counts`` are its real frames afterwards."""
+        x = self.conv(x)
+        if isinstance(self.layer_norm, TimeNorm):
+            x = self.layer_norm(x, counts)
+        elif self.layer_norm is not None:
+            x = self.layer_norm(x.transpose(1, 2)).transpose(1, 2)
+        out: Tensor = self.activation(x)
+        return out
+
+
+class PositionalConv(nn.Module):
+    """The grouped convolution that tells positions, its weight normed over all but the time axis (dim 2)."""
+
+    def __init__(self, config: MRHubertConfig) -> None:
+        super().__init__()
+        width, kernel = config.hidden_size, config.num_conv_pos_embeddings
+        self.groups = config.num_conv_pos_embedding_groups
+        # fairseq: weight_g, weight_v. transformers would rename those on loading.
+        self.gain = nn.Parameter(torch.ones(1, 1, kernel))
+        self.direction = nn.Parameter(torch.empty(width, width // self.groups, kernel))
+        self.bias = nn.Parameter(torch.zeros(width))
+        self.activation = ACT2FN[config.feat_extract_activation]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, frames, width) to the same, zero-padded by half of the kernel on both sides."""
+        kernel = self.direction.shape[-1]
+        weight = self.direction * (self.gain / self.direction.norm(dim=(0, 1), keepdim=True))
+        y = functional.conv1d(x.transpose(1, 2), weight, self.bias, padding=kernel // 2, groups=self.groups)
+        out: Tensor = self.activation(y[..., : x.shape[1]].transpose(1, 2))
+        return out
+
+
+def eager_attention(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float,
+    dropout: float = 0.0,
+    **_: Any,
+) -> tuple[Tensor, Tensor]:
+    """Attention in plain products (Vaswani et al. 2017, eq. 1): (batch, frames, heads, size) and weights."""
+    scores = query @ key.transpose(2, 3) * scaling
+    if attention_mask is not None:
+        scores = scores + attention_mask
+    weights = functional.dropout(scores.softmax(-1), dropout, module.training)
+    return (weights @ value).transpose(1, 2), weights
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention through transformers' interface (eager, sdpa, flash)."""
+
+    is_causal = False
+
+    def __init__(self, config: MRHubertConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.head_dim = config.hidden_size // config.num_attention_heads
+        self.q_proj = Dense(config.hidden_size, config.hidden_size)
+        self.k_proj = Dense(config.hidden_size, config.hidden_size)
+        self.v_proj = Dense(config.hidden_size, config.hidden_size)
+        self.out_proj = Dense(config.hidden_size, config.hidden_size)
+
+    def forward(self, x: Tensor, attention_mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """(batch, frames, width) to the same, and the weights where the implementation tells them."""
+        batch, frames, width = x.shape
+        query, key, value = (
+            project(x).view(batch, frames, -1, self.head_dim).transpose(1, 2)
+            for project in (self.q_proj, self.k_proj, self.v_proj)
+        )
+        attend = ALL_ATTENTION_FUNCTIONS.get(self.config._attn_implementation, eager_attention)  # noqa: SLF001 - transformers' own way
+        y, weights = attend(
+            self,
+            query,
+            key,
+            value,
+            attention_mask,
+            scaling=self.head_dim**-0.5,
+            dropout=self.config.attention_dropout if self.training else 0.0,
+        )
+        return self.out_proj(y.reshape(batch, frames, width)), weights
+
+
+class FeedForward(nn.Module):
+    """Two linear layers with an activation between them."""
+
+    def __init__(self, config: MRHubertConfig) -> None:
+        super().__init__()
+        self.intermediate_dense = Dense(config.hidden_size, config.intermediate_size)
+        self.activation = ACT2FN[config.hidden_act]
+        self.intermediate_dropout = nn.Dropout(config.activation_dropout)
+        self.output_dense = Dense(config.intermediate_size, config.hidden_size)
+        self.output_dropout = nn.Dropout(config.hidden_dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, frames, width) to the same."""
+        x = self.intermediate_dropout(self.activation(self.intermediate_dense(x)))
+        out: Tensor = self.output_dropout(self.output_dense(x))
+        return out
+
+
+class Layer(Recomputed):
+    """A transformer layer, its norms before (pre-norm) or after its two branches."""
+
+    def __init__(self, config: MRHubertConfig) -> None:
+        super().__init__()
+        self.pre_norm = config.do_stable_layer_norm
+        self.attention = Attention(config)
+        self.dropout = nn.Dropout(config.hidden_dropout)
+        self.layer_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.feed_forward = FeedForward(config)
+        self.final_layer_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+
+    def forward(self, x: Tensor, attention_mask: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """(batch, frames, width) to the same, and attention weights where they are told."""
+        if self.pre_norm:
+            y, weights = self.attention(self.layer_norm(x), attention_mask)
+            x = x + self.dropout(y)
+            return x + self.feed_forward(self.final_layer_norm(x)), weights
+        y, weights = self.attention(x, attention_mask)
+        x = self.layer_norm(x + self.dropout(y))
+        return self.final_layer_norm(x + self.feed_forward(x)), weights
