@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamina.corpus.corpus import Segment, Utterance
-from lamina.corpus.segments import Interval, segments
+from lamina.corpus.segments import Interval, segments, tier_name
 from lamina.corpus.stored import SAMPLE_RATE, Audio, AudioFile, CutAudio, StoredCorpus, rescale
 from lamina.errors import LaminaError
 from lamina.files import read_json, write_json
@@ -84,7 +84,7 @@ def open_folder(folder: Path) -> StoredCorpus:
 
 
 def open_cuts(path: Path, *, name: str = "") -> StoredCorpus:
-    """Open a lhotse CutSet (``.jsonl`` or ``.jsonl.gz``); relative audio paths are relative to its folder.
+    """Open a lhotse CutSet (``.jsonl`` or ``.jsonl.gz``); relative audio paths are looked up in its folder first.
 
     Raises:
         LaminaError: it does not parse as a CutSet, or an alignment does not fit its audio.
@@ -202,7 +202,7 @@ def _tiers(cut: Any, samples: int, where: str) -> dict[str, tuple[Segment, ...]]
     for supervision in cut.supervisions:
         for name, items in (supervision.alignment or {}).items():
             made = [(item.symbol, item.start, round(item.start + item.duration, 8)) for item in items]
-            tiers.setdefault(name, []).extend(made)
+            tiers.setdefault(tier_name(name), []).extend(made)
     start = float(getattr(cut, "start", 0.0))
     shifted = {
         name: [(label, round(onset - start, 8), round(offset - start, 8)) for label, onset, offset in tier]
@@ -211,7 +211,8 @@ def _tiers(cut: Any, samples: int, where: str) -> dict[str, tuple[Segment, ...]]
     if start and not _fits(shifted, cut.duration) and _fits(tiers, cut.duration):
         shifted = tiers
     return {
-        name: segments(tier, SAMPLE_RATE, samples, f"{where}, tier {name!r}") for name, tier in shifted.items()
+        name: segments(name, tier, SAMPLE_RATE, samples, f"{where}, tier {name!r}")
+        for name, tier in shifted.items()
     }
 
 
@@ -230,6 +231,8 @@ def _audio(cut: Any, base: Path, rate: int, native: int) -> Audio:
         recording = cut.recording
         if len(recording.sources) == 1 and recording.sources[0].type == "file" and not recording.transforms:
             source = recording.sources[0]
-            start = round(cut.start * rate)
-            return AudioFile(base / source.source, rate, start, native, source.channels.index(cut.channel))
-    return CutAudio(cut.with_recording_path_prefix(base).drop_supervisions())
+            path = base / source.source
+            if not path.exists() and Path(source.source).exists():
+                path = Path(source.source)  # lhotse's own meaning: relative to where the command runs
+            return AudioFile(path, rate, round(cut.start * rate), native, source.channels.index(cut.channel))
+    return CutAudio(cut.drop_supervisions())

@@ -1,7 +1,12 @@
-"""Intervals in seconds, as files give them, become segments in samples: the one place where that happens."""
+"""Intervals in seconds, as files give them, become segments in samples: the one place where that happens.
+
+So that one name means one thing in all corpora, tiers and labels are renamed here on the way in: tier names by
+`tier_name`, words to lower case, ARPAbet phones without their stress digit (``AH0``, ``AH1`` become ``AH``).
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from math import floor
 
@@ -35,6 +40,26 @@ SILENCES = frozenset(
     | {"<eps>", "<sil>", "<s>", "</s>", "<p>", "<p:>", "<nib>", "<unk>", "[silence]", "[noise]", "++noise++"}
 )
 
+TIERS = {
+    "phone": "phone", "phones": "phone", "phn": "phone", "phoneme": "phone", "phonemes": "phone",
+    "word": "word", "words": "word", "wrd": "word",
+    "syllable": "syllable", "syllables": "syllable",
+}  # fmt: skip
+_STRESSED = re.compile(r"(AA|AE|AH|AO|AW|AX|AXR|AY|EH|ER|EY|IH|IX|IY|OW|OY|UH|UW|UX)[0-2]")
+
+
+def tier_name(name: str) -> str:
+    """The name of a tier here: ``phones`` is ``phone``; so is ``Ann - phones``, as MFA names a speaker's tier."""
+    bare = name.strip().casefold()
+    return TIERS.get(bare) or TIERS.get(bare.rsplit(" - ", 1)[-1]) or bare
+
+
+def _label_of(tier: str, label: str) -> str:
+    if tier == "word":
+        return label.strip().casefold()
+    stressed = _STRESSED.fullmatch(label.strip()) if tier == "phone" else None
+    return stressed[1] if stressed else label.strip()
+
 
 def silent(label: str) -> bool:
     """Whether a label says that nothing is said (see `SILENCES`)."""
@@ -46,13 +71,16 @@ def at(seconds: float, sample_rate: int) -> int:
     return floor(seconds * sample_rate + 0.5 + 1e-6)
 
 
-def segments(intervals: Iterable[Interval], sample_rate: int, samples: int, where: str) -> tuple[Segment, ...]:
+def segments(
+    tier: str, intervals: Iterable[Interval], sample_rate: int, samples: int, where: str
+) -> tuple[Segment, ...]:
     """The segments of a tier: sorted, silences left out, intervals shorter than half a sample too.
 
     Boundaries may disagree by one sample (rounded times): an overlap that small goes to the later segment, an end
     one sample after the audio is the audio's end.
 
     Args:
+        tier: its name, from `tier_name`.
         intervals: label, onset, offset, in seconds.
         sample_rate: of the samples (Hz).
         samples: the length of the audio.
@@ -85,5 +113,5 @@ def segments(intervals: Iterable[Interval], sample_rate: int, samples: int, wher
                 made.append(Segment(last.label, last.onset, onset))
         offset = min(offset, samples)
         if onset < offset:
-            made.append(Segment(label.strip(), onset, offset))
+            made.append(Segment(_label_of(tier, label), onset, offset))
     return tuple(made)

@@ -133,6 +133,9 @@ class StoredCorpus:
 
     Only ids and places of audio are kept in memory.
 
+    Attributes:
+        tiers: the number of segments of each tier.
+
     Args:
         name: as people call it.
         items: makes the utterances, with their audio, at every call the same.
@@ -150,11 +153,14 @@ class StoredCorpus:
         self.notes = tuple(notes)
         self._items = items
         self._audio: dict[str, Audio] = {}
+        self.tiers: dict[str, int] = {}
         running = hashlib.sha256(str(self.sample_rate).encode())
         for utterance, audio in items():
             if utterance.id in self._audio:
                 raise LaminaError(f"{name} has two utterances with the id {utterance.id!r}: rename or remove one")
             self._audio[utterance.id] = audio
+            for tier, segments in utterance.tiers.items():
+                self.tiers[tier] = self.tiers.get(tier, 0) + len(segments)
             running.update(_canonical(utterance))
         if not self._audio:
             raise LaminaError(f"{name} holds no utterance: it is empty, or of a kind that Lamina does not read")

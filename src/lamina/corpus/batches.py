@@ -1,0 +1,84 @@
+"""Batches of audio for encoders: little padding, bounded memory, always in the same order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from lamina.corpus.corpus import Corpus, Utterance
+
+BUFFER = 16  # batches' worth of utterances that are sorted by length at a time
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some utterances side by side.
+
+    Attributes:
+        waves: (B, T) float32, zero after each utterance's end.
+        lengths: (B,) int64, samples of each.
+        utterances: the B utterances.
+    """
+
+    waves: Tensor
+    lengths: Tensor
+    utterances: tuple[Utterance, ...]
+
+
+def batches(corpus: Corpus, utterances: Iterable[Utterance], *, seconds: float) -> Iterator[Batch]:
+    """Batch ``utterances``, those of like length together; the next batch is read while one is worked on.
+
+    Args:
+        corpus: whose utterances they are.
+        utterances: read lazily, a bounded buffer at a time.
+        seconds: the most audio in a batch, padding included; an utterance longer than that is a batch alone.
+
+    Raises:
+        LaminaError: audio is missing or does not decode.
+    """
+    groups = plan(utterances, round(seconds * corpus.sample_rate))
+    with ThreadPoolExecutor(1) as reader:
+        coming: Future[Batch] | None = None
+        for group in groups:
+            before, coming = coming, reader.submit(_read, corpus, group)
+            if before is not None:
+                yield before.result()
+        if coming is not None:
+            yield coming.result()
+
+
+def plan(utterances: Iterable[Utterance], samples: int) -> Iterator[tuple[Utterance, ...]]:
+    """Group utterances so that the longest times the number is at most ``samples``."""
+    buffer: list[Utterance] = []
+    held = 0
+    for utterance in utterances:
+        buffer.append(utterance)
+        held += utterance.samples
+        if held >= BUFFER * samples:
+            yield from _groups(buffer, samples)
+            buffer, held = [], 0
+    yield from _groups(buffer, samples)
+
+
+def _groups(buffer: list[Utterance], samples: int) -> Iterator[tuple[Utterance, ...]]:
+    group: list[Utterance] = []
+    # The longest first: what does not fit into memory shows at once. The sort is stable.
+    for utterance in sorted(buffer, key=lambda utterance: -utterance.samples):
+        if group and group[0].samples * (len(group) + 1) > samples:
+            yield tuple(group)
+            group = []
+        group.append(utterance)
+    if group:
+        yield tuple(group)
+
+
+def _read(corpus: Corpus, group: tuple[Utterance, ...]) -> Batch:
+    lengths = [utterance.samples for utterance in group]
+    waves = torch.zeros(len(group), max(lengths))
+    for row, utterance in enumerate(group):
+        waves[row, : utterance.samples] = torch.from_numpy(corpus.read(utterance))
+    return Batch(waves, torch.tensor(lengths), group)

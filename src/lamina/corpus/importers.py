@@ -1,0 +1,65 @@
+"""One door for all corpora: ours, lhotse CutSets, folders of audio with TextGrids."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from lamina.corpus.manifest import ABOUT, CUTS, open_cuts, open_folder
+from lamina.corpus.segments import tier_name
+from lamina.corpus.stored import StoredCorpus
+from lamina.corpus.textgrids import open_audio_folder
+from lamina.errors import LaminaError
+
+
+def open_corpus(path: Path | str, *, tiers: Sequence[str] = ()) -> StoredCorpus:
+    """Open whatever corpus lies at ``path``; the first that fits.
+
+    1. One of our folders (``corpus.json``), see `lamina.corpus.manifest`.
+    2. A lhotse CutSet: a ``.jsonl`` or ``.jsonl.gz`` file, or a folder that holds one named ``*cuts*``.
+    3. A folder of audio files with TextGrids, see `lamina.corpus.textgrids`.
+
+    Its ``notes`` say what was decided on the way (resampling, speakers, files left out).
+
+    Args:
+        path: file or folder.
+        tiers: names of tiers (``phone``, ``syllable``, ``word``, …) that the corpus must have.
+
+    Raises:
+        LaminaError: there is no corpus at ``path``, a file in it is broken, or a tier is missing.
+    """
+    path, tiers = Path(path), [tier_name(tier) for tier in tiers]
+    corpus = _open(path, tiers)
+    for tier in tiers:
+        if not corpus.tiers.get(tier):
+            there = ", ".join(sorted(name for name, count in corpus.tiers.items() if count)) or "none"
+            raise LaminaError(
+                f"{path} has no {tier!r} tier (it has: {there}): ask for other tiers, or align the corpus first"
+            )
+    return corpus
+
+
+def _open(path: Path, tiers: Sequence[str]) -> StoredCorpus:
+    if path.is_file():
+        if path.name.endswith((".jsonl", ".jsonl.gz")):
+            return open_folder(path.parent) if _ours(path) else open_cuts(path)
+        raise LaminaError(
+            f"{path} is not a corpus: give a lhotse CutSet (.jsonl or .jsonl.gz), a corpus folder of Lamina, or a "
+            "folder of audio with TextGrids"
+        )
+    if not path.is_dir():
+        raise LaminaError(f"there is no corpus at {path}: check the path, or make one with `lamina corpus synth`")
+    if not any(path.iterdir()):
+        raise LaminaError(f"{path} is an empty folder: check the path, or copy the corpus again")
+    if (path / ABOUT).is_file():
+        return open_folder(path)
+    manifests = sorted(
+        file for ending in ("jsonl", "jsonl.gz") for file in path.glob(f"*cuts*.{ending}") if file.is_file()
+    )
+    if len(manifests) > 1:
+        raise LaminaError(f"{path} holds {len(manifests)} CutSets: give one of them, such as {manifests[0]}")
+    return open_cuts(manifests[0]) if manifests else open_audio_folder(path, tiers)
+
+
+def _ours(path: Path) -> bool:
+    return path.name == CUTS and (path.parent / ABOUT).is_file()
