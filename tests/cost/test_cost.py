@@ -1,0 +1,213 @@
+"""Counted against the published numbers, closed forms and torch's own counter with eager attention."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from lamina.cost.cost import measure_cost
+from lamina.cost.macs import Macs, count_macs, parts
+from lamina.encoders.features import MelEncoder
+from lamina.errors import LaminaError
+
+GIGA = 1e9
+
+
+def hubert(**settings: object) -> nn.Module:
+    from transformers import HubertConfig, HubertModel
+
+    with torch.device("meta"):
+        return HubertModel(HubertConfig(**settings)).eval()
+
+
+def total(found: dict[str, Macs]) -> Macs:
+    return sum(found.values(), Macs(0, 0))
+
+
+LARGE = {
+    "hidden_size": 1024,
+    "num_hidden_layers": 24,
+    "num_attention_heads": 16,
+    "intermediate_size": 4096,
+    "feat_extract_norm": "layer",
+    "conv_bias": False,
+    "do_stable_layer_norm": True,
+}
+
+
+@pytest.mark.parametrize(("settings", "published"), [({}, 431), (LARGE, 1116)])
+def test_hubert_at_62_seconds_as_published(settings: dict[str, object], published: int) -> None:
+    # arXiv 2310.02720, table of computation costs.
+    found = total(count_macs(hubert(**settings), torch.empty(1, 62 * 16000, device="meta")))
+    assert round(found.published / GIGA) == published
+
+
+def mr_hubert(**settings: object) -> nn.Module:
+    from lamina.encoders.mrhubert.config import MRHubertConfig
+    from lamina.encoders.mrhubert.model import MRHubertModel
+
+    with torch.device("meta"):
+        return MRHubertModel(MRHubertConfig(**settings)).eval()
+
+
+MR_LARGE = {
+    "hidden_size": 1024,
+    "num_attention_heads": 16,
+    "intermediate_size": 4096,
+    "block_layers": (8, 8, 8),
+    "feat_extract_norm": "layer",
+    "do_stable_layer_norm": True,
+}
+
+
+@pytest.mark.parametrize(
+    ("settings", "published"), [({}, 394), (MR_LARGE, 971), ({"block_layers": (3, 3, 3)}, 339)]
+)
+def test_mr_hubert_at_62_seconds_as_published(settings: dict[str, object], published: int) -> None:
+    found = count_macs(mr_hubert(**settings), torch.empty(1, 62 * 16000, device="meta"))
+    assert round(total(found).published / GIGA) == published
+    assert "rest" not in found
+    assert [path for path in found if path.startswith("blocks.")] == ["blocks.0", "blocks.1", "blocks.2"]
+    # The middle block has half of the frames: half of the linear work, a quarter of the products of attention.
+    assert found["blocks.1"].products == pytest.approx(found["blocks.2"].products / 4, rel=1e-3)
+    assert found["blocks.1"].published == pytest.approx(found["blocks.2"].published / 2, rel=1e-3)
+
+
+@pytest.mark.parametrize(("seconds", "saved"), [(5, 9.2), (30, 11.4), (62, 13.4)])
+def test_the_saving_grows_with_length_once_attention_counts(seconds: int, saved: float) -> None:
+    waves = torch.empty(1, seconds * 16000, device="meta")
+    plain, coarse = (total(count_macs(model, waves)).attention for model in (hubert(), mr_hubert()))
+    assert 100 * (1 - coarse / plain) == pytest.approx(saved, abs=0.3)
+
+
+def test_transposed_convolutions_count_at_their_output() -> None:
+    layer = nn.Sequential(nn.ConvTranspose1d(4, 6, 1, stride=2, output_padding=1, bias=False)).eval()
+    assert total(count_macs(layer, torch.empty(1, 4, 10))) == Macs(20 * 4 * 6, 0)
+
+
+@pytest.mark.parametrize("attention", ["eager", "sdpa"])
+def test_hubert_base_at_10_seconds_by_both_conventions(attention: str) -> None:
+    model = hubert(attn_implementation=attention)
+    found = total(count_macs(model, torch.empty(1, 160000, device="meta")))
+    assert round(found.published / GIGA, 1) == 69.5
+    assert round(found.attention / GIGA, 1) == 74.1
+    # Queries with keys and weights with values, 12 layers of width 768 and 499 frames.
+    assert found.products == 12 * 2 * 499 * 499 * 768
+
+
+def test_a_block_by_hand() -> None:
+    layers = nn.Sequential(nn.Conv1d(4, 6, 3, stride=2, groups=2), nn.Flatten(), nn.Linear(6 * 9, 5)).eval()
+    found = total(count_macs(layers, torch.empty(2, 4, 19)))
+    assert found == Macs(2 * (9 * 6 * (4 // 2) * 3 + 54 * 5), 0)
+
+
+def test_parts_sum_to_the_whole_and_the_model_stays_where_it_is() -> None:
+    from transformers import HubertConfig, HubertModel
+
+    settings = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 64}
+    model = HubertModel(
+        HubertConfig(**settings, conv_dim=[16] * 7, num_conv_pos_embeddings=16, num_conv_pos_embedding_groups=2)
+    ).eval()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    found = count_macs(model, torch.zeros(1, 16000))
+    assert next(iter(found)) == "feature_extractor"
+    assert [path for path in found if path.startswith("encoder.layers.")] == [
+        f"encoder.layers.{i}" for i in range(3)
+    ]
+    assert len({found[f"encoder.layers.{i}"] for i in range(3)}) == 1
+    # One layer by hand: four projections and two feed-forward maps on 49 frames; two products.
+    assert found["encoder.layers.0"] == Macs(49 * (4 * 32 * 32 + 2 * 32 * 64), 2 * 49 * 49 * 32)
+    assert all(
+        value.device.type == "cpu" and torch.equal(value, before[name])
+        for name, value in model.state_dict().items()
+    )
+    paths = list(parts(model))
+    assert not any(one != other and other.startswith(f"{one}.") for one in paths for other in paths)
+
+
+def test_what_no_part_computes_is_the_rest() -> None:
+    class Odd(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.zeros(3, 5))
+            self.map = nn.Linear(5, 2)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.map(x @ self.weight)
+
+    assert count_macs(Odd().eval(), torch.empty(4, 3)) == {"map": Macs(4 * 10, 0), "rest": Macs(4 * 15, 0)}
+
+
+def test_training_mode_is_our_mistake() -> None:
+    with pytest.raises(AssertionError, match="evaluation mode"):
+        count_macs(nn.Linear(2, 2), torch.empty(1, 2))
+
+
+def test_rows_of_an_encoder_with_weights() -> None:
+    from transformers import HubertConfig, HubertModel
+
+    from lamina.encoders.pretrained import PretrainedEncoder
+
+    config = HubertConfig(
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        conv_dim=[16] * 7,
+        num_conv_pos_embeddings=16,
+        num_conv_pos_embedding_groups=2,
+    )
+    model = HubertModel(config)
+    encoder = PretrainedEncoder(model, "small", normalise=False)
+    state = torch.get_rng_state()
+    rows = measure_cost(encoder, seconds=[0.5, 1.0], repeats=3, run_name="r")
+    assert torch.equal(state, torch.get_rng_state())
+    assert rows.select(measure="parameters")[0].value == sum(weight.numel() for weight in model.parameters())
+    for target in ("0.5 s", "1 s"):
+        for measure in ("macs", "macs-attention"):
+            here = rows.select(measure=measure, target=target)
+            assert here.select(tap="")[0].value == sum(row.value for row in here if row.tap)
+        (speed,) = rows.select(measure="speed", target=target)
+        assert speed.low is not None
+        assert speed.high is not None
+        assert 0 < speed.low <= speed.value <= speed.high
+        assert (speed.n, speed.unit, speed.support) == (3, "s/s", "cpu, 1 thread")
+    whole = rows.select(measure="macs", tap="")
+    assert whole[1].value > 1.9 * whole[0].value
+    assert {row.run for row in rows} == {"r"}
+
+
+def test_features_have_no_weights_and_no_macs() -> None:
+    rows = measure_cost(MelEncoder(), seconds=[1.0], repeats=1)
+    assert next((row.measure, row.value) for row in rows) == ("parameters", 0.0)
+    assert set(rows.distinct("measure")) == {"parameters", "speed"}
+
+
+@pytest.mark.parametrize(("seconds", "repeats", "said"), [([0.01], 1, "too short"), ([1.0], 0, "0 times")])
+def test_bad_input(seconds: list[float], repeats: int, said: str) -> None:
+    with pytest.raises(LaminaError, match=said):
+        measure_cost(MelEncoder(), seconds=seconds, repeats=repeats)
+
+
+def test_encoders_that_take_features_are_counted_on_features() -> None:
+    from transformers import Wav2Vec2BertConfig, Wav2Vec2BertModel, WhisperConfig, WhisperModel
+
+    from lamina.encoders.pretrained import PretrainedEncoder
+
+    size = {"d_model": 16, "encoder_layers": 2, "encoder_attention_heads": 2, "encoder_ffn_dim": 32}
+    small = {"decoder_layers": 1, "decoder_attention_heads": 2, "decoder_ffn_dim": 32, "vocab_size": 64}
+    ids = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 1}
+    whisper = WhisperModel(WhisperConfig(**size, **small, **ids))
+    rows = measure_cost(PretrainedEncoder(whisper, "w", normalise=False), seconds=[1.0, 2.0], repeats=1)
+    one, two = rows.select(measure="macs-attention", tap="")
+    # Whisper pads to 30 s: 3,000 mel frames, 1,500 after its second convolution.
+    assert one.value == two.value
+    layers = 2 * (1500 * (4 * 16 * 16 + 2 * 16 * 32) + 2 * 1500 * 1500 * 16)
+    assert one.value == 3000 * 80 * 3 * 16 + 1500 * 16 * 3 * 16 + layers
+    bert = Wav2Vec2BertModel(
+        Wav2Vec2BertConfig(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32)
+    )
+    rows = measure_cost(PretrainedEncoder(bert, "b", normalise=False), seconds=[1.0], repeats=1)
+    (front,) = rows.select(measure="macs", tap="feature_projection")
+    assert front.value == 49 * 160 * 16
