@@ -42,7 +42,7 @@ def _tiers(utterance: Utterance) -> list[str]:
     phones, words = utterance.tiers.get("phone", ()), utterance.tiers.get("word", ())
     if phones and words:
         outside = sum(
-            not any(word.onset <= phone.onset and phone.offset <= word.offset for word in words)
+            not any(2 * word.onset <= phone.onset + phone.offset < 2 * word.offset for word in words)
             for phone in phones
         )
         if outside:

@@ -17,6 +17,7 @@ import importlib.util
 import json
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import IO, Any, Self
@@ -79,7 +80,8 @@ class Espeak:
 
     def _stop(self) -> None:
         for pipe in self._pipes():
-            pipe.close()
+            with suppress(BrokenPipeError):  # what a dead worker left unread
+                pipe.close()
         try:
             self._process.wait(timeout=5)  # the worker ends when its input does
         except subprocess.TimeoutExpired:

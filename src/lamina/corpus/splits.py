@@ -11,8 +11,8 @@ from lamina.errors import LaminaError
 def roles(corpus: Corpus, *, seed: int) -> tuple[list[Utterance], list[Utterance], str]:
     """The utterances to fit on, those to score on, and one line that says how they were told apart.
 
-    The train and the test split where the corpus has both. Else speakers are shuffled by ``seed`` and about a third
-    of them is scored; a corpus of one speaker is divided by utterances. Manifest order is kept.
+    The train and the test split where the corpus has both. Else speakers are shuffled by ``seed`` and about a
+    third of them is scored; a corpus of one speaker is divided by utterances. Manifest order is kept.
 
     Raises:
         LaminaError: the corpus has fewer than two utterances.

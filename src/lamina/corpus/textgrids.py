@@ -86,7 +86,8 @@ def read_textgrid(path: Path, samples: int, tiers: Sequence[str] = ()) -> dict[s
     from praatio.utilities import textgrid_io
 
     try:
-        parsed = textgrid_io.parseTextgridStr(_text(path.read_bytes()), includeEmptyIntervals=False)
+        text = _text(path.read_bytes())
+        parsed = textgrid_io.parseTextgridStr(text, includeEmptyIntervals=True)
         found: dict[str, list[Interval]] = {}
         for tier in parsed["tiers"]:
             name = tier_name(str(tier["name"]))
@@ -97,6 +98,9 @@ def read_textgrid(path: Path, samples: int, tiers: Sequence[str] = ()) -> dict[s
                     f"{path} has two {name!r} tiers (speakers talking at once?): keep one, or split the file"
                 )
             found[name] = [(str(label), float(onset), float(offset)) for onset, offset, label in tier["entries"]]
+        promised = sum(int(size) for size in re.findall(r"intervals: size = (\d+)", text))
+        if promised and promised != sum(map(len, found.values())):
+            raise ValueError(f"{promised} intervals announced, {sum(map(len, found.values()))} found")
     except LaminaError:
         raise
     except Exception as error:  # praatio's parser raises whatever the broken text leads it to

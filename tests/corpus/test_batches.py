@@ -1,0 +1,148 @@
+"""Batches, roles and checks on a corpus that lives in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lamina.corpus.batches import BUFFER, batches, plan
+from lamina.corpus.check import check
+from lamina.corpus.corpus import Segment, Utterance
+from lamina.corpus.splits import roles
+from lamina.errors import LaminaError
+
+
+class Memory:
+    """A corpus whose utterance of n samples is n, n + 1, n + 2, …, scaled."""
+
+    name, digest, sample_rate = "memory", "none", 1000
+
+    def __init__(self, utterances: list[Utterance]) -> None:
+        self._utterances = utterances
+
+    def __len__(self) -> int:
+        return len(self._utterances)
+
+    def utterances(self, split: str | None = None) -> Iterator[Utterance]:
+        return (u for u in self._utterances if split is None or u.split == split)
+
+    def read(self, utterance: Utterance, start: int = 0, stop: int | None = None) -> np.ndarray:
+        if utterance.text == "broken":
+            raise LaminaError("it does not decode")
+        if utterance.text == "silent":
+            return np.zeros(utterance.samples, np.float32)
+        if utterance.text == "loud":
+            return np.ones(utterance.samples, np.float32)
+        return ((utterance.samples + np.arange(utterance.samples)) / 1e6).astype(np.float32)[start:stop]
+
+
+def some(lengths: list[int], speakers: int = 1, split: str = "") -> list[Utterance]:
+    return [Utterance(f"u{i}", f"s{i % speakers}", split, n, "", {}) for i, n in enumerate(lengths)]
+
+
+@given(st.lists(st.integers(1, 3000), max_size=300), st.integers(500, 4000))
+def test_plan_keeps_every_utterance_within_the_budget(lengths: list[int], samples: int) -> None:
+    utterances = some(lengths)
+    groups = list(plan(iter(utterances), samples))
+    assert sorted(u.id for group in groups for u in group) == sorted(u.id for u in utterances)
+    for group in groups:
+        longest = max(u.samples for u in group)
+        assert len(group) == 1 or longest * len(group) <= samples
+    assert groups == list(plan(iter(utterances), samples))
+
+
+def test_plan_pads_little_and_reads_no_more_than_a_buffer() -> None:
+    lengths = np.random.default_rng(0).integers(200, 2000, 3000).tolist()
+    groups = list(plan(some(lengths), 20_000))
+    padded = sum(max(u.samples for u in group) * len(group) for group in groups)
+    assert padded < 1.12 * sum(lengths)
+    taken = 0
+
+    def stream() -> Iterator[Utterance]:
+        nonlocal taken
+        for utterance in some(lengths):
+            taken += utterance.samples
+            yield utterance
+
+    next(plan(stream(), 20_000))
+    assert taken < (BUFFER + 1) * 20_000
+
+
+def test_batches_hold_the_audio_and_zeros() -> None:
+    utterances = some([300, 900, 500, 700, 100, 4000])
+    corpus = Memory(utterances)
+    made = list(batches(corpus, utterances, seconds=1.0))
+    assert [u.id for batch in made for u in batch.utterances] == ["u5", "u1", "u3", "u2", "u0", "u4"]
+    for batch in made:
+        assert (batch.waves.dtype, batch.lengths.dtype) == (torch.float32, torch.int64)
+        assert batch.waves.shape == (len(batch.utterances), int(batch.lengths.max()))
+        for wave, length, utterance in zip(batch.waves, batch.lengths, batch.utterances, strict=True):
+            assert int(length) == utterance.samples
+            assert np.array_equal(wave[: utterance.samples].numpy(), corpus.read(utterance))
+            assert not wave[utterance.samples :].any()
+    assert [u.id for batch in batches(corpus, [], seconds=1.0) for u in batch.utterances] == []
+
+
+def test_an_error_reaches_the_reader_and_a_reader_may_leave() -> None:
+    utterances = [*some([500, 400]), Utterance("bad", "s", "", 100, "broken", {})]
+    stream = batches(Memory(utterances), utterances, seconds=0.5)
+    assert next(stream).utterances[0].id == "u0"
+    with pytest.raises(LaminaError, match="does not decode"):
+        list(stream)
+    leaving = batches(Memory(utterances), utterances, seconds=0.5)
+    next(leaving)
+    leaving.close()
+
+
+def test_roles() -> None:
+    fit, score, told = roles(
+        Memory([*some([9] * 4, 4, "train"), *some([9], 1, "test"), *some([9], 1, "dev")]), seed=0
+    )
+    assert (len(fit), len(score), told) == (4, 1, "fitted on the train split, scored on the test split")
+    corpus = Memory(some([9] * 50, 9))
+    fit, score, told = roles(corpus, seed=3)
+    assert {u.speaker for u in fit}.isdisjoint(u.speaker for u in score)
+    assert len({u.speaker for u in score}) == 3
+    assert len(fit) + len(score) == 50
+    assert told == "no train and test splits: fitted on 6 speakers, scored on 3 others (seed 3)"
+    assert roles(corpus, seed=3) == (fit, score, told)
+    assert len({tuple(u.id for u in roles(corpus, seed=seed)[1]) for seed in range(8)}) > 3
+    fit, score, told = roles(Memory(some([9] * 6)), seed=0)
+    assert (len(fit), len(score)) == (4, 2)
+    assert told.startswith("one speaker: ")
+    fit, score, _ = roles(Memory(some([9, 9], 2)), seed=0)
+    assert (len(fit), len(score)) == (1, 1)
+    with pytest.raises(LaminaError, match="nothing to score on"):
+        roles(Memory(some([9])), seed=0)
+
+
+def test_check_names_each_problem() -> None:
+    assert check(Memory(some([100, 200]))) == []
+    tiers = {
+        "word": (Segment("a", 0, 50),),
+        "phone": (Segment("A", 0, 50), Segment("B", 60, 90)),
+        "syllable": (),
+    }
+    problems = check(
+        Memory(
+            [
+                Utterance("a", "s", "train", 100, "broken", {}),
+                Utterance("b", "s", "test", 100, "silent", {}),
+                Utterance("c", "t", "test", 100, "loud", {}),
+                Utterance("d", "t", "test", 100, "", tiers),
+            ]
+        )
+    )
+    assert problems == [
+        "a: it does not decode",
+        "b: the audio is silent from start to end",
+        "c: 100.0% of the samples are at full scale: clipped",
+        "d: the 'syllable' tier has no segment",
+        "d: 1 of 2 phones have their middle in no word",
+        "speaker 's' is in several splits (test, train): scores will not be of new speakers",
+    ]
