@@ -161,7 +161,7 @@ def test_the_answer_is_read_from_the_numbers(scores: Scores) -> None:
 def test_best_layers(scores: Scores) -> None:
     table = best_table(view(scores))
     cells = {row[0].text: row[1] for row in table.rows}
-    assert (cells["plain"].text, cells["plain"].below) == (f"{0.5 + 0.1 * math.sin(2):.3f}", "mid20.0, 20 ms")
+    assert (cells["plain"].text, cells["plain"].below) == (f"{0.5 + 0.1 * math.sin(2):.3f}", "mid20.0 (20 ms)")
     assert cells["plain"].best
     assert not cells["<b>down & up</b>"].best
     assert cells["mfcc"].text == "0.390"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import html
 from typing import Any
 
-from lamina.report.style import DASHES, SHAPES, number, period, shapes
+from lamina.report.style import DASHES, SHAPES, number, period, place, shapes
 from lamina.report.view import Curve, Picture, Point, View, depth_range, null_band, spread, value_range
 
 HEIGHT = 380  # pixels of the plot itself
@@ -54,8 +54,8 @@ def hover(label: str, point: Point) -> str:
     many = f"<br>mean and range of {point.seeds} runs" if point.seeds > 1 else ""
     count = f"<br>n = {point.n:,}" if point.n else ""
     return (
-        f"<b>{html.escape(label)}</b><br>{html.escape(point.tap)} · depth {point.depth} · "
-        f"{period(point.period_ms)}<br>{number(point.value)}{interval}{many}{count}"
+        f"<b>{html.escape(label)}</b><br>{html.escape(place(point.tap, point.period_ms))}, depth "
+        f"{point.depth}<br>{number(point.value)}{interval}{many}{count}"
     )
 
 

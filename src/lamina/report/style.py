@@ -104,6 +104,11 @@ def period(value: float) -> str:
     return f"{value:.4g} ms"
 
 
+def place(tap: str, milliseconds: float) -> str:
+    """A tap and its frame period, which some baselines lack."""
+    return f"{tap} ({period(milliseconds)})" if milliseconds else tap
+
+
 def quantity(value: float, unit: str) -> str:
     """A large number with its unit: ``431 G MAC`` for 4.31e11 MAC."""
     for size, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):

@@ -8,7 +8,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from lamina.report.style import measure_label, number, period, quantity, signed
+from lamina.report.style import measure_label, number, place, quantity, signed
 from lamina.report.view import COSTS, Curve, View
 from lamina.score import Score, Scores
 
@@ -144,7 +144,7 @@ def best_table(view: View) -> Table:
         for column, top in enumerate(tops):
             if column in names[name]:
                 best = names[name][column].best
-                cells.append(Cell(number(best.value), f"{best.tap}, {period(best.period_ms)}", best.value == top))
+                cells.append(Cell(number(best.value), place(best.tap, best.period_ms), best.value == top))
             else:
                 cells.append(Cell("–"))
         rows.append(tuple(cells))
@@ -197,14 +197,12 @@ def masked_table(view: View) -> Table:
     rows = []
     for row in view.masked:
         interval = "" if row.low is None or row.high is None else f"{number(row.low)} to {number(row.high)}"
-        level = " ".join(
-            text for text in (row.target, row.tap, period(row.period_ms) if row.period_ms else "") if text
-        )
-        rows.append((Cell(row.model), Cell(level or "–"), Cell(number(row.value), interval), Cell(f"{row.n:,}")))
+        read = Cell(place(row.tap or "–", row.period_ms))
+        value = Cell(number(row.value), interval)
+        rows.append((Cell(row.model), Cell(row.target or "–"), read, value, Cell(f"{row.n:,}")))
     caption = "How often the units of masked frames are predicted right on held-out speech."
-    return Table(
-        "Masked prediction", caption, ("model", "units and level", "accuracy", "frames"), tuple(rows), view.masked
-    )
+    columns = ("model", "of what", "predicted at", "accuracy", "frames")
+    return Table("Masked prediction", caption, columns, tuple(rows), view.masked)
 
 
 def values_table(rows: Sequence[Curve], name: str) -> Table:
@@ -213,7 +211,7 @@ def values_table(rows: Sequence[Curve], name: str) -> Table:
         (
             Cell(f"{curve.label} (shuffled labels)" if curve.kind == "null" else curve.label),
             Cell(point.tap),
-            Cell(period(point.period_ms)),
+            Cell(f"{point.period_ms:.4g}" if point.period_ms else ""),
             Cell(number(point.value)),
             Cell(
                 "" if point.low is None or point.high is None else f"{number(point.low)} to {number(point.high)}"
@@ -224,5 +222,8 @@ def values_table(rows: Sequence[Curve], name: str) -> Table:
         for point in curve.points
     )
     return Table(
-        name, f"Values of the picture: {name}", ("model", "tap", "period", "value", "interval", "n"), cells
+        name,
+        f"Values of the picture: {name}",
+        ("model", "tap", "frame period (ms)", "value", "interval", "n"),
+        cells,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lamina.report.style import number, period, signed
+from lamina.report.style import number, place, signed
 from lamina.report.tables import factor, score_label
 from lamina.report.view import Picture, View
 from lamina.score import Score, Scores
@@ -57,8 +57,8 @@ def _best(picture: Picture) -> str:
     }
     lead = tops.get("model") or tops.get("reference") or tops["untrained"]
     best = lead.best
-    place = f"{best.tap} ({period(best.period_ms)})"
-    said = [f"{picture.title}: the highest value is {number(best.value)}, of “{lead.label}” at {place}"]
+    where = place(best.tap, best.period_ms)
+    said = [f"{picture.title}: the highest value is {number(best.value)}, of “{lead.label}” at {where}"]
     if "reference" in tops and lead.kind == "model":
         rival = tops["reference"]
         gap = best.value - rival.best.value
