@@ -70,8 +70,8 @@ def test_speakers_from_folders_and_from_the_manifest(tmp_path: Path) -> None:
         ("bob/1", "bob", "grün"),
     ]
     assert corpus.notes[0] == "speakers from the folders that hold the audio"
-    assert corpus.notes[1].startswith("1 of 2 utterances are at 8,000 Hz: resampled")
-    assert corpus.notes[2] == "1 of 2 files have several channels: averaged when read"
+    assert corpus.notes[1] == "1 of 2 files have several channels: averaged when read"
+    assert corpus.notes[2].startswith("1 of 2 utterances are at 8,000 Hz: resampled")
     bob = list(corpus.utterances())[1]
     assert corpus.read(bob).shape == (16000,)
     (tmp_path / "manifest.tsv").write_text(

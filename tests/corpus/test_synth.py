@@ -215,11 +215,33 @@ def test_espeak_errors_are_clear(monkeypatch: pytest.MonkeyPatch) -> None:
         Espeak()
 
 
+def test_espeak_in_a_deep_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library has room for paths of 160 bytes only."""
+    found = importlib.util.find_spec("espeakng_loader")
+    assert found is not None
+    assert found.origin is not None
+    home = Path(found.origin).parent
+    deep = tmp_path / ("d" * 90) / ("e" * 90) / "espeakng_loader"
+    deep.mkdir(parents=True)
+    for part in home.iterdir():
+        (deep / part.name).symlink_to(part)
+    (deep / "__init__.py").unlink()
+    (deep / "__init__.py").write_text((home / "__init__.py").read_text())
+    with Espeak() as espeak:
+        usual = espeak.say("the deep river", "gmw/en-US")
+    monkeypatch.setenv("PYTHONPATH", str(deep.parent))
+    with Espeak() as espeak:
+        assert np.array_equal(espeak.say("the deep river", "gmw/en-US").wave, usual.wave)
+
+
 def test_nothing_half_written_stays(tmp_path: Path) -> None:
     config = SynthConfig.model_validate({"minutes": 0.2, "accents": ("en-US", "nowhere")})
     with pytest.raises(LaminaError, match="no such voice"):
         synthesize(config, tmp_path / "corpus", workers=2)
     assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(LaminaError, match=r"cannot write .*in_it"):
+        synthesize(SMALL, tmp_path / "file" / "in_it")
 
 
 def test_grammar() -> None:

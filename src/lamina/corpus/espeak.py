@@ -17,8 +17,10 @@ import importlib.util
 import json
 import subprocess
 import sys
+import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
@@ -28,6 +30,7 @@ from numpy.typing import NDArray
 from lamina.errors import LaminaError
 
 WORD, PHONEME = 1, 7  # espeak_EVENT_TYPE
+LONGEST_PATH = 140  # bytes; the library has room for 160, file names included
 REPLACE_AFTER = 400  # utterances: about 140 MB
 
 
@@ -191,13 +194,21 @@ def _speak(path: str, data: bytes, request: dict[str, Any]) -> tuple[dict[str, A
 
 def _serve() -> None:
     """Answer requests from standard input until it ends."""
+    import signal
+
     import espeakng_loader
 
-    path, data = str(espeakng_loader.get_library_path()), str(espeakng_loader.get_data_path()).encode()
-    for line in sys.stdin.buffer:
-        answer, audio = _speak(path, data, json.loads(line))
-        sys.stdout.buffer.write(json.dumps(answer).encode() + b"\n" + audio)
-        sys.stdout.buffer.flush()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for Lamina, which then closes our input
+    path, data = str(espeakng_loader.get_library_path()), str(espeakng_loader.get_data_path())
+    with tempfile.TemporaryDirectory(prefix="lamina-") as folder:
+        if len(data.encode()) > LONGEST_PATH:
+            link = Path(folder) / "espeak-ng-data"
+            link.symlink_to(data)
+            data = str(link)
+        for line in sys.stdin.buffer:
+            answer, audio = _speak(path, data.encode(), json.loads(line))
+            sys.stdout.buffer.write(json.dumps(answer).encode() + b"\n" + audio)
+            sys.stdout.buffer.flush()
 
 
 if __name__ == "__main__":

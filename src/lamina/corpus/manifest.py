@@ -33,8 +33,12 @@ def write_audio(folder: Path, utterance: Utterance, wave: NDArray[np.float32]) -
     """Write one utterance's audio, (samples,) in [-1, 1] at 16 kHz, as 16-bit FLAC into a corpus folder."""
     import soundfile
 
+    path = folder / AUDIO / f"{utterance.id}.flac"
     assert len(wave) == utterance.samples, (utterance.id, len(wave), utterance.samples)  # noqa: S101
-    soundfile.write(folder / AUDIO / f"{utterance.id}.flac", wave, SAMPLE_RATE, subtype="PCM_16")
+    try:
+        soundfile.write(path, wave, SAMPLE_RATE, subtype="PCM_16")
+    except soundfile.SoundFileError as error:
+        raise LaminaError(f"cannot write {path}: {error}; check the free disk space") from error
 
 
 def write_manifest(folder: Path, name: str, utterances: Sequence[Utterance], made: Mapping[str, Any]) -> None:
@@ -91,20 +95,7 @@ def open_cuts(path: Path, *, name: str = "") -> StoredCorpus:
     """
     if not path.is_file():
         raise LaminaError(f"there is no CutSet {path}")
-    rates: dict[int, int] = {}
-    for cut in _read_cuts(path):
-        rates[int(cut.sampling_rate)] = rates.get(int(cut.sampling_rate), 0) + 1
-    return StoredCorpus(name or path.parent.name, lambda: _items(path, path.parent), resampling_notes(rates))
-
-
-def resampling_notes(rates: Mapping[int, int]) -> list[str]:
-    """One line for each sample rate, of those counted in ``rates``, that is resampled when read."""
-    return [
-        f"{count} of {sum(rates.values())} utterances are at {rate:,} Hz: resampled to {SAMPLE_RATE:,} Hz by soxr "
-        "when read, boundaries moved to the nearest sample"
-        for rate, count in sorted(rates.items())
-        if rate != SAMPLE_RATE
-    ]
+    return StoredCorpus(name or path.parent.name, lambda: _items(path, path.parent))
 
 
 def _cut(utterance: Utterance) -> dict[str, Any]:

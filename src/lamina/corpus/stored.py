@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -36,6 +37,11 @@ def resample(wave: NDArray[np.float32], rate: int, to: int) -> NDArray[np.float3
 
 class Audio(Protocol):
     """Where the audio of one utterance comes from."""
+
+    @property
+    def rate(self) -> int:
+        """Its own sample rate (Hz)."""
+        ...
 
     def read(self, sample_rate: int, start: int, stop: int) -> NDArray[np.float32]:
         """Samples ``[start, stop)`` at ``sample_rate``.
@@ -118,6 +124,11 @@ class CutAudio:
 
     cut: Any
 
+    @property
+    def rate(self) -> int:
+        """The cut's sample rate (Hz)."""
+        return int(self.cut.sampling_rate)
+
     def read(self, sample_rate: int, start: int, stop: int) -> NDArray[np.float32]:
         """See `Audio.read`."""
         try:
@@ -125,7 +136,7 @@ class CutAudio:
         except Exception as error:  # lhotse passes on whatever its many readers raise
             raise LaminaError(f"lhotse cannot load the audio of cut {self.cut.id!r}: {error}") from error
         one = wave.mean(axis=0, dtype=np.float32)
-        return resample(one, int(self.cut.sampling_rate), sample_rate)[start:stop]
+        return resample(one, self.rate, sample_rate)[start:stop]
 
 
 class StoredCorpus:
@@ -135,11 +146,12 @@ class StoredCorpus:
 
     Attributes:
         tiers: the number of segments of each tier.
+        notes: what a reader should know of how it was opened, resampling last; the command line prints them.
 
     Args:
         name: as people call it.
         items: makes the utterances, with their audio, at every call the same.
-        notes: what a reader should know of how it was opened; the command line prints them.
+        notes: the first of its ``notes``.
 
     Raises:
         LaminaError: it holds no utterance, or two of the same id.
@@ -150,21 +162,23 @@ class StoredCorpus:
     ) -> None:
         self.name = name
         self.sample_rate = SAMPLE_RATE
-        self.notes = tuple(notes)
         self._items = items
         self._audio: dict[str, Audio] = {}
         self.tiers: dict[str, int] = {}
+        rates = Counter[int]()
         running = hashlib.sha256(str(self.sample_rate).encode())
         for utterance, audio in items():
             if utterance.id in self._audio:
                 raise LaminaError(f"{name} has two utterances with the id {utterance.id!r}: rename or remove one")
             self._audio[utterance.id] = audio
+            rates[audio.rate] += 1
             for tier, segments in utterance.tiers.items():
                 self.tiers[tier] = self.tiers.get(tier, 0) + len(segments)
             running.update(_canonical(utterance))
         if not self._audio:
             raise LaminaError(f"{name} holds no utterance: it is empty, or of a kind that Lamina does not read")
         self.digest = running.hexdigest()[:12]
+        self.notes = (*notes, *_resampling(rates))
 
     def __len__(self) -> int:
         """The number of utterances."""
@@ -184,6 +198,16 @@ class StoredCorpus:
         if not 0 <= start <= stop <= utterance.samples:
             raise ValueError(f"{utterance.id}: no samples [{start}, {stop}) in {utterance.samples}")
         return self._audio[utterance.id].read(self.sample_rate, start, stop)
+
+
+def _resampling(rates: Mapping[int, int]) -> list[str]:
+    """One line for each sample rate, of those counted in ``rates``, that is resampled when read."""
+    return [
+        f"{count} of {sum(rates.values())} utterances are at {rate:,} Hz: resampled to {SAMPLE_RATE:,} Hz by soxr "
+        "when read, boundaries moved to the nearest sample"
+        for rate, count in sorted(rates.items())
+        if rate != SAMPLE_RATE
+    ]
 
 
 def _canonical(utterance: Utterance) -> bytes:

@@ -17,7 +17,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from lamina.corpus.corpus import Segment, Utterance
-from lamina.corpus.manifest import resampling_notes
 from lamina.corpus.segments import Interval, segments, tier_name
 from lamina.corpus.stored import SAMPLE_RATE, Audio, StoredCorpus, audio_file, rescale
 from lamina.errors import LaminaError
@@ -49,13 +48,12 @@ def open_audio_folder(folder: Path, tiers: Sequence[str] = ()) -> StoredCorpus:
     grids = _grids(named, [path for path in files if path.suffix.lower() == ".textgrid"], tiers, folder)
     about = _about(folder)
     rule, speakers = _speakers(named, about, folder)
-    notes, rates, channels = [rule], Counter[int](), Counter[int]()
+    notes, channels = [rule], Counter[int]()
     items: list[tuple[Utterance, Audio]] = []
     for identity, path in sorted(named.items()):
         if tiers and identity not in grids:
             continue
         audio, count = audio_file(path)
-        rates[audio.rate] += 1
         channels[count] += 1
         samples = rescale(audio.samples, audio.rate, SAMPLE_RATE)
         made = read_textgrid(grids[identity], samples, tiers) if identity in grids else {}
@@ -71,7 +69,6 @@ def open_audio_folder(folder: Path, tiers: Sequence[str] = ()) -> StoredCorpus:
         items.append((utterance, audio))
     if len(items) < len(named):
         notes.append(f"{len(named) - len(items)} of {len(named)} audio files have no TextGrid and are left out")
-    notes += resampling_notes(rates)
     if several := sum(files for count, files in channels.items() if count > 1):
         notes.append(f"{several} of {len(items)} files have several channels: averaged when read")
     return StoredCorpus(folder.resolve().name, lambda: items, notes)
