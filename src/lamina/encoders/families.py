@@ -20,7 +20,7 @@ from lamina.encoders.audio import beyond, unit_variance
 from lamina.encoders.encoder import Tap
 from lamina.encoders.features import log_mel, mel_filters, zscored
 from lamina.encoders.masked_norm import RealFramesNorm, hide_beyond, real_frames
-from lamina.encoders.stepping import Place
+from lamina.encoders.stepping import Pass, Step, block, collect, transform
 from lamina.errors import LaminaError
 from lamina.grid import Grid
 
@@ -36,22 +36,8 @@ CONVOLUTIONAL = (
     "wav2vec2-conformer",
     "wavlm",
 )
+Forward = Callable[[Pass], object]
 KNOWN = (*CONVOLUTIONAL, "wav2vec2-bert", "whisper")
-
-
-@dataclass(frozen=True)
-class Site:
-    """A tap and the place in the model where its tensor passes.
-
-    Attributes:
-        tap: what it is.
-        place: where it passes.
-        channels_first: whether the tensor there is (batch, width, frames).
-    """
-
-    tap: Tap
-    place: Place
-    channels_first: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,13 +45,11 @@ class Wiring:
     """How to read one model.
 
     Attributes:
-        sites: all taps in the order of the data flow.
-        forward: the model's forward pass for (waves, samples of each utterance).
+        steps: the data flow, tap after tap.
         most: the longest audio in samples, None where there is no limit.
     """
 
-    sites: tuple[Site, ...]
-    forward: Callable[[Tensor, list[int]], object]
+    steps: tuple[Step, ...]
     most: int | None = None
 
 
@@ -90,22 +74,43 @@ def wire(model: Any, *, normalise: bool, sample_rate: int) -> Wiring:
     raise LaminaError(f"{kind!r} is no speech encoder that Lamina knows; it knows {', '.join(sorted(KNOWN))}")
 
 
-class _Sites:
-    """Collects sites; depth counts up."""
+class _Steps:
+    """Collects steps; depth counts up."""
 
     def __init__(self) -> None:
-        self.found: list[Site] = []
+        self.found: list[Step] = []
 
-    def add(
-        self, name: str, place: Place | nn.Module, width: int, grid: Grid, *, channels_first: bool = False
-    ) -> None:
-        place = place if isinstance(place, Place) else Place(place)
-        self.found.append(Site(Tap(name, len(self.found), width, grid), place, channels_first))
+    def add(self, name: str, width: int, grid: Grid, run: Callable[[Pass], Tensor]) -> None:
+        self.found.append(Step(Tap(name, len(self.found), width, grid), run))
+
+    def front(self, model: Forward, place: nn.Module | None, first: nn.Module, width: int, grid: Grid) -> None:
+        """The model's own way to its first block, shown where ``place`` puts out (else as the block takes it)."""
+
+        def run(passing: Pass) -> Tensor:
+            shown, args, kwargs = collect(lambda: model(passing), [] if place is None else [place], until=first)
+            passing.hidden, *passing.args = args
+            passing.kwargs = kwargs
+            return passing.hidden if place is None else shown[0]
+
+        self.add("front", width, grid, run)
 
     def stack(self, layers: nn.ModuleList, width: int, grid: Grid) -> None:
         """The outputs of the encoder's blocks."""
         for number, layer in enumerate(layers, 1):
-            self.add(f"enc{grid.period_ms:g}.{number}", layer, width, grid)
+            self.add(f"enc{grid.period_ms:g}.{number}", width, grid, block(layer))
+
+    def adapter(
+        self, layers: nn.ModuleList, width: int, grids: list[Grid], run: Callable[[Pass], list[Tensor]]
+    ) -> None:
+        """The outputs of an adapter's layers; they are few and coarse, so it runs at once."""
+
+        def show(passing: Pass, number: int) -> Tensor:
+            if number == 0:
+                passing.kept = run(passing)
+            return passing.kept[number]
+
+        for number, (_, grid) in enumerate(zip(layers, grids, strict=True)):
+            self.add(f"adp{grid.period_ms:g}.{number + 1}", width, grid, partial(show, number=number))
 
 
 def _convolutional(model: Any, normalise: bool, sample_rate: int) -> Wiring:
@@ -116,28 +121,13 @@ def _convolutional(model: Any, normalise: bool, sample_rate: int) -> Wiring:
         layer = model.feature_extractor.conv_layers[number]
         if isinstance(getattr(layer, "layer_norm", None), nn.GroupNorm):
             layer.layer_norm = RealFramesNorm(layer.layer_norm, grid)
-    front, sites, width = grid, _Sites(), int(config.hidden_size)
+    front, steps, width = grid, _Steps(), int(config.hidden_size)
     squeezed = kind.startswith("sew")
-    sites.add("front", model.feature_dropout if squeezed else model.feature_projection, width, front)
+    layers = model.encoder.encoder.layer if kind == "sew-d" else model.encoder.layers
     _hide_for_time_convolutions(model.encoder, front)
-    if squeezed:
-        # The pooled path is the residual one, so its places count; the positional convolution adds to it.
-        grid = front.conv(config.squeeze_factor, config.squeeze_factor)
-        _mask_squeezed(model, kind, grid)
-    sites.stack(model.encoder.encoder.layer if kind == "sew-d" else model.encoder.layers, width, grid)
-    if squeezed:
-        finer = grid.repeat(config.squeeze_factor)
-        sites.add(f"up{finer.period_ms:g}", model.encoder.upsample, width, finer)
-    elif getattr(config, "do_stable_layer_norm", False) or kind == "wav2vec2-conformer":
-        sites.add(f"enc{grid.period_ms:g}.norm", model.encoder.layer_norm, width, grid)
-    if getattr(model, "adapter", None) is not None:
-        for number, layer in enumerate(model.adapter.layers, 1):
-            hide_beyond(layer.conv, grid)
-            grid = grid.conv(config.adapter_kernel_size, config.adapter_stride, padding=1)
-            name, width = f"adp{grid.period_ms:g}.{number}", int(config.output_hidden_size)
-            sites.add(name, layer, width, grid, channels_first=True)
 
-    def forward(waves: Tensor, samples: list[int]) -> object:
+    def forward(passing: Pass) -> object:
+        waves, samples = passing.waves, passing.samples
         if normalise:
             waves = unit_variance(waves, samples)
         # Without a mask, attention takes its fastest path, and a single utterance is the library's to the bit.
@@ -145,7 +135,31 @@ def _convolutional(model: Any, normalise: bool, sample_rate: int) -> Wiring:
         mask = (~beyond(samples, waves.shape[1], waves.device)).long() if ragged else None
         return model(waves.to(model.dtype), attention_mask=mask, output_hidden_states=False)
 
-    return Wiring(tuple(sites.found), forward)
+    steps.front(forward, model.feature_dropout if squeezed else model.feature_projection, layers[0], width, front)
+    if squeezed:
+        # The pooled path is the residual one, so its places count; the positional convolution adds to it.
+        grid = front.conv(config.squeeze_factor, config.squeeze_factor)
+        _mask_squeezed(model, kind, grid)
+    steps.stack(layers, width, grid)
+    if squeezed:
+        finer = grid.repeat(config.squeeze_factor)
+        steps.add(f"up{finer.period_ms:g}", width, finer, transform(model.encoder.upsample))
+    elif getattr(config, "do_stable_layer_norm", False) or kind == "wav2vec2-conformer":
+        steps.add(f"enc{grid.period_ms:g}.norm", width, grid, transform(model.encoder.layer_norm))
+    adapter = getattr(model, "adapter", None)
+    if adapter is not None:
+        grids = []
+        for layer in adapter.layers:
+            hide_beyond(layer.conv, grid)
+            grid = grid.conv(config.adapter_kernel_size, config.adapter_stride, padding=1)
+            grids.append(grid)
+
+        def adapt(passing: Pass) -> list[Tensor]:
+            outputs, *_ = collect(lambda: adapter(passing.hidden), adapter.layers)
+            return [output.transpose(1, 2) for output in outputs]
+
+        steps.adapter(adapter.layers, int(config.output_hidden_size), grids, adapt)
+    return Wiring(tuple(steps.found))
 
 
 def _hide_for_time_convolutions(encoder: nn.Module, grid: Grid) -> None:
@@ -190,30 +204,43 @@ def _wav2vec2_bert(model: Any, sample_rate: int) -> Wiring:
             f"no multiple of the {bins} mel bins that its feature extractor gives"
         )
     mel = Grid.samples(sample_rate).conv(400, 160)
-    grid = mel.conv(pairs, pairs)
+    grid = front = mel.conv(pairs, pairs)
     filters = mel_filters(bins, 20.0, sample_rate / 2)
-    sites = _Sites()
-    sites.add("front", model.feature_projection, int(config.hidden_size), grid)
-    sites.stack(model.encoder.layers, int(config.hidden_size), grid)
-    front = grid
-    if model.adapter is not None:
-        for number, layer in enumerate(model.adapter.layers, 1):
+    width, steps = int(config.hidden_size), _Steps()
+
+    def real(size: int, device: torch.device) -> Tensor | None:
+        frames = real_frames(front, size)
+        return None if frames is None else (~beyond(frames, size, device)).long()
+
+    def forward(passing: Pass) -> object:
+        # As transformers' SeamlessM4TFeatureExtractor: 16-bit scale, z-scored a bin, neighbouring frames stacked.
+        values = log_mel(passing.waves * 32768.0, filters, 1.192092955078125e-07)
+        values = zscored(values, [mel.frames(count) for count in passing.samples], correction=1, add=1e-7)
+        size = front.frames(passing.waves.shape[1])
+        values = values[:, : size * pairs].reshape(len(values), size, -1).to(model.dtype)
+        return model(values, attention_mask=real(size, values.device), output_hidden_states=False)
+
+    steps.front(forward, model.feature_projection, model.encoder.layers[0], width, grid)
+    steps.stack(model.encoder.layers, width, grid)
+    adapter = model.adapter
+    if adapter is not None:
+        grids = []
+        for layer in adapter.layers:
             hide_beyond(layer.residual_conv, grid)
             hide_beyond(layer.self_attn_conv, grid)
             grid = grid.conv(config.adapter_kernel_size, config.adapter_stride, padding=config.adapter_stride // 2)
-            sites.add(f"adp{grid.period_ms:g}.{number}", layer, int(config.output_hidden_size), grid)
+            grids.append(grid)
 
-    def forward(waves: Tensor, samples: list[int]) -> object:
-        # As transformers' SeamlessM4TFeatureExtractor: 16-bit scale, z-scored a bin, neighbouring frames stacked.
-        values = log_mel(waves * 32768.0, filters, 1.192092955078125e-07)
-        values = zscored(values, [mel.frames(count) for count in samples], correction=1, add=1e-7)
-        size = front.frames(waves.shape[1])
-        values = values[:, : size * pairs].reshape(len(values), size, -1).to(model.dtype)
-        frames = real_frames(front, size)
-        mask = None if frames is None else (~beyond(frames, size, waves.device)).long()
-        return model(values, attention_mask=mask, output_hidden_states=False)
+        def adapt(passing: Pass) -> list[Tensor]:
+            hidden = passing.hidden
+            if model.intermediate_ffn:
+                hidden = hidden + 0.5 * model.intermediate_ffn(hidden)
+            mask = real(hidden.shape[1], hidden.device)
+            outputs, *_ = collect(lambda: adapter(hidden, attention_mask=mask), adapter.layers)
+            return list(outputs)
 
-    return Wiring(tuple(sites.found), forward)
+        steps.adapter(adapter.layers, int(config.output_hidden_size), grids, adapt)
+    return Wiring(tuple(steps.found))
 
 
 def _whisper(model: Any, sample_rate: int) -> Wiring:
@@ -229,18 +256,19 @@ def _whisper(model: Any, sample_rate: int) -> Wiring:
         201, config.num_mel_bins, 0.0, 8000.0, sample_rate, norm="slaney", mel_scale="slaney"
     )
     bank = torch.from_numpy(filters).float()
-    sites = _Sites()
-    sites.add("front", Place(encoder.layers[0], entering=True), width, grid)
-    sites.stack(encoder.layers, width, grid)
-    sites.add(f"enc{grid.period_ms:g}.norm", encoder.layer_norm, width, grid)
+    steps = _Steps()
 
-    def forward(waves: Tensor, _samples: list[int]) -> object:
+    def forward(passing: Pass) -> object:
         # As transformers' WhisperFeatureExtractor: every utterance is padded with silence to the model's window.
-        waves = torch.nn.functional.pad(waves, (0, most - waves.shape[1]))
+        waves = torch.nn.functional.pad(passing.waves, (0, most - passing.waves.shape[1]))
         window = torch.hann_window(400, device=waves.device)
         spectrum = torch.stft(waves, 400, 160, window=window, return_complex=True)[..., :-1]
         energy = (bank.to(waves.device).T @ spectrum.abs().square()).clamp(min=1e-10).log10()
         energy = torch.maximum(energy, energy.amax(dim=(1, 2), keepdim=True) - 8.0)
         return encoder(((energy + 4.0) / 4.0).to(encoder.dtype), output_hidden_states=False)
 
-    return Wiring(tuple(sites.found), partial(forward), most)
+    # What enters the first block has no module of its own: convolutions, GELU and the position embedding.
+    steps.front(forward, None, encoder.layers[0], width, grid)
+    steps.stack(encoder.layers, width, grid)
+    steps.add(f"enc{grid.period_ms:g}.norm", width, grid, transform(encoder.layer_norm))
+    return Wiring(tuple(steps.found), most)

@@ -13,7 +13,7 @@ from lamina.encoders.audio import checked_audio
 from lamina.encoders.encoder import States, Tap, find_taps
 from lamina.encoders.families import wire
 from lamina.encoders.masked_norm import reading
-from lamina.encoders.stepping import step_through
+from lamina.encoders.stepping import Pass
 from lamina.errors import LaminaError
 from lamina.files import digest
 
@@ -54,7 +54,7 @@ class PretrainedEncoder:
     @property
     def taps(self) -> tuple[Tap, ...]:
         """All taps, in the order of the data flow."""
-        return tuple(site.tap for site in self._wiring.sites)
+        return tuple(step.tap for step in self._wiring.steps)
 
     @property
     def most_samples(self) -> int | None:
@@ -82,19 +82,19 @@ class PretrainedEncoder:
                 f"an utterance has {waves.shape[1]} samples, encoder {self.name} takes {self.most_samples} "
                 "at once: read it in chunks (`lamina.encoders.chunks`)"
             )
-        waves = waves.to(self.model.device).float()
-        sites = [site for site in self._wiring.sites if site.tap.name in wanted]
-
-        def forward() -> None:
-            with reading(samples):
-                self._wiring.forward(waves, samples)
-
-        for index, values in step_through(forward, [site.place for site in sites]):
-            site = sites[index]
-            shown = values.transpose(1, 2) if site.channels_first else values
-            if self.most_samples is not None:
-                shown = shown[:, : site.tap.grid.frames(max(samples))]
-            yield States.checked(shown, samples, site.tap)
+        passing = Pass(waves.to(self.model.device).float(), samples)
+        for step in self._wiring.steps:
+            # Neither setting may leak to the reader between two steps.
+            with torch.no_grad(), reading(samples):
+                values = step.run(passing)
+            if step.tap.name in wanted:
+                wanted.remove(step.tap.name)
+                if self.most_samples is not None:
+                    values = values[:, : step.tap.grid.frames(max(samples))]
+                yield States.checked(values, samples, step.tap)
+            del values
+            if not wanted:
+                return
 
 
 def weights_digest(model: Any) -> str:

@@ -1,86 +1,109 @@
-"""Read a model's tensors while its own forward pass runs, one at a time.
+"""Step through a model's own modules, so that one layer's states exist at a time.
 
-The forward pass runs in a worker thread that stops at every tensor asked for until the reader comes back: the
-model itself says what follows what, whatever its library's version, and one layer's states exist at a time.
+The model runs its own forward pass up to its first block, where it is stopped; what it was about to hand to that
+block is handed to the blocks one after the other, from outside. So nothing of the model is written again, no work
+is done for taps that nobody asked for, and a reader may stop anywhere.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
-from queue import SimpleQueue
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
+from lamina.encoders.encoder import Tap
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a tensor passes: out of a module, or (``entering``) into it."""
 
-    module: nn.Module
-    entering: bool = False
+@dataclass
+class Pass:
+    """One batch on its way through a model.
+
+    Attributes:
+        waves: (batch, samples) audio, zero-padded.
+        samples: of each utterance.
+        hidden: what the next block takes.
+        args: its further positional arguments.
+        kwargs: its keyword arguments.
+        kept: outputs of a tail that ran at once, waiting to be shown.
+    """
+
+    waves: Tensor
+    samples: list[int]
+    hidden: Tensor = field(init=False)
+    args: tuple[Any, ...] = ()
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    kept: list[Tensor] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of the data flow: run it to get the states at its tap."""
+
+    tap: Tap
+    run: Callable[[Pass], Tensor]
 
 
 class _Enough(BaseException):
-    """Raised inside the forward pass when nobody reads on; no ``except Exception`` of a model catches it."""
+    """Ends a forward pass at its first block; no ``except Exception`` of a model catches it."""
 
 
-def step_through(forward: Callable[[], object], places: Sequence[Place]) -> Iterator[tuple[int, Tensor]]:
-    """Run ``forward`` without gradients; yield (index of the place, tensor) as each place is passed.
+def collect(forward: Callable[[], object], modules: Sequence[nn.Module], until: nn.Module | None = None) -> Any:
+    """Run ``forward``; return (outputs of ``modules``, arguments of ``until``, its keyword arguments).
 
-    The pass waits while the reader works, ends after the last place (what follows is not computed), and ends at
-    the next place when the reader closes the iterator early. Other threads that call the model are not seen.
-
-    Raises:
-        Exception: whatever ``forward`` raises.
+    The pass ends where it would enter ``until``. Other threads that use the model meanwhile are not seen.
     """
-    passed: SimpleQueue[tuple[int, Any]] = SimpleQueue()
-    go_on: SimpleQueue[bool] = SimpleQueue()
+    here = threading.get_ident()
+    outputs: dict[int, Tensor] = {}
+    entered: list[Any] = [(), {}]
 
-    def hand_over(index: int, value: Any) -> None:
-        if threading.current_thread() is worker:
-            passed.put((index, value[0] if isinstance(value, tuple) else value))
-            if not go_on.get():
-                raise _Enough
+    def keep(index: int) -> Callable[[nn.Module, Any, Any], None]:
+        def hook(_module: nn.Module, _args: Any, output: Any) -> None:
+            if threading.get_ident() == here:
+                outputs[index] = output[0] if isinstance(output, tuple) else output
 
-    def run() -> None:
-        try:
-            with torch.no_grad():
-                forward()
-            passed.put((-1, None))
-        except _Enough:
-            passed.put((-1, None))
-        except BaseException as error:  # noqa: BLE001 - the reader's thread raises it
-            passed.put((-1, error))
+        return hook
 
-    worker = threading.Thread(target=run, name="lamina-forward", daemon=True)
+    def stop(_module: nn.Module, args: Any, kwargs: Any) -> None:
+        if threading.get_ident() == here:
+            entered[:] = args, kwargs
+            raise _Enough
+
     with ExitStack() as hooks:
-        for index, place in enumerate(places):
-            hooks.callback(_watch(place, index, hand_over).remove)
-        worker.start()
-        try:
-            left = len(places)
-            while left:
-                index, value = passed.get()
-                if index < 0:
-                    if value is not None:
-                        raise value
-                    raise AssertionError(f"the forward pass met only {len(places) - left} of {len(places)} places")
-                left -= 1
-                yield index, value
-                del value
-                if left:
-                    go_on.put(True)
-        finally:
-            go_on.put(False)
-            worker.join()
+        for index, module in enumerate(modules):
+            hooks.callback(module.register_forward_hook(keep(index)).remove)
+        if until is not None:
+            # Before the hooks that mend its arguments: they run when the block itself does.
+            hooks.callback(until.register_forward_pre_hook(stop, with_kwargs=True, prepend=True).remove)
+        with suppress(_Enough):
+            forward()
+    return [outputs[index] for index in range(len(modules))], *entered
 
 
-def _watch(place: Place, index: int, hand_over: Callable[[int, Any], None]) -> Any:
-    if place.entering:
-        return place.module.register_forward_pre_hook(lambda _module, args: hand_over(index, args))
-    return place.module.register_forward_hook(lambda _module, _args, output: hand_over(index, output))
+def block(layer: nn.Module) -> Callable[[Pass], Tensor]:
+    """A step through one block, which takes what the block before it took, but the hidden states."""
+
+    def run(passing: Pass) -> Tensor:
+        output = layer(passing.hidden, *passing.args, **passing.kwargs)
+        if isinstance(output, tuple):
+            # WavLM's first block computes the position bias that all others take.
+            if "position_bias" in passing.kwargs:
+                passing.kwargs = passing.kwargs | {"position_bias": output[1]}
+            output = output[0]
+        passing.hidden = output
+        return passing.hidden
+
+    return run
+
+
+def transform(module: nn.Module) -> Callable[[Pass], Tensor]:
+    """A step through a module that takes the hidden states alone, such as the final norm."""
+
+    def run(passing: Pass) -> Tensor:
+        passing.hidden = module(passing.hidden)
+        return passing.hidden
+
+    return run
