@@ -18,7 +18,7 @@ import pytest
 from lamina.errors import LaminaError
 from lamina.report.page import write_report
 from lamina.report.plots import plot
-from lamina.report.tables import best_table
+from lamina.report.tables import best_table, cost_table
 from lamina.report.view import view
 from lamina.report.words import sentences
 from lamina.score import Score, Scores
@@ -166,6 +166,24 @@ def test_best_layers(scores: Scores) -> None:
     assert not cells["<b>down & up</b>"].best
     assert cells["mfcc"].text == "0.390"
     assert "plain (untrained)" in cells
+
+
+def test_costs(scores: Scores) -> None:
+    macs = replace(ROW, measure="macs-attention", target="10 s", value=74.1e9, unit="MAC", model="plain")
+    part = replace(
+        ROW, measure="macs", target="10 s", value=1e9, unit="MAC", model="plain", tap="feature_extractor"
+    )
+    speeds = [
+        replace(ROW, measure="speed", target="10 s", value=value, unit="s/s", model=model, support="cpu, 1 thread")
+        for model, value in (("plain", 10.0), ("plain", 30.0), ("mfcc", 900.0))
+    ]
+    table = cost_table(view(scores + [macs, part, *speeds]))
+    assert table.columns == ("model", "MACs, 10 s", "MACs with attention, 10 s", "speed, 10 s")
+    assert [[cell.text for cell in row] for row in table.rows] == [
+        ["plain", "69.5 G", "74.1 G", "20 s/s"],  # the median of two seeds; a part of the model is no cost of it
+        ["mfcc", "–", "–", "900 s/s"],
+    ]
+    assert "on cpu, 1 thread" in table.caption
 
 
 def test_text_is_escaped(folder: Path) -> None:

@@ -254,4 +254,6 @@ def _definitions(value: Any, level: int) -> str:
         return (
             "<ul class='plain'>" + "".join(f"<li>{_definitions(item, level + 1)}</li>" for item in value) + "</ul>"
         )
-    return f"<code>{html.escape(str(value))}</code>" if str(value) else "–"
+    if value is None or value == "":
+        return "–"
+    return f"<code>{html.escape(f'{value:.6g}' if isinstance(value, float) else str(value))}</code>"

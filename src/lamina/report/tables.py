@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import html
 import io
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -172,15 +173,23 @@ def cost_table(view: View) -> Table:
         cells = [Cell(model)]
         for measure, target, support in asked:
             found = whole.select(model=model, measure=measure, target=target, support=support)
-            cells.append(Cell(quantity(found[0].value, found[0].unit) if len(found) else "–"))
+            if len(found):
+                middle = statistics.median(row.value for row in found)  # over seeds, where there are several
+                # The column says that they are MACs.
+                cells.append(Cell(quantity(middle, "" if found[0].unit == "MAC" else found[0].unit)))
+            else:
+                cells.append(Cell("–"))
         rows.append(tuple(cells))
+    places = list(dict.fromkeys(support for *_, support in asked if support))
     columns = tuple(
-        measure_label(measure) + (f", {target} of audio" if target else "") + (f" ({support})" if support else "")
+        ", ".join(part for part in (measure_label(measure), target, support if len(places) > 1 else "") if part)
         for measure, target, support in asked
     )
+    where = f", on {places[0]}" if len(places) == 1 else ""
     caption = (
-        "What each encoder costs. MACs: multiply-accumulates of convolutions and linear layers, the published "
-        "convention; with attention: also the two products of self-attention. Speed: seconds of audio a second."
+        "What each encoder costs, by length of audio. MACs: multiply-accumulates of convolutions and linear "
+        "layers, the published convention; with attention: also the two products of self-attention. Speed: "
+        f"seconds of audio a second{where}."
     )
     return Table("Costs", caption, ("model", *columns), tuple(rows), view.costs)
 
