@@ -37,7 +37,8 @@ def norm_over_time(
     """
     dtype = x.dtype
     if counts is None:
-        return functional.group_norm(x.float(), groups, weight.float(), bias.float(), eps).to(dtype)
+        # torch.nn.functional's refuses one frame a channel
+        return torch.group_norm(x.float(), groups, weight.float(), bias.float(), eps).to(dtype)
     batch, channels, frames = x.shape
     grouped = x.float().view(batch, groups, channels // groups, frames)
     padded = ~real(counts, frames)[:, None, None]
