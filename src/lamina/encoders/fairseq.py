@@ -189,14 +189,22 @@ def _architecture(checkpoint: _Checkpoint, path: Path) -> str:
 
 
 def _config(checkpoint: _Checkpoint, path: Path) -> MRHubertConfig:
+    try:
+        return _translated(checkpoint, path)
+    except (TypeError, ValueError, KeyError, IndexError) as error:
+        raise LaminaError(f"{path}: its settings hold a value of a wrong kind ({error})") from error
+
+
+def _translated(checkpoint: _Checkpoint, path: Path) -> MRHubertConfig:
     settings, task, criterion = checkpoint.model, checkpoint.task, checkpoint.criterion
     multires = _architecture(checkpoint, path) == "multires_hubert"
 
     def get(name: str, default: Any = None) -> Any:
-        if name not in settings and default is None:
-            raise LaminaError(f"{path}: its model settings lack {name!r}")
         value = settings.get(name)
-        return default if value is None else value
+        value = default if value is None else value
+        if value is None:
+            raise LaminaError(f"{path}: its model settings lack {name!r}")
+        return value
 
     for name, harmless in (
         ("layer_type", "transformer"),

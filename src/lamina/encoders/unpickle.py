@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pickletools
 import re
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,7 @@ def read_pickle(path: Path) -> Any:
     if not path.stat().st_size:
         raise LaminaError(f"{path} is empty: its download probably failed, fetch it again")
     try:
-        with torch.serialization.safe_globals([(stub, name) for name, stub in STUBS.items()]):
+        with torch.serialization.safe_globals([(stub, name) for name, stub in STUBS.items()]), _quiet():
             value = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except Exception as error:
         asked = refused_names(path) or sorted(set(_NAMED.findall(str(error))))
@@ -91,6 +92,11 @@ def read_pickle(path: Path) -> Any:
             "kind of file; compare its size and checksum with the source"
         ) from error
     return plain(value)
+
+
+def _quiet() -> warnings.catch_warnings[None]:
+    """Let torch not warn of unusual pickles before it refuses them; our error says it better."""
+    return warnings.catch_warnings(action="ignore", category=UserWarning)
 
 
 _NAMED = re.compile(r"GLOBAL ([\w.]+)")  # in torch's messages
