@@ -137,6 +137,13 @@ def test_seeds_of_one_model_become_mean_and_range() -> None:
     assert (point.value, point.low, point.high, point.seeds) == (pytest.approx(0.35), 0.3, 0.4, 2)
 
 
+def test_a_baseline_measured_twice_is_one() -> None:
+    row = replace(ROW, model="majority", tap="majority", period_ms=0.0, value=0.09, low=0.07, high=0.12)
+    (picture,) = view(Scores([row, replace(row, run="another")])).pictures
+    point = picture.curves[0].points[0]
+    assert (point.value, point.low, point.high, point.seeds) == (0.09, 0.07, 0.12, 1)
+
+
 def test_rules_that_differ_are_different_pictures() -> None:
     rows = Scores(curve("m", 0.3)) + Scores(curve("m", 0.4)).with_columns(support="native")
     seen = view(rows)

@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from lamina.report.style import NULL, REFERENCE, UNTRAINED, Line, lines, measure_label
@@ -175,6 +175,8 @@ def _curves(rows: Iterable[Score]) -> tuple[Curve, ...]:
 
 
 def _point(rows: list[Score]) -> Point:
+    # Two runs may both have measured a baseline that they share: that is one measurement.
+    rows = list(dict.fromkeys(replace(row, run="") for row in rows))
     first = rows[0]
     values = [row.value for row in rows]
     low, high = (first.low, first.high) if len(rows) == 1 else (min(values), max(values))
