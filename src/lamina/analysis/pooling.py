@@ -1,0 +1,89 @@
+"""Which frames a segment owns, and their mean: whole batches at once, exact integers, no loops over utterances.
+
+A segment ``[onset, offset)`` owns the frames whose centres lie in it (`lamina.grid.Grid.owned`); a coarse frame's
+cell is ``[centre - stride / 2, centre + stride / 2)``, so cells of one grid abut.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import lcm
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lamina.grid import Grid
+
+Ints = NDArray[np.int64]
+
+
+def bounds(grid: Grid, onsets: Ints, offsets: Ints, frames: Ints) -> tuple[Ints, Ints]:
+    """First frame of each segment and the first beyond it; equal where it owns none.
+
+    Args:
+        grid: where frames lie.
+        onsets: (segments,) first sample of each, at the grid's sample rate.
+        offsets: (segments,) first sample beyond each.
+        frames: (segments,) how many frames its utterance has.
+    """
+    unit = lcm(grid.centre.denominator, grid.stride.denominator)
+    centre, stride = int(grid.centre * unit), int(grid.stride * unit)
+    # ceil((position - centre) / stride) in whole numbers.
+    start = np.clip(-((centre - onsets * unit) // stride), 0, frames)
+    stop = np.clip(-((centre - offsets * unit) // stride), 0, frames)
+    return start, np.maximum(start, stop)
+
+
+def cells(fine: Grid, coarse: Grid, fine_frames: int, coarse_frames: int) -> tuple[Ints, Ints]:
+    """For one utterance: first fine frame in the cell of each coarse frame, and the first beyond it."""
+    unit = lcm(*(2 * value.denominator for value in (fine.centre, fine.stride, coarse.centre, coarse.stride)))
+    first, step = int((coarse.centre - coarse.stride / 2) * unit), int(coarse.stride * unit)
+    centre, stride = int(fine.centre * unit), int(fine.stride * unit)
+    edges = first + step * np.arange(coarse_frames + 1, dtype=np.int64)
+    places = np.clip(-((centre - edges) // stride), 0, fine_frames)
+    return places[:-1], places[1:]
+
+
+def frame_counts(grid: Grid, samples: Ints) -> Ints:
+    """(utterances,) frames that the grid makes of so many samples each."""
+    return np.array([grid.frames(int(count)) for count in samples], dtype=np.int64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pool:
+    """Means over runs of frames of a padded batch, planned once a grid and used at every tap of it.
+
+    Attributes:
+        rows: frames of all runs, one run after the other, as rows of the flattened batch.
+        lengths: (runs,) frames of each; None where every run is one frame.
+    """
+
+    rows: Tensor
+    lengths: Tensor | None
+
+    @classmethod
+    def of(cls, items: Ints, start: Ints, stop: Ints, padded: int) -> Pool:
+        """Plan the runs ``start`` to ``stop`` of utterances ``items`` in a batch of ``padded`` frames each.
+
+        Raises:
+            AssertionError: a run is empty or reaches beyond the batch.
+        """
+        lengths = stop - start
+        if len(lengths) and (int(lengths.min()) < 1 or int(stop.max()) > padded):
+            raise AssertionError("a run of frames is empty or reaches beyond its batch")
+        first = items * padded + start
+        if not len(lengths) or int(lengths.max()) == 1:
+            return cls(torch.from_numpy(first), None)
+        before = np.cumsum(lengths) - lengths
+        rows = np.repeat(first - before, lengths) + np.arange(int(lengths.sum()))
+        return cls(torch.from_numpy(rows), torch.from_numpy(lengths))
+
+    def mean(self, values: Tensor) -> Tensor:
+        """(runs, width) means of values (batch, frames, width), on the CPU."""
+        taken = values.reshape(-1, values.shape[2])[self.rows.to(values.device)]
+        if self.lengths is not None:
+            lengths = self.lengths.to(values.device)
+            taken = torch.segment_reduce(taken.float(), "mean", lengths=lengths, axis=0)
+        return taken.cpu()

@@ -1,0 +1,208 @@
+"""Counts, means and second moments: all that linear measures need of paired data, mergeable in any order.
+
+Every batch is centred before the product and merged in float64 (Chan, Golub and LeVeque 1983, "Algorithms for
+computing the sample variance", eq. 2.1): ``E[xx'] - mm'`` in float32 loses all digits where data have an offset.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lamina.errors import LaminaError
+
+Arrays = dict[str, NDArray[np.generic]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Moments:
+    """Moments of paired rows x (n, p) and y (n, q). ``+`` merges two disjoint sets of rows and is associative.
+
+    Attributes:
+        n: rows.
+        mean_x: (p,) means.
+        mean_y: (q,) means.
+        sxx: (p, p) sum of (x - mean)(x - mean)'.
+        sxy: (p, q) sum of (x - mean)(y - mean)'.
+        syy: (q, q) sum of (y - mean)(y - mean)'.
+    """
+
+    n: int
+    mean_x: Tensor
+    mean_y: Tensor
+    sxx: Tensor
+    sxy: Tensor
+    syy: Tensor
+
+    kind: ClassVar[str] = "moments"
+
+    @classmethod
+    def empty(cls, p: int, q: int) -> Moments:
+        """The moments of no rows: what merging starts from."""
+        return cls(0, _zeros(p), _zeros(q), _zeros(p, p), _zeros(p, q), _zeros(q, q))
+
+    @classmethod
+    def of(cls, x: Tensor, y: Tensor) -> Moments:
+        """The moments of one batch: x (n, p) and y (n, q), any float type.
+
+        Raises:
+            LaminaError: the rows do not pair up.
+        """
+        _check_rows(x, len(y))
+        if not len(x):
+            return cls.empty(x.shape[1], y.shape[1])
+        x, mean_x = _centred(x)
+        y, mean_y = _centred(y)
+        return cls(len(x), mean_x, mean_y, x.T @ x, x.T @ y, y.T @ y)
+
+    def __add__(self, other: Moments) -> Moments:
+        """The moments of both sets of rows together."""
+        if (self.sxy.shape) != (other.sxy.shape):
+            raise LaminaError(
+                f"moments of {tuple(self.sxy.shape)} and {tuple(other.sxy.shape)} dimensions cannot be merged: "
+                "they are not of the same views"
+            )
+        if not self.n or not other.n:
+            return self if self.n else other
+        n = self.n + other.n
+        step_x, step_y = other.mean_x - self.mean_x, other.mean_y - self.mean_y
+        share, between = other.n / n, self.n * other.n / n
+        return Moments(
+            n,
+            self.mean_x + share * step_x,
+            self.mean_y + share * step_y,
+            torch.addr(self.sxx + other.sxx, step_x, step_x, alpha=between),
+            torch.addr(self.sxy + other.sxy, step_x, step_y, alpha=between),
+            torch.addr(self.syy + other.syy, step_y, step_y, alpha=between),
+        )
+
+    def swapped(self) -> Moments:
+        """The same rows with x and y exchanged."""
+        return Moments(self.n, self.mean_y, self.mean_x, self.syy, self.sxy.T, self.sxx)
+
+    def to_arrays(self) -> Arrays:
+        """Named arrays for `lamina.stats.archive`."""
+        names = ("mean_x", "mean_y", "sxx", "sxy", "syy")
+        return {"n": np.asarray(self.n)} | {name: getattr(self, name).numpy() for name in names}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> Moments:
+        """The moments that `to_arrays` described."""
+        names = ("mean_x", "mean_y", "sxx", "sxy", "syy")
+        return cls(int(arrays["n"]), *(torch.from_numpy(np.array(arrays[name])) for name in names))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ClassMoments:
+    """Moments of rows x (n, p) against classes, under one or several labellings of the same rows.
+
+    The one-hot view is never made. As ``sum(x - mean)`` is zero, the cross moments of x and the one-hot view are
+    the class sums of ``x - mean``; its own moments follow from the counts. Further labellings (shuffled
+    labels, the null) share `sxx`. ``+`` merges two disjoint sets of rows and is associative.
+
+    Attributes:
+        n: rows.
+        mean_x: (p,) means.
+        sxx: (p, p) sum of (x - mean)(x - mean)'.
+        counts: (labellings, classes) rows of each class, int64.
+        sums: (labellings, classes, p) sums of x - mean by class.
+    """
+
+    n: int
+    mean_x: Tensor
+    sxx: Tensor
+    counts: Tensor
+    sums: Tensor
+
+    kind: ClassVar[str] = "class-moments"
+
+    @classmethod
+    def empty(cls, p: int, classes: int, labellings: int = 1) -> ClassMoments:
+        """The moments of no rows: what merging starts from."""
+        counts = torch.zeros(labellings, classes, dtype=torch.int64)
+        return cls(0, _zeros(p), _zeros(p, p), counts, _zeros(labellings, classes, p))
+
+    @classmethod
+    def of(cls, x: Tensor, labels: Tensor, classes: int) -> ClassMoments:
+        """The moments of one batch: x (n, p) and labels (n,) or (labellings, n) in ``range(classes)``.
+
+        Raises:
+            LaminaError: the rows do not pair up, or a label is out of range.
+        """
+        labels = labels.reshape(-1, labels.shape[-1])
+        _check_rows(x, labels.shape[1])
+        labellings = len(labels)
+        if not len(x):
+            return cls.empty(x.shape[1], classes, labellings)
+        if int(labels.min()) < 0 or int(labels.max()) >= classes:
+            raise LaminaError(
+                f"labels run from {int(labels.min())} to {int(labels.max())}, but there are {classes} classes: "
+                "drop the rows of other classes first"
+            )
+        x, mean_x = _centred(x)
+        apart = (labels + classes * torch.arange(labellings)[:, None]).reshape(-1)
+        counts = torch.bincount(apart, minlength=labellings * classes).reshape(labellings, classes)
+        sums = _zeros(labellings, classes, x.shape[1])
+        for labelling in range(labellings):
+            sums[labelling].index_add_(0, labels[labelling], x)
+        return cls(len(x), mean_x, x.T @ x, counts, sums)
+
+    def __add__(self, other: ClassMoments) -> ClassMoments:
+        """The moments of both sets of rows together."""
+        if self.sums.shape != other.sums.shape:
+            raise LaminaError(
+                f"class moments of {tuple(self.sums.shape)} and {tuple(other.sums.shape)} (labellings, classes, "
+                "dimensions) cannot be merged: they are not of the same views"
+            )
+        if not self.n or not other.n:
+            return self if self.n else other
+        n = self.n + other.n
+        step = other.mean_x - self.mean_x
+        mean = self.mean_x + (other.n / n) * step
+        sums = (
+            self.sums
+            + other.sums
+            + self.counts[..., None] * (self.mean_x - mean)
+            + other.counts[..., None] * (other.mean_x - mean)
+        )
+        sxx = torch.addr(self.sxx + other.sxx, step, step, alpha=self.n * other.n / n)
+        return ClassMoments(n, mean, sxx, self.counts + other.counts, sums)
+
+    def joint(self, labelling: int = 0) -> Moments:
+        """The moments of x and the one-hot view of a labelling (p and as many dimensions as classes)."""
+        counts = self.counts[labelling].double()
+        syy = torch.diag(counts) - torch.outer(counts, counts) / max(self.n, 1)
+        return Moments(self.n, self.mean_x, counts / max(self.n, 1), self.sxx, self.sums[labelling].T, syy)
+
+    def to_arrays(self) -> Arrays:
+        """Named arrays for `lamina.stats.archive`."""
+        names = ("mean_x", "sxx", "counts", "sums")
+        return {"n": np.asarray(self.n)} | {name: getattr(self, name).numpy() for name in names}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> ClassMoments:
+        """The moments that `to_arrays` described."""
+        names = ("mean_x", "sxx", "counts", "sums")
+        return cls(int(arrays["n"]), *(torch.from_numpy(np.array(arrays[name])) for name in names))
+
+
+def _zeros(*shape: int) -> Tensor:
+    return torch.zeros(*shape, dtype=torch.float64)
+
+
+def _centred(x: Tensor) -> tuple[Tensor, Tensor]:
+    """The rows in float64 less their mean, and the mean."""
+    x = x.double()
+    mean = x.mean(0)
+    return x - mean, mean
+
+
+def _check_rows(x: Tensor, rows: int) -> None:
+    if x.ndim != 2 or len(x) != rows:
+        raise LaminaError(f"x has shape {tuple(x.shape)}, the other view {rows} rows: rows must pair up")
