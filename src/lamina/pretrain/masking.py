@@ -1,0 +1,119 @@
+"""Masks: spans of frames on the finest grid, carried to coarser grids by frame centres."""
+
+from __future__ import annotations
+
+from math import lcm
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lamina.errors import LaminaError
+from lamina.grid import Grid
+
+# The reference never masks with fewer spans than this. # fairseq: min_masks
+LEAST_SPANS = 2
+
+
+def nearest_frames(source: Grid, places: Grid, count: int, start: int = 0) -> NDArray[np.int64]:
+    """The frame of ``source`` whose centre is nearest to each of the first ``count`` frames of ``places``.
+
+    Exact: all is integer arithmetic over a common denominator; of two equally near the earlier one is taken.
+
+    Args:
+        source: grid of what is looked up (units, a fine mask).
+        places: grid of the frames that look it up.
+        count: how many frames look.
+        start: sample of the source's axis at which the axis of ``places`` begins (the start of a crop).
+
+    Returns:
+        (count,) frame numbers of ``source``; some may be negative or beyond its end.
+    """
+    first = (start + places.centre - source.centre) / source.stride
+    step = places.stride / source.stride
+    common = lcm(first.denominator, step.denominator)
+    # At place t the exact position is x = (a + t b) / common; the nearest frame is ceil(x - 1/2).
+    twice = 2 * (int(first * common) + np.arange(count, dtype=np.int64) * int(step * common))
+    return -((common - twice) // (2 * common))
+
+
+def carry_mask(mask: NDArray[np.bool_], fine: Grid, coarse: Grid, frames: int) -> NDArray[np.bool_]:
+    """Carry a mask to a coarser grid: a coarse frame is masked if the fine frame at its centre is.
+
+    A level made by a stride keeps every ``down``-th centre, so this takes every ``down``-th entry of the mask, as
+    the reference does. (A coarse frame may thus be masked although some of the fine frames it stands for are not.)
+
+    Args:
+        mask: (..., fine frames).
+        fine: grid of ``mask``.
+        coarse: grid to carry it to.
+        frames: coarse frames.
+
+    Returns:
+        (..., frames).
+    """
+    index = nearest_frames(fine, coarse, frames).clip(0, mask.shape[-1] - 1)
+    return np.asarray(mask[..., index], dtype=np.bool_)
+
+
+def span_mask(
+    batch: int, frames: int, *, probability: float, length: int, generator: np.random.Generator
+) -> NDArray[np.bool_]:
+    """Mask spans of ``length`` frames at random starts; spans may overlap (HuBERT, MR-HuBERT).
+
+    The number of spans is ``probability * frames / length``, rounded up or down at random once a batch, and at
+    least two; starts are drawn without replacement. So ``probability`` is the share of frames that would be masked
+    if no spans met. Then rows lose masked frames at random until all have as many as the row with the fewest
+    (fairseq: require_same_masks); with 0.80, spans of 10 and batches of usual size, about 52 % of frames stay
+    masked.
+
+    Returns:
+        (batch, frames).
+
+    Raises:
+        LaminaError: the crop is too short for two spans.
+    """
+    if frames <= length + LEAST_SPANS:
+        raise LaminaError(
+            f"a crop of {frames} frames is too short for masks of {length} frames; take longer crops "
+            "(crop_seconds) or shorter spans (mask.length)"
+        )
+    spans = max(LEAST_SPANS, int(probability * frames / length + generator.random()))
+    # Where the spans would need more starts than there are, they may run over the end, as in the reference.
+    starts = max(frames - length, min(spans + 1, frames))
+    spans = min(spans, starts)
+    mask = np.zeros((batch, frames + length), dtype=np.bool_)
+    for row in mask:
+        chosen = generator.choice(starts, spans, replace=False)
+        row[chosen[:, None] + np.arange(length)] = True
+    mask = mask[:, :frames]
+    fewest = int(mask.sum(1).min())
+    for row in mask:
+        masked = np.flatnonzero(row)
+        row[generator.choice(masked, len(masked) - fewest, replace=False)] = False
+    return mask
+
+
+def budget_mask(
+    batch: int, frames: int, *, share: float, length: int, generator: np.random.Generator
+) -> NDArray[np.bool_]:
+    """Mask exactly ``share`` of the frames (rounded) in spans of ``length`` at random starts, the last cut short.
+
+    Returns:
+        (batch, frames); every row has the same number of masked frames.
+    """
+    budget = round(share * frames)
+    mask = np.zeros((batch, frames), dtype=np.bool_)
+    if budget == 0:
+        return mask
+    # Spans start up to length - 1 frames early, so that frames at the ends are masked as often as others.
+    starts = np.argsort(generator.random((batch, frames + length - 1)), axis=1) - (length - 1)
+    for row, order in zip(mask, starts, strict=True):
+        left = budget
+        for start in order:
+            span = row[max(start, 0) : max(start + length, 0)]
+            free = np.flatnonzero(~span)[:left]
+            span[free] = True
+            left -= len(free)
+            if not left:
+                break
+    return mask

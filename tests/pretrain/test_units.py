@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from pretrain_help import Tones
+from sklearn.metrics import mutual_info_score
+
+from lamina.encoders.features import MfccEncoder
+from lamina.errors import LaminaError
+from lamina.grid import Grid
+from lamina.pretrain.labels import Codebook, Units, normalised
+from lamina.pretrain.units import UnitsConfig, UnitsEncoder, fit_units, label_units, make_units, unit_quality
+
+
+@pytest.fixture(scope="module")
+def corpus() -> Tones:
+    return Tones()
+
+
+@pytest.fixture(scope="module")
+def made(corpus, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("units")
+    units, quality = make_units(UnitsConfig(clusters=6, batch_seconds=2), corpus, folder)
+    return units, quality, folder
+
+
+def test_units_and_codebook_come_back_from_their_files(made) -> None:
+    units, _, folder = made
+    again = Units.read(folder)
+    assert (again.labels == units.labels).all()
+    assert again.labels.dtype == np.uint16
+    assert (again.grid, again.ids, again.digest, again.clusters) == (
+        units.grid,
+        units.ids,
+        units.digest,
+        units.clusters,
+    )
+    book = Codebook.read(folder / "codebook.safetensors")
+    assert book.digest == units.codebook
+    with pytest.raises(LaminaError, match="holds no units"):
+        Units.read(folder / "codebook.safetensors")
+    cut = folder / "cut.safetensors"
+    cut.write_bytes((folder / "units.safetensors").read_bytes()[:200])
+    with pytest.raises(LaminaError, match="cannot be read as units"):
+        Units.read(cut)
+    with pytest.raises(LaminaError, match="no units file"):
+        Units.read(folder / "absent.safetensors")
+
+
+def test_a_frame_has_the_nearest_centre(corpus, made) -> None:
+    units, _, folder = made
+    book = Codebook.read(folder / "codebook.safetensors")
+    utterance = next(corpus.utterances())
+    wave = torch.from_numpy(corpus.read(utterance))[None]
+    (states,) = MfccEncoder("utterance").states(wave, torch.tensor([utterance.samples]))
+    values = normalised(states.utterance(0), "utterance")
+    distances = (values[:, None].double() - book.centroids.double()).square().sum(-1)
+    assert (distances.argmin(1).numpy() == units.of(utterance)).all()
+
+
+def test_the_same_config_makes_the_same_units_in_any_batches(corpus, made) -> None:
+    config = UnitsConfig(clusters=6, batch_seconds=2)
+    encoder = MfccEncoder("utterance")
+    book = fit_units(encoder, "", corpus, config)
+    alone = label_units(encoder, book, corpus, batch_seconds=0.1)
+    assert book.digest == made[0].codebook
+    for utterance in corpus.utterances():
+        assert (alone.of(utterance) == made[0].of(utterance)).all()
+
+
+def test_quality_is_that_of_a_slow_count(corpus, made) -> None:
+    units, quality, _ = made
+    pairs = [
+        (int(units.of(u)[t]), segment.label)
+        for u in corpus.utterances()
+        for segment in u.tiers["phone"]
+        for t in units.grid.owned(segment.onset, segment.offset, len(units.of(u)))
+    ]
+    labels = [label for _, label in pairs]
+    expected = mutual_info_score([unit for unit, _ in pairs], labels) / mutual_info_score(labels, labels)
+    assert quality["pnmi"] == pytest.approx(expected)
+    assert quality["pnmi"] > 0.5  # chords are easy to tell apart
+    assert unit_quality(units, corpus, "word") == {}
+
+
+def test_units_at_a_crop_are_those_of_the_whole(corpus, made) -> None:
+    units = made[0]
+    utterance = next(corpus.utterances())
+    front = Grid.samples(16000).conv(400, 320)
+    whole = units.at(utterance, front, front.frames(utterance.samples))
+    assert (whole == units.of(utterance)[::2][: len(whole)]).all()
+    crop = units.at(utterance, front, 9, start=160 * 6)
+    assert (crop == whole[3:12]).all()
+
+
+def test_units_of_another_corpus_or_audio_are_refused(corpus, made) -> None:
+    units = made[0]
+    everyone = list(corpus.utterances())
+    units.check(corpus, everyone)
+    with pytest.raises(LaminaError, match="made for corpus"):
+        units.check(Tones(seed=1), everyone)
+    longer = dataclasses.replace(everyone[1], samples=everyone[1].samples + 4000)
+    with pytest.raises(LaminaError, match="utterance u1"):
+        units.check(corpus, [everyone[0], longer])
+    with pytest.raises(LaminaError, match="no units"):
+        units.of(dataclasses.replace(everyone[0], id="stranger"))
+
+
+def test_the_units_are_an_encoder_of_one_hot_states(corpus, made) -> None:
+    units, _, folder = made
+    encoder = UnitsEncoder(MfccEncoder("utterance"), Codebook.read(folder / "codebook.safetensors"))
+    utterances = list(corpus.utterances())[:2]
+    lengths = torch.tensor([u.samples for u in utterances])
+    waves = torch.zeros(2, int(lengths.max()))
+    for row, u in zip(waves, utterances, strict=True):
+        row[: u.samples] = torch.from_numpy(corpus.read(u))
+    (states,) = encoder.states(waves, lengths)
+    for index, u in enumerate(utterances):
+        values = states.utterance(index)
+        assert (values.sum(1) == 1).all()
+        assert (values.argmax(1).numpy() == units.of(u)).all()
+    with pytest.raises(LaminaError, match="fitted on encoder"):
+        UnitsEncoder(MfccEncoder("none"), Codebook.read(folder / "codebook.safetensors"))
+
+
+def test_a_split_without_audio_cannot_be_fitted(corpus) -> None:
+    with pytest.raises(LaminaError, match="no utterances in split"):
+        fit_units(MfccEncoder("utterance"), "", corpus, UnitsConfig(clusters=2, split="nowhere"))
+    with pytest.raises(LaminaError, match="fewer clusters"):
+        fit_units(MfccEncoder("utterance"), "", corpus, UnitsConfig(clusters=5000))
