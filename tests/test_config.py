@@ -28,6 +28,12 @@ def test_extends_lists_only_differences(tmp_path: Path) -> None:
     assert config == Outer(name="base", model=Inner(width=64, rates=(1, 2, 1, 2)))
 
 
+def test_a_table_can_extend_a_file_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "inner.toml").write_text("width = 64\nrates = [1, 1]\n")
+    (tmp_path / "outer.toml").write_text('name = "a"\n[model]\nextends = "inner.toml"\nwidth = 32\n')
+    assert load_config(tmp_path / "outer.toml", Outer).model == Inner(width=32, rates=(1, 1))
+
+
 def test_digest_changes_with_any_value_and_only_then() -> None:
     assert Outer(name="a").digest == parse_config({"name": "a", "model": {"width": 96}}, Outer, "here").digest
     assert Outer(name="a").digest != Outer(name="a", model=Inner(width=95)).digest

@@ -35,7 +35,9 @@ C = TypeVar("C", bound=Config)
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """Read a TOML file and what it ``extends`` (a path relative to it); its own keys win, tables merge.
+    """Read a TOML file and what it, or a table in it, ``extends`` (a path relative to it).
+
+    Its own keys win, tables merge. So a study's ``[pretrain]`` table can extend a pretraining config.
 
     Raises:
         LaminaError: a file is missing, is not TOML, or extends itself.
@@ -54,8 +56,14 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
         raise LaminaError(f"there is no config file {path}{by}") from error
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise LaminaError(f"{path} is not a TOML file: {error}") from error
-    base = value.pop("extends", None)
-    return value if base is None else merge(_read(path.parent / base, (*seen, path)), value)
+    return _resolve(value, path, (*seen, path))
+
+
+def _resolve(table: dict[str, Any], path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
+    """A table of the file at ``path`` with what it and the tables in it extend."""
+    own = {key: _resolve(value, path, seen) if isinstance(value, dict) else value for key, value in table.items()}
+    base = own.pop("extends", None)
+    return own if base is None else merge(_read(path.parent / base, seen), own)
 
 
 def merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

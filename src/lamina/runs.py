@@ -20,6 +20,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -109,14 +110,19 @@ class Run:
         with (self.folder / "log.jsonl").open("a", encoding="utf-8") as file:
             file.write(line + "\n")
 
+    def log_lines(self) -> list[dict[str, Any]]:
+        """All whole lines of the log; a line that was cut off by a kill is left out."""
+        lines = []
+        with suppress(FileNotFoundError):
+            for line in (self.folder / "log.jsonl").read_bytes().splitlines():
+                with suppress(ValueError):
+                    lines.append(json.loads(line))
+        return lines
+
     def last_log(self) -> dict[str, Any]:
         """The last line of the log; empty where there is none yet."""
-        try:
-            lines = (self.folder / "log.jsonl").read_bytes().splitlines()
-            value = json.loads(lines[-1]) if lines else {}
-        except (OSError, ValueError):
-            return {}
-        return value if isinstance(value, dict) else {}
+        lines = self.log_lines()
+        return lines[-1] if lines else {}
 
     def finish(self) -> None:
         """Mark the run complete."""
