@@ -53,7 +53,8 @@
   const hidden = new Set();
   const holders = Array.from(document.querySelectorAll("[data-spec]"));
   function drawAll() {
-    return Promise.all(holders.map(draw)).then(() => { document.documentElement.dataset.drawn = holders.length; });
+    // What lies in a closed fold has no width yet; it is drawn when the fold opens.
+    return Promise.all(holders.filter((holder) => holder.clientWidth > 0).map(draw)).then(() => { document.documentElement.dataset.drawn = holders.length; });
   }
 
   for (const button of document.querySelectorAll("button[data-series]")) {
@@ -67,6 +68,7 @@
     });
   }
   dark.addEventListener("change", drawAll);
+  for (const fold of document.querySelectorAll("details")) fold.addEventListener("toggle", drawAll);
   let width = window.innerWidth;
   window.addEventListener("resize", () => {
     if (window.innerWidth !== width) { width = window.innerWidth; drawAll(); }

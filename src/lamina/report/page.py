@@ -13,7 +13,7 @@ from typing import Any
 from lamina.errors import LaminaError
 from lamina.files import write_text
 from lamina.report import figures, plots, tables
-from lamina.report.style import DASHES, SHAPES, period, shapes
+from lamina.report.style import DASHES, MEANINGS, SECONDARY, SHAPES, period, shapes
 from lamina.report.view import Curve, Picture, View, view
 from lamina.report.words import sentences
 from lamina.score import Scores
@@ -145,7 +145,15 @@ def _pictures(seen: View, folder: Path) -> tuple[str, str, str]:
         "the slower the darker. Point at a marker for its numbers; the buttons of a key show and hide a line in "
         "all pictures. "
     )
-    figures_ = "".join(_picture(picture, seen, folder) for picture in seen.pictures)
+    shown = {
+        secondary: "".join(
+            _picture(picture, seen, folder)
+            for picture in seen.pictures
+            if (picture.measure in SECONDARY) == secondary
+        )
+        for secondary in (False, True)
+    }
+    figures_ = shown[False] + (_folded("Further measures", shown[True]) if shown[True] else "")
     return _section("Layer by layer", f"<p>{intro}{' '.join(bands)}</p>{figures_}", "layers")
 
 
@@ -155,6 +163,7 @@ def _picture(picture: Picture, seen: View, folder: Path) -> str:
     spec = json.dumps(plots.plot(picture, seen), ensure_ascii=False, allow_nan=False).replace("</", "<\\/")
     still = base64.b64encode(files["svg"].read_bytes()).decode()
     alternative = html.escape(_describe(picture))
+    meaning = f": {MEANINGS[picture.measure]}" if picture.measure in MEANINGS else ""
     slug, name = picture.slug, html.escape(picture.title)
     downloads = " ".join(
         f'<a href="figures/{slug}.{kind}" download>{kind.upper()}</a>' for kind in figures.FORMATS
@@ -165,7 +174,7 @@ def _picture(picture: Picture, seen: View, folder: Path) -> str:
         f'<figure><div class="plot" role="img" aria-label="{alternative}" data-spec="spec-{slug}"></div>'
         f'<img class="static" alt="{alternative}" src="data:image/svg+xml;base64,{still}">'
         f'<script type="application/json" id="spec-{slug}">{spec}</script>'
-        f"<figcaption>{name} by depth; {html.escape(picture.rules)}. Download: {downloads} "
+        f"<figcaption>{name} by depth{meaning}; {html.escape(picture.rules)}. Download: {downloads} "
         f'<a href="data/{slug}.csv" download>CSV</a></figcaption></figure>'
         f'<details class="values"><summary>Values of this picture</summary>'
         f"{tables.values_table(drawn, picture.title).to_html()}</details>"

@@ -142,7 +142,7 @@ def _layout(picture: Picture, view: View, drawn: list[Curve]) -> dict[str, Any]:
     axis = {"gridcolor": "line", "zeroline": False, "fixedrange": True, "color": "ink", "automargin": False}
     layout: dict[str, Any] = {
         "height": total + ABOVE + BELOW,
-        "margin": {"l": 52, "r": 92 if picture.of("reference") else 14, "t": ABOVE, "b": BELOW},
+        "margin": {"l": 52, "r": 98 if picture.of("reference") else 14, "t": ABOVE, "b": BELOW},
         "showlegend": False,
         "hovermode": "closest",
         "dragmode": False,
@@ -191,7 +191,7 @@ def _reference_labels(picture: Picture, up: tuple[float, float]) -> list[dict[st
             "yref": "y",
             "y": curve.points[0].value,
             "yshift": place - want,
-            "text": html.escape(_short(curve.label, 7)) + " " + number(curve.points[0].value).lstrip("0"),
+            "text": html.escape(_short(curve.label, 8)) + " " + number(curve.points[0].value).lstrip("0"),
             "showarrow": False,
             "font": {"size": 12, "color": "ink"},
             "xshift": 4,

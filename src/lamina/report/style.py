@@ -34,12 +34,12 @@ SHAPES = (
 )
 
 MEASURES = {
-    "cca-mean": "CCA (mean)",
-    "cca-pwcca": "CCA (projection-weighted)",
-    "cca-svcca": "CCA (SVCCA)",
-    "mi-normalised": "mutual information / entropy",
-    "mi-corrected": "mutual information / entropy, corrected",
-    "mi-bits": "mutual information (bits)",
+    "cca-mean": "mean CCA",
+    "cca-pwcca": "PWCCA",
+    "cca-svcca": "SVCCA",
+    "mi-normalised": "MI / entropy",
+    "mi-corrected": "corrected MI / entropy",
+    "mi-bits": "MI in bits",
     "probe-accuracy": "linear probe accuracy",
     "majority-accuracy": "accuracy of the most frequent label",
     "masked-accuracy": "masked-prediction accuracy",
@@ -49,6 +49,20 @@ MEASURES = {
     "speed": "speed",
     "peak-memory": "peak memory",
 }
+
+
+MEANINGS = {
+    "cca-mean": "mean canonical correlation of states and target",
+    "cca-pwcca": "projection-weighted mean of the canonical correlations of states and target",
+    "cca-svcca": "mean canonical correlation after keeping the states' main directions",
+    "mi-normalised": "mutual information of clustered states and labels, as a share of the labels' entropy",
+    "mi-corrected": "the same share with the small-sample bias of the estimate taken off",
+    "mi-bits": "mutual information of clustered states and labels, in bits",
+    "probe-accuracy": "share of segments that a linear classifier names right",
+}
+
+# Other readings of a measure that has its own picture: shown folded, and not in the sentences.
+SECONDARY = ("mi-bits", "mi-corrected")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,11 @@ import csv
 import html
 import io
 import statistics
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from lamina.report.style import measure_label, number, place, quantity, signed
+from lamina.report.style import SECONDARY, measure_label, number, place, quantity, signed
 from lamina.report.view import COSTS, Curve, View
 from lamina.score import Score, Scores
 
@@ -76,19 +77,28 @@ def effects_tables(view: View) -> list[Table]:
 
 def _effects(effects: Scores, tap: str) -> Table:
     factors = list(dict.fromkeys(map(factor, effects)))
-    ends = [abs(end) for row in effects for end in (row.low, row.value, row.high) if end is not None]
-    scale = max(ends, default=1.0) or 1.0
-    by: dict[str, dict[str, Score]] = {}
+    scales: dict[str, float] = {}
     for row in effects:
+        ends = [abs(end) for end in (row.low, row.value, row.high) if end is not None]
+        scales[row.measure] = max(scales.get(row.measure, 1e-9), *ends)
+    by: dict[str, dict[str, Score]] = {}
+    shown = effects.select(lambda row: row.measure not in SECONDARY)
+    for row in shown if len(shown) else effects:
         by.setdefault(score_label(row), {})[factor(row)] = row
     rows = tuple(
-        (Cell(label), *(_difference(found[name], scale) if name in found else Cell("–") for name in factors))
+        (
+            Cell(label),
+            *(
+                _difference(found[name], scales[found[name].measure]) if name in found else Cell("–")
+                for name in factors
+            ),
+        )
         for label, found in by.items()
     )
     where = READINGS.get(tap, tap)
     caption = (
         f"Mean difference that each factor makes to each score {where}, and its interval where one was estimated. "
-        f"All drawings share one scale, {number(-scale)} to {signed(scale)}; the dotted line is no difference."
+        "Drawings of one measure share one scale; the dotted line is no difference."
     )
     return Table(f"Differences {where}", caption, ("score", *factors), rows, effects)
 
@@ -130,14 +140,15 @@ def _forest(row: Score, scale: float) -> str:
 
 def best_table(view: View) -> Table:
     """The best layer of every model (trained, untrained, single-tap) in every picture."""
+    pictures = [picture for picture in view.pictures if picture.measure not in SECONDARY] or view.pictures
     names: dict[tuple[str, str], dict[int, Curve]] = {}
-    for column, picture in enumerate(view.pictures):
+    for column, picture in enumerate(pictures):
         for curve in picture.of("model", "reference", "untrained"):
             names.setdefault((curve.kind, curve.label), {})[column] = curve
     order = sorted(names, key=lambda name: ("model", "untrained", "reference").index(name[0]))
     tops = [
         max((found[column].best.value for found in names.values() if column in found), default=0.0)
-        for column in range(len(view.pictures))
+        for column in range(len(pictures))
     ]
     rows = []
     for name in order:
@@ -149,9 +160,10 @@ def best_table(view: View) -> Table:
             else:
                 cells.append(Cell("–"))
         rows.append(tuple(cells))
-    several = len({(picture.protocol, picture.support, picture.split) for picture in view.pictures}) > 1
+    titles = Counter(picture.title for picture in pictures)
     columns = tuple(
-        f"{picture.title} ({picture.rules})" if several else picture.title for picture in view.pictures
+        f"{picture.title} ({picture.rules})" if titles[picture.title] > 1 else picture.title
+        for picture in pictures
     )
     shown = Scores(row for picture in view.pictures for row in picture.rows if row.control != "shuffled")
     caption = (

@@ -14,7 +14,7 @@ interval their range.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -82,13 +82,14 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """Everything measured by one measure against one target under the same rules."""
+    """Everything measured by one measure against one target under the same rules; ``slug`` names files."""
 
     measure: str
     target: str
     protocol: str
     support: str
     split: str
+    slug: str
     curves: tuple[Curve, ...]
     rows: Scores
 
@@ -98,15 +99,10 @@ class Picture:
         return f"{measure_label(self.measure)}, {self.target}" if self.target else measure_label(self.measure)
 
     @property
-    def slug(self) -> str:
-        """A name for files and anchors."""
-        parts = (self.measure, self.target, self.protocol, self.support, self.split)
-        return re.sub(r"[^a-z0-9]+", "-", "-".join(part for part in parts if part).lower()).strip("-")
-
-    @property
     def rules(self) -> str:
         """Protocol, support and split in words."""
-        said = (f"protocol {self.protocol}", f"{self.support} support", f"split {self.split}")
+        split = self.split if " " in self.split else f"split {self.split}"
+        said = (f"protocol {self.protocol}", f"{self.support} support", split)
         have = (self.protocol, self.support, self.split)
         return ", ".join(text for text, value in zip(said, have, strict=True) if value)
 
@@ -147,7 +143,8 @@ def view(scores: Scores) -> View:
     groups: dict[tuple[str, str, str, str, str], list[Score]] = defaultdict(list)
     for row in scores.select(is_curve):
         groups[row.measure, row.target, row.protocol, row.support, row.split].append(row)
-    pictures = tuple(Picture(*key, _curves(rows), Scores(rows)) for key, rows in groups.items())
+    slugs = _slugs(list(groups))
+    pictures = tuple(Picture(*key, slugs[key], _curves(rows), Scores(rows)) for key, rows in groups.items())
     curves = [curve for picture in pictures for curve in picture.of("model", "untrained")]
     periods = {point.period_ms for curve in curves for point in curve.points}
     return View(
@@ -158,6 +155,13 @@ def view(scores: Scores) -> View:
         lines(list(dict.fromkeys(curve.model for curve in curves if curve.kind == "model"))),
         tuple(sorted(periods)),
     )
+
+
+def _slugs(keys: list[tuple[str, str, str, str, str]]) -> dict[tuple[str, str, str, str, str], str]:
+    """A short name a picture for files and anchors: measure and target, and the rules where they differ."""
+    short = Counter(key[:2] for key in keys)
+    named = {key: "-".join(part for part in (key if short[key[:2]] > 1 else key[:2]) if part) for key in keys}
+    return {key: re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") for key, name in named.items()}
 
 
 def _curves(rows: Iterable[Score]) -> tuple[Curve, ...]:

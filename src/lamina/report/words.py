@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lamina.report.style import number, place, signed
+from lamina.report.style import SECONDARY, number, place, signed
 from lamina.report.tables import factor, score_label
 from lamina.report.view import Picture, View
 from lamina.score import Score, Scores
@@ -10,7 +10,8 @@ from lamina.score import Score, Scores
 
 def sentences(view: View) -> list[str]:
     """What the scores say: a sentence a factor, then one a target about its best layer and its baselines."""
-    said = [_effect(name, view.effects) for name in dict.fromkeys(factor(row) for row in view.effects)]
+    effects = view.effects.select(lambda row: row.measure not in SECONDARY)
+    said = [_effect(name, effects) for name in dict.fromkeys(factor(row) for row in effects)]
     seen: set[str] = set()
     for picture in view.pictures:
         # One sentence a target: the first measure speaks, the others are in the table.
