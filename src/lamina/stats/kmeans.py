@@ -41,7 +41,7 @@ def fit(
     *,
     seed: int,
     sample: int = 50_000,
-    restarts: int = 3,
+    restarts: int = 5,
     passes: int = 2,
     rounds: int = 20,
 ) -> Clusters:

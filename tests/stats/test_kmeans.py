@@ -1,0 +1,111 @@
+"""k-means against scikit-learn's inertia, planted centres and the slow nearest neighbour."""
+
+from __future__ import annotations
+
+from statistics import median
+
+import pytest
+import torch
+
+from lamina.errors import LaminaError
+from lamina.stats import kmeans
+
+
+def blobs(n=6000, p=8, centres=20, spread=0.5, seed=0, offset=0.0):
+    generator = torch.Generator().manual_seed(seed)
+    middle = 3 * torch.randn(centres, p, generator=generator)
+    index = torch.randint(centres, (n,), generator=generator)
+    return middle[index] + spread * torch.randn(n, p, generator=generator) + offset, index
+
+
+def inertia(x, clusters):
+    return float((x - clusters.centres[clusters.assign(x)]).square().sum(1).mean())
+
+
+@pytest.mark.parametrize("spread", [0.5, 3.0])
+def test_inertia_as_low_as_scikit_learns(spread):
+    from sklearn.cluster import KMeans
+
+    x, _ = blobs(spread=spread)
+    found = [kmeans.fit(x, 20, seed=seed) for seed in range(5)]
+    best = [KMeans(20, n_init=1, random_state=seed).fit(x.numpy()).inertia_ / len(x) for seed in range(5)]
+    # Any one start may miss a blob; with several starts that is rare.
+    assert median(inertia(x, each) for each in found) < 1.01 * median(best)
+    assert found[0].inertia == pytest.approx(inertia(x, found[0]), rel=1e-4)
+
+
+def test_more_rows_than_the_sample_are_used_in_mini_batches():
+    from sklearn.cluster import KMeans
+
+    x, _ = blobs(n=30_000, spread=3.0)
+    found = kmeans.fit(x, 20, seed=1, sample=4000)
+    best = KMeans(20, n_init=1, random_state=0).fit(x.numpy()).inertia_ / len(x)
+    assert inertia(x, found) < 1.03 * best
+
+
+def test_clear_blobs_are_found():
+    from sklearn.metrics import adjusted_rand_score
+
+    x, index = blobs(spread=0.2)
+    assert adjusted_rand_score(index, kmeans.fit(x, 20, seed=0).assign(x)) > 0.99
+
+
+def test_assignment_is_the_nearest_centre_even_far_from_the_origin():
+    x, _ = blobs(n=300, offset=500.0)
+    found = kmeans.fit(x, 20, seed=0)
+    slow = torch.cdist(x.double(), found.centres.double()).argmin(1)
+    assert float((found.assign(x) == slow).double().mean()) > 0.99
+
+
+def test_one_seed_one_answer_and_other_seeds_other_starts():
+    x, _ = blobs(n=1000, spread=3.0)
+    one, again, other = (kmeans.fit(x, 30, seed=seed).centres for seed in (4, 4, 5))
+    assert torch.equal(one, again)
+    assert not torch.equal(one, other)
+
+
+def test_the_global_generator_is_left_alone():
+    x, _ = blobs(n=300)
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    kmeans.fit(x, 5, seed=0)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_repeated_rows_leave_no_centre_without_a_number():
+    x = torch.tensor([[0.0, 0.0], [1.0, 1.0]]).repeat(20, 1)
+    found = kmeans.fit(x, 4, seed=0)
+    assert torch.isfinite(found.centres).all()
+    assert found.inertia == pytest.approx(0.0, abs=1e-10)
+
+
+def test_empty_centres_move_to_badly_served_rows():
+    x, _ = blobs(n=500, centres=4, spread=0.1)
+    start = torch.full((4, 8), 1000.0)
+    start[0] = x[0]
+    centres, low = kmeans._lloyd(x, start, 20)
+    assert float(centres.abs().max()) < 100
+    assert low < 0.5 * float((x - x.mean(0)).square().sum(1).mean())
+
+
+def test_batches_make_a_bounded_uniform_sample():
+    rows = torch.arange(5000.0)[:, None]
+    kept = kmeans.reservoir(iter(rows.split(333)), 1000, torch.Generator().manual_seed(0))
+    assert len(kept) == len(kept.unique()) == 1000
+    assert float(kept.mean()) == pytest.approx(2500, abs=5 * 5000 / 12**0.5 / 1000**0.5)
+    few = kmeans.reservoir(iter(rows[:50].split(20)), 1000, torch.Generator().manual_seed(0))
+    assert torch.equal(few, rows[:50])
+
+
+def test_batches_cluster_like_the_whole():
+    x, _ = blobs()
+    found = kmeans.fit(iter(x.split(700)), 20, seed=1)
+    assert inertia(x, found) < 1.05 * inertia(x, kmeans.fit(x, 20, seed=1))
+
+
+@pytest.mark.parametrize(
+    ("x", "said"), [(torch.zeros(3, 2), "3 rows cannot make 4"), (torch.full((9, 2), torch.nan), "not finite")]
+)
+def test_bad_rows_are_refused(x, said):
+    with pytest.raises(LaminaError, match=said):
+        kmeans.fit(x, 4, seed=0)
