@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lamina.corpus.corpus import Segment, Utterance
+from lamina.corpus.splits import roles
 from lamina.encoders.encoder import States, Tap, find_taps
 from lamina.errors import LaminaError
 from lamina.grid import Grid
@@ -139,7 +140,7 @@ def test_what_a_tap_tells_is_found_and_what_it_hides_is_not() -> None:
             "probe-accuracy",
             "phone",
             "common",
-            "held-out",
+            roles(Tones(), seed=0)[2],
         )
 
 

@@ -95,8 +95,7 @@ def probe(
         raise LaminaError(f"penalties {config.penalties} must all be above 0")
     taps = find_taps(encoder, config.taps or None)
     grids = list(dict.fromkeys([*(tap.grid for tap in taps), *(support or ())]))
-    fit, score, _told = roles(corpus, seed=config.seed)
-    split = "test" if all(utterance.split == "test" for utterance in score) else "held-out"
+    fit, score, split = roles(corpus, seed=config.seed)
     rows: list[Score] = []
     for place, tier in enumerate(config.tiers):
         fitted, chosen = _choose(fit, score, tier, grids, config, corpus.name)
