@@ -60,7 +60,7 @@ class Table:
 def _cell(cell: Cell) -> str:
     mark = ' class="best"' if cell.best else ""
     star = ' <span title="best of the column">★</span>' if cell.best else ""
-    below = f"<small>{html.escape(cell.below)}</small>" if cell.below else ""
+    below = f"<small>{html.escape(cell.below).replace(' ms', '&nbsp;ms')}</small>" if cell.below else ""
     return f"<td{mark}>{html.escape(cell.text)}{star}{below}{cell.drawing}</td>"
 
 
