@@ -211,7 +211,6 @@ def _translated(checkpoint: _Checkpoint, path: Path) -> MRHubertConfig:
         ("conv_pos_batch_norm", False),
         ("pos_conv_depth", 1),
         ("pos_enc_type", "abs"),
-        ("use_multi_stream", False),
     ):
         if settings.get(name) not in {None, harmless}:
             raise LaminaError(f"{path} was made with {name}={settings[name]}, which Lamina does not know")
