@@ -6,12 +6,20 @@ Heavy libraries are imported inside the command that needs them, so that `lamina
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lamina.errors import LaminaError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from lamina.corpus.stored import StoredCorpus
+    from lamina.score import Scores
 
 app = typer.Typer(
     name="lamina",
@@ -20,29 +28,32 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-study = typer.Typer(help="The matched experiment: plan, run, conclude, report.", no_args_is_help=True)
+study = typer.Typer(help="The matched experiment: plan, run, report.", no_args_is_help=True)
 corpus = typer.Typer(help="Speech with time-aligned tiers: synthesise, check.", no_args_is_help=True)
-encoder = typer.Typer(help="Encoders: taps, checkpoints.", no_args_is_help=True)
-for name, room in (("study", study), ("corpus", corpus), ("encoder", encoder)):
+units = typer.Typer(help="What pretraining predicts: clusters of a layer's states.", no_args_is_help=True)
+encoder = typer.Typer(help="Encoders: taps, published checkpoints, conversion.", no_args_is_help=True)
+for name, room in (("study", study), ("corpus", corpus), ("units", units), ("encoder", encoder)):
     app.add_typer(room, name=name)
 
+ENCODER_HELP = "A run folder, a transformers folder, a hub name, or mfcc or mel."
 ConfigFile = Annotated[Path, typer.Argument(help="A TOML config file.", metavar="CONFIG")]
-EncoderName = Annotated[
-    str,
-    typer.Argument(help="A run folder, a transformers folder, a hub name, or mfcc or mel.", metavar="ENCODER"),
-]
+EncoderName = Annotated[str, typer.Argument(help=ENCODER_HELP, metavar="ENCODER")]
 CorpusPath = Annotated[
     Path,
     typer.Argument(
         help="A corpus folder of ours, a lhotse CutSet, or a folder of audio with TextGrids.", metavar="CORPUS"
     ),
 ]
+OutFolder = Annotated[Path, typer.Argument(help="The folder to make.", metavar="OUT")]
+StudyFolder = Annotated[Path | None, typer.Option(help="The study's folder; runs/NAME by default.")]
+Taps = Annotated[str | None, typer.Option(help="Which taps, by commas; all by default.")]
+Seed = Annotated[int, typer.Option(help="Of speaker splits, codebooks and resampling.")]
 
 
 @study.command("run")
 def study_run(
     config: ConfigFile,
-    out: Annotated[Path | None, typer.Option(help="The study's folder; runs/NAME by default.")] = None,
+    out: StudyFolder = None,
     jobs: Annotated[int, typer.Option(min=1, help="Steps side by side, one thread each.")] = 2,
 ) -> None:
     """Run what is missing of a study, conclude, and write its report."""
@@ -57,15 +68,12 @@ def study_run(
     root = out or Path("runs") / design.name
     with ConsoleWatcher(len(plan(design)), Console()) as watcher:
         page = run_study(design, root, jobs=jobs, watcher=watcher)
-    _say(f"scores: {root / 'scores.jsonl'}")
+    _say(f"scores: {(root / 'scores.jsonl').resolve()}")
     _say(f"report: {page.resolve()}")
 
 
 @study.command("plan")
-def study_plan(
-    config: ConfigFile,
-    out: Annotated[Path | None, typer.Option(help="The study's folder; runs/NAME by default.")] = None,
-) -> None:
+def study_plan(config: ConfigFile, out: StudyFolder = None) -> None:
     """List the steps of a study, and which of them are done."""
     from lamina.config import load_config
     from lamina.study.design import StudyConfig, plan
@@ -73,7 +81,8 @@ def study_plan(
     design = load_config(config, StudyConfig)
     root = out or Path("runs") / design.name
     for step in plan(design):
-        _say(f"{'done' if step.run(root).done else 'to do':6} {step.run(root).folder.name}")
+        run = step.run(root)
+        _say(f"{'done' if run.done else 'to do':6} {run.folder.name}")
 
 
 @study.command("report")
@@ -88,75 +97,268 @@ def study_report(folder: Annotated[Path, typer.Argument(help="A study folder.", 
 def analyze(
     encoder_name: EncoderName,
     corpus_path: CorpusPath,
-    targets: Annotated[str, typer.Option(help="What to measure against, by commas.")] = "mel,phone,word",
-    taps: Annotated[str | None, typer.Option(help="Which taps, by commas; all by default.")] = None,
-    seed: Annotated[int, typer.Option(help="Of speaker splits, codebooks and resampling.")] = 0,
-    out: Annotated[Path | None, typer.Option(help="Write the run (scores, statistics) into this folder.")] = None,
+    targets: Annotated[str, typer.Option(help="mel and tiers of the corpus, by commas.")] = "mel,phone,word",
+    taps: Taps = None,
+    seed: Seed = 0,
+    out: Annotated[Path | None, typer.Option(help="Write a run folder (scores, statistics) here.")] = None,
     report: Annotated[Path | None, typer.Option(help="Write the page into this folder.")] = None,
 ) -> None:
     """Measure what every tap of an encoder knows, in one pass over a corpus."""
-    from rich.console import Console
-    from rich.progress import Progress
-
     from lamina.analysis.config import AnalysisConfig
     from lamina.analysis.sweep import analyze as sweep
-    from lamina.corpus.importers import open_corpus
     from lamina.encoders.load import load_encoder
-    from lamina.report.console import layer_table
+    from lamina.report.console import layer_tables
     from lamina.report.page import write_report
     from lamina.runs import Run, environment
 
-    asked = tuple(targets.split(","))
-    speech = open_corpus(corpus_path, tiers=[target for target in asked if target != "mel"])
-    encoder = load_encoder(encoder_name)
-    config = AnalysisConfig(targets=asked, taps=None if taps is None else tuple(taps.split(",")), seed=seed)
-    run = None
-    if out is not None:
-        inputs = {"encoder": encoder.digest, "corpus": speech.digest}
-        run = Run.plan(out, f"analysis-{encoder.name}", {"kind": "analysis", **config.to_json()}, inputs)
+    asked = _names(targets) or ()
+    config = AnalysisConfig(targets=asked, taps=_names(taps), seed=seed)
+    speech = _open_corpus(corpus_path, tiers=[target for target in asked if target != "mel"])
+    read = load_encoder(encoder_name)
+    inputs = {"encoder": read.digest, "corpus": speech.digest}
+    plan = {"kind": "analysis", "encoder": encoder_name, "corpus": str(corpus_path), **config.to_json()}
+    run = Run.plan(out, f"analysis-{read.name}", plan, inputs) if out is not None else None
+    if run is not None:
         run.start()
-    console = Console()
-    for note in speech.notes:
-        _say(f"note: {note}")
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        bar = progress.add_task(f"{encoder.name} on {speech.name}", total=None)
-        found = sweep(
-            encoder,
-            speech,
-            config,
-            run=run,
-            progress=lambda done, total: progress.update(bar, completed=done, total=total),
-        )
-    console.print(layer_table(found.scores))
+    with _progress(f"{read.name} on {speech.name}") as progress:
+        found = sweep(read, speech, config, run=run, progress=progress)
+    for table in layer_tables(found.scores):
+        _show(table)
     for note in found.notes:
         _say(f"note: {note}")
     if run is not None:
         found.scores.write(run.folder / "scores.jsonl")
         run.finish()
-        _say(f"scores: {run.folder / 'scores.jsonl'}")
+        _say(f"scores: {(run.folder / 'scores.jsonl').resolve()}")
     if report is not None:
-        method = {
-            "encoder": {"name": encoder_name, "digest": encoder.digest},
-            "corpus": {"path": str(corpus_path), "digest": speech.digest},
-            "config": config.to_json(),
-            "environment": environment(),
-        }
-        page = write_report(found.scores, report, title=f"{encoder.name} on {speech.name}", method=method)
-        _say(f"report: {page.resolve()}")
+        title = f"{read.name} on {speech.name}"
+        method = {**plan, "digests": inputs, "notes": [*speech.notes, *found.notes], "environment": environment()}
+        _say(f"report: {write_report(found.scores, report, title=title, method=method).resolve()}")
+
+
+@app.command("probe")
+def probe(
+    encoder_name: EncoderName,
+    corpus_path: CorpusPath,
+    tiers: Annotated[str, typer.Option(help="Tiers whose labels a linear classifier names.")] = "phone",
+    taps: Taps = None,
+    seed: Seed = 0,
+    out: Annotated[Path | None, typer.Option(help="Write the scores into this file (scores.jsonl).")] = None,
+) -> None:
+    """Name segments with a linear classifier on frozen states, on speakers that it never met."""
+    from lamina.encoders.load import load_encoder
+    from lamina.probe.probe import ProbeConfig
+    from lamina.probe.probe import probe as measure
+    from lamina.report.console import layer_tables
+
+    config = ProbeConfig(tiers=_names(tiers) or (), taps=_names(taps) or (), seed=seed)
+    speech = _open_corpus(corpus_path, tiers=config.tiers)
+    read = load_encoder(encoder_name)
+    with _progress(f"{read.name} on {speech.name}") as progress:
+        scores = measure(read, speech, config, progress=progress)
+    for table in layer_tables(scores):
+        _show(table)
+    _keep(scores, out)
+
+
+@app.command("cost")
+def cost(
+    encoder_names: Annotated[list[str], typer.Argument(help=ENCODER_HELP, metavar="ENCODER…")],
+    seconds: Annotated[str, typer.Option(help="Lengths of audio, by commas.")] = "10",
+    repeats: Annotated[int, typer.Option(min=1, help="Timed runs; the median counts.")] = 3,
+    out: Annotated[Path | None, typer.Option(help="Write the scores into this file (scores.jsonl).")] = None,
+) -> None:
+    """Count multiply-accumulates and parameters, measure speed."""
+    from lamina.cost.cost import measure_cost
+    from lamina.encoders.load import load_encoder
+    from lamina.report.console import cost_table
+    from lamina.score import Scores
+
+    lengths = [_number(length, "--seconds") for length in seconds.split(",")]
+    scores = Scores()
+    for each in encoder_names:
+        scores += measure_cost(load_encoder(each), seconds=lengths, repeats=repeats)
+    _show(cost_table(scores))
+    _keep(scores, out)
 
 
 @corpus.command("synth")
 def corpus_synth(
     config: ConfigFile,
-    out: Annotated[Path, typer.Argument(help="The corpus folder to make.", metavar="OUT")],
-    jobs: Annotated[int, typer.Option(min=1, help="Workers side by side; the bytes do not depend on it.")] = 2,
+    out: OutFolder,
+    jobs: Annotated[int, typer.Option(min=1, help="Workers; the bytes do not depend on it.")] = 2,
 ) -> None:
     """Synthesise a corpus with exact alignments (needs the extra `synth`)."""
     from lamina.config import load_config
     from lamina.corpus.synth import SynthConfig, synthesize
 
-    made = synthesize(load_config(config, SynthConfig), out, workers=jobs)
-    _say(f"{len(made)} utterances in {out}")
+    settings = load_config(config, SynthConfig)
+    with _progress("synthesis, seconds of audio") as progress:
+        made = synthesize(settings, out, workers=jobs, progress=progress)
+    _say(f"{len(made)} utterances in {out.resolve()}")
+
+
+@corpus.command("check")
+def corpus_check(corpus_path: CorpusPath) -> None:
+    """Read a corpus and print a line for each problem; exit code 1 where there are some."""
+    from lamina.corpus.check import check
+
+    speech = _open_corpus(corpus_path)
+    problems = check(speech)
+    for problem in problems:
+        _say(problem)
+    _say(f"{speech.name}: {len(speech)} utterances, {len(problems)} problems")
+    raise typer.Exit(1 if problems else 0)
+
+
+@units.command("fit")
+def units_fit(config: ConfigFile, corpus_path: CorpusPath, out: OutFolder) -> None:
+    """Cluster the states of a layer (or MFCC) and label the corpus with the clusters."""
+    from lamina.config import load_config
+    from lamina.pretrain.units import UnitsConfig, make_units
+
+    settings = load_config(config, UnitsConfig)
+    speech = _open_corpus(corpus_path)
+    with _progress(f"units of {speech.name}") as progress:
+        made, quality = make_units(settings, speech, out, progress)
+    _say(f"{made.clusters} units, {len(made.labels)} labels in {out.resolve()}")
+    for measure, value in quality.items():
+        _say(f"{measure}: {value:.3f}")
+
+
+@app.command("pretrain")
+def pretrain(
+    config: ConfigFile,
+    corpus_path: CorpusPath,
+    units_folder: Annotated[Path, typer.Argument(help="What `lamina units fit` made.", metavar="UNITS")],
+    out: Annotated[Path, typer.Option(help="Where the run folder goes.")] = Path("runs"),
+) -> None:
+    """Pretrain an encoder by masked unit prediction; the same command goes on where it was stopped."""
+    from lamina.config import load_config
+    from lamina.pretrain.labels import Units
+    from lamina.pretrain.loop import pretrain as train
+    from lamina.pretrain.recipe import PretrainConfig
+    from lamina.runs import Run
+
+    recipe = load_config(config, PretrainConfig)
+    speech, labels = _open_corpus(corpus_path), Units.read(units_folder)
+    inputs = {"corpus": speech.digest, "units": labels.digest}
+    run = Run.plan(out, config.stem, {"kind": "pretrain", **recipe.to_json()}, inputs)
+    if not run.done:
+        run.start()
+        with _progress(config.stem) as progress:
+            train(recipe, speech, labels, run, progress=lambda done, total, _: progress(done, total))
+        run.finish()
+    _say(f"encoder: {run.folder.resolve()}")
+
+
+@encoder.command("taps")
+def encoder_taps(encoder_name: EncoderName) -> None:
+    """List the taps of an encoder, with the names that others give to the same tensors."""
+    from lamina.encoders.load import load_encoder
+    from lamina.encoders.names import names_of
+    from lamina.report.console import taps_table
+
+    read = load_encoder(encoder_name)
+    _show(taps_table(read.name, names_of(read)))
+
+
+@encoder.command("list")
+def encoder_list() -> None:
+    """List the published checkpoints of the MR-HuBERT family."""
+    from lamina.encoders.published import PUBLISHED
+
+    for each in PUBLISHED:
+        periods, layers = "/".join(map(str, each.levels or "?")), "-".join(map(str, each.block_layers or "?"))
+        _say(f"{each.name} ({each.paper}): {periods} ms, {layers} layers, {each.parameters or '?'} M parameters")
+        _say(f"    {each.data}; {each.training}; licence: {each.licence}")
+        _say(f"    {each.url}")
+
+
+@encoder.command("inspect")
+def encoder_inspect(
+    checkpoint: Annotated[Path, typer.Argument(help="A fairseq or s3prl checkpoint.", metavar="CHECKPOINT")],
+) -> None:
+    """Tell what is inside a checkpoint; nothing in it is executed."""
+    from lamina.encoders.fairseq import inspect
+
+    found = inspect(checkpoint)
+    for key in (
+        "layout",
+        "architecture",
+        "sha256",
+        "tensors",
+        "parameters",
+        "dtypes",
+        "updates",
+        "units",
+        "extras",
+    ):
+        _say(f"{key:12} {getattr(found, key)}")
+    _say(found.config.to_json_string(use_diff=False))
+
+
+@encoder.command("convert")
+def encoder_convert(
+    checkpoint: Annotated[
+        str, typer.Argument(help="A file, or a name of `lamina encoder list`.", metavar="CHECKPOINT")
+    ],
+    out: OutFolder,
+) -> None:
+    """Turn a fairseq or s3prl checkpoint into a transformers folder, without fairseq."""
+    from lamina.encoders.fairseq import convert
+    from lamina.encoders.published import fetch, find
+
+    path = Path(checkpoint)
+    if not path.exists() and path.suffix != ".pt":
+        path = fetch(find(checkpoint), Path("checkpoints"))
+    _say(f"model: {convert(path, out).resolve()}")
+
+
+def _open_corpus(path: Path, *, tiers: tuple[str, ...] | list[str] = ()) -> StoredCorpus:
+    from lamina.corpus.importers import open_corpus
+
+    speech = open_corpus(path, tiers=tiers)
+    for note in speech.notes:
+        _say(f"note: {note}")
+    return speech
+
+
+def _names(text: str | None) -> tuple[str, ...] | None:
+    return None if text is None else tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _number(text: str, option: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise LaminaError(f"{option}: {text!r} is not a number") from error
+
+
+def _keep(scores: Scores, out: Path | None) -> None:
+    if out is not None:
+        scores.write(out)
+        _say(f"scores: {out.resolve()}")
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on a terminal; nothing elsewhere."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bars:
+        bar = bars.add_task(what, total=None)
+        yield lambda done, total: bars.update(bar, completed=done, total=total)
+
+
+def _show(table: Table) -> None:
+    """Print a table: as wide as the terminal, or as wide as it needs where the output goes elsewhere."""
+    from rich.console import Console
+
+    console = Console()
+    (console if console.is_terminal else Console(width=240)).print(table)
 
 
 def _say(text: str) -> None:
@@ -168,8 +370,8 @@ def main() -> None:
     try:
         app()
     except LaminaError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201 (plain text, greppable)
+        typer.echo(f"error: {error}", err=True)
         sys.exit(2)
     except KeyboardInterrupt:
-        print("interrupted: the same command goes on from here", file=sys.stderr)  # noqa: T201
+        typer.echo("interrupted: the same command goes on from here", err=True)
         sys.exit(130)

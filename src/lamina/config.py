@@ -61,9 +61,11 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
 
 def _resolve(table: dict[str, Any], path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     """A table of the file at ``path`` with what it and the tables in it extend."""
-    own = {key: _resolve(value, path, seen) if isinstance(value, dict) else value for key, value in table.items()}
+    own: dict[str, Any] = {
+        key: _resolve(value, path, seen) if isinstance(value, dict) else value for key, value in table.items()
+    }
     base = own.pop("extends", None)
-    return own if base is None else merge(_read(path.parent / base, seen), own)
+    return own if base is None else merge(_read(path.parent / str(base), seen), own)
 
 
 def merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

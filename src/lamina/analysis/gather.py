@@ -29,7 +29,7 @@ class Roles:
     Attributes:
         fit: utterances to fit on.
         score: utterances to score, of other speakers.
-        told: how they were told apart.
+        split: what is scored, such as ``test``.
         keys: by utterance id, the part (fit) or the group (score) it counts in.
         groups: names of the groups of score speakers, sorted.
         notes: what was left out.
@@ -37,7 +37,7 @@ class Roles:
 
     fit: tuple[Utterance, ...]
     score: tuple[Utterance, ...]
-    told: str
+    split: str
     keys: Mapping[str, int]
     groups: tuple[str, ...]
     notes: tuple[str, ...]
@@ -52,7 +52,7 @@ def plan_roles(corpus: Corpus, grids: Sequence[Grid], *, seed: int, max_groups: 
     Raises:
         LaminaError: nothing is left to fit on or to score.
     """
-    fit, score, told = roles(corpus, seed=seed)
+    fit, score, split = roles(corpus, seed=seed)
     least = max(grid.least_samples for grid in grids)
     short = sum(utterance.samples < least for utterance in (*fit, *score))
     fit = [utterance for utterance in fit if utterance.samples >= least]
@@ -79,7 +79,7 @@ def plan_roles(corpus: Corpus, grids: Sequence[Grid], *, seed: int, max_groups: 
         notes.append(f"{len(names)} score speakers are resampled in {len(groups)} groups")
     if len(groups) == 1:
         notes.append("one score speaker: no intervals, as they resample speakers")
-    return Roles(tuple(fit), tuple(score), told, keys, groups, tuple(notes))
+    return Roles(tuple(fit), tuple(score), split, keys, groups, tuple(notes))
 
 
 def _bucket(name: str, buckets: int) -> str:

@@ -212,7 +212,7 @@ def _blank(encoder: Encoder, run: Run | None, roles: Roles, config: AnalysisConf
         low=None,
         high=None,
         n=0,
-        split=roles.told,
+        split=roles.split,
         seed=config.seed,
         protocol=config.protocol,
         support="common",

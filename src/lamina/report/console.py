@@ -1,50 +1,95 @@
-"""Scores as a table on the terminal."""
+"""Scores as tables on the terminal."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
+from rich import box
 from rich.table import Table
 
 from lamina.score import Score, Scores
 
 
-def layer_table(scores: Scores) -> Table:
-    """One row a tap, one column a measure and target, the best of each column in bold.
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "", caption: str = "") -> Table:
+    """A plain table; columns of numbers stand to the right."""
+    made = Table(
+        title=title or None,
+        caption=caption or None,
+        title_justify="left",
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
+    rows = [tuple(row) for row in rows]
+    for place, name in enumerate(header):
+        numbers = all(row[place][:1] in "-.0123456789" or not row[place] for row in rows)
+        made.add_column(name, justify="right" if numbers else "left", overflow="fold")
+    for row in rows:
+        made.add_row(*row)
+    return made
 
-    Controls follow after a slash: ``0.41 /0.02`` is a value and its shuffled-label null.
+
+def layer_tables(scores: Scores) -> list[Table]:
+    """One table a target: a row a tap, a column a measure, the best of each column marked with a star.
+
+    Behind a slash stands the null: labels shuffled within speaker.
     """
     values = scores.select(lambda row: bool(row.tap), control=("", "untrained"))
     nulls = {_place(row): row.value for row in scores.select(control="shuffled")}
-    columns = list(dict.fromkeys((row.measure, row.target) for row in values))
-    best = {column: max(row.value for row in values if (row.measure, row.target) == column) for column in columns}
-    table = Table(title=", ".join(values.distinct("model")), caption=_caption(values, bool(nulls)))
-    table.add_column("tap")
-    table.add_column("ms", justify="right")
-    for measure, target in columns:
-        table.add_column(f"{target}\n{measure}", justify="right")
+    return [_target_table(values.select(target=target), target, nulls) for target in values.distinct("target")]
+
+
+def _target_table(values: Scores, target: str, nulls: dict[tuple[str, ...], float]) -> Table:
+    measures: list[str] = values.distinct("measure")
+    best = {measure: values.best(measure) for measure in measures}
     found = {_place(row): row for row in values}
+    rows = []
     for model, tap in dict.fromkeys((row.model, row.tap) for row in values):
-        cells = []
-        period = 0.0
-        for measure, target in columns:
-            row = found.get((model, tap, measure, target))
-            if row is None:
-                cells.append("")
-                continue
-            period = row.period_ms
-            text = f"{row.value:.3f}"
-            null = nulls.get(_place(row))
-            text = f"[bold]{text}[/bold]" if row.value == best[measure, target] else text
-            cells.append(text if null is None else f"{text} [dim]/{null:.3f}[/dim]")
-        table.add_row(tap, f"{period:g}", *cells)
-    return table
+        cells = [found.get((model, tap, measure, target)) for measure in measures]
+        period = next((cell.period_ms for cell in cells if cell is not None), 0.0)
+        rows.append((tap, f"{period:g}" if period else "", *(_cell(cell, best, nulls) for cell in cells)))
+    counts = " to ".join(str(n) for n in sorted({min(row.n for row in values), max(row.n for row in values)}))
+    caption = (
+        f"scored on {', '.join(values.distinct('split'))}: {counts} {'frames' if target == 'mel' else 'segments'}"
+    )
+    if nulls and target != "mel":
+        caption += "; behind the slash: labels shuffled within speaker"
+    return table(
+        ("tap", "ms", *measures), rows, title=f"{', '.join(values.distinct('model'))}: {target}", caption=caption
+    )
 
 
-def _place(row: Score) -> tuple[str, str, str, str]:
+def _cell(row: Score | None, best: dict[str, Score], nulls: dict[tuple[str, ...], float]) -> str:
+    if row is None:
+        return ""
+    star = "*" if row == best[row.measure] else ""
+    null = nulls.get(_place(row))
+    return f"{row.value:.3f}{star}" if null is None else f"{row.value:.3f}{star} /{null:.2f}"
+
+
+def _place(row: Score) -> tuple[str, ...]:
     return row.model, row.tap, row.measure, row.target
 
 
-def _caption(values: Scores, nulls: bool) -> str:
-    counts = {row.target: row.n for row in values}
-    parts = [f"{n} {target}s" if target != "mel" else f"{n} mel frames" for target, n in counts.items()]
-    note = "; after the slash: labels shuffled within speaker" if nulls else ""
-    return f"scored on {', '.join(values.distinct('split'))}: {', '.join(parts)}{note}"
+def cost_table(scores: Scores) -> Table:
+    """One row an encoder and length of audio."""
+    whole = scores.select(tap="")
+    parameters = {row.model: row.value for row in whole.select(measure="parameters")}
+    rows = []
+    for model, length in dict.fromkeys((row.model, row.target) for row in whole if row.target):
+        at = {row.measure: row for row in whole.select(model=model, target=length)}
+        counts = [f"{at[name].value / 1e9:.2f}" if name in at else "" for name in ("macs", "macs-attention")]
+        rows.append((model, length, f"{parameters[model] / 1e6:.2f}", *counts, f"{at['speed'].value:.1f}"))
+    where = ", ".join(whole.select(measure="speed").distinct("support"))
+    caption = f"MACs: conv and linear layers, then with attention; speed: seconds of audio a second on {where}"
+    return table(("encoder", "audio", "M parameters", "G MACs", "with attention", "speed"), rows, caption=caption)
+
+
+def taps_table(title: str, rows: Iterable[Sequence[str]]) -> Table:
+    """The taps of an encoder and what others call the same tensors."""
+    return table(
+        ("tap", "depth", "width", "ms", "centre", "window", "fairseq", "transformers", "s3prl"),
+        rows,
+        title=title,
+        caption="centre of frame 0 and window in samples",
+    )
