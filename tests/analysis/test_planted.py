@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -12,6 +14,7 @@ from lamina.corpus.splits import roles
 from lamina.encoders.encoder import States, Tap
 from lamina.encoders.features import MelEncoder
 from lamina.errors import LaminaError
+from lamina.grid import Grid
 from lamina.runs import Run
 from lamina.stats.archive import read_statistics
 from lamina.stats.inference import read_replicates
@@ -204,6 +207,13 @@ def test_too_little_speech_is_left_out_with_the_reason(encoder):
     assert any(note.startswith("word: no mutual information") for note in found.notes)
 
 
+def test_many_clusters_for_few_segments_are_told(encoder, corpus):
+    config = CONFIG.model_copy(update={"targets": ("word",), "taps": ("fine.noise",)})
+    assert not any("is chance" in note for note in analyze(encoder, corpus, config).notes)
+    found = analyze(encoder, corpus, config.model_copy(update={"clusters": {"word": 100}}))
+    assert any(note.startswith("word: 432 segments in 100 clusters") for note in found.notes)
+
+
 def test_rare_labels_are_left_out_with_a_count(encoder, corpus):
     config = CONFIG.model_copy(update={"max_classes": 10, "targets": ("word",), "taps": ("slow.word",)})
     found = analyze(encoder, corpus, config)
@@ -237,6 +247,26 @@ def test_a_constant_or_broken_tap_does_not_hide_the_others(corpus):
 def test_questions_that_cannot_be_asked(encoder, corpus, changes, said):
     with pytest.raises(LaminaError, match=said):
         analyze(encoder, corpus, CONFIG.model_copy(update=changes))
+
+
+def test_many_speakers_are_resampled_in_groups(encoder):
+    corpus = PlantedCorpus(speakers=[f"s{k:02d}" for k in range(20)], each=5)
+    config = CONFIG.model_copy(update={"targets": ("phone",), "taps": ("fine.strong",), "max_groups": 4})
+    found = analyze(encoder, corpus, config)
+    assert any(note.startswith("6 score speakers are resampled in ") for note in found.notes)
+    full = analyze(encoder, corpus, config.model_copy(update={"max_groups": 10}))
+    assert [row.value for row in found.scores] == pytest.approx([row.value for row in full.scores], abs=1e-12)
+
+
+def test_utterances_without_a_frame_are_left_out_with_a_count(encoder):
+    corpus = PlantedCorpus()
+    stump = replace(corpus._utterances[0], id="stump", samples=500, tiers={})
+    corpus._utterances.append(stump)
+    corpus._waves["stump"] = np.zeros(500, dtype=np.float32)
+    found = analyze(encoder, corpus, CONFIG, support=[Grid.samples(16000).conv(800, 320)])
+    assert "1 utterances are shorter than one frame of some compared grid" in found.notes
+    with pytest.raises(LaminaError, match="0 utterances to fit on and 0 to score"):
+        analyze(encoder, corpus, CONFIG, support=[Grid.samples(16000).conv(10**7, 320)])
 
 
 def test_rates_must_agree(encoder):

@@ -26,7 +26,7 @@ class AnalysisConfig(Config):
         level: coverage of intervals.
         max_groups: more score speakers than this are resampled in so many groups.
         batch_seconds: padded audio a batch.
-        protocol: by which rules (docs/analysis.md).
+        protocol: by which rules; ``lamina`` as told in `lamina.analysis.sweep.analyze`.
         shuffled: whether to measure the null too, labels shuffled within speaker.
     """
 

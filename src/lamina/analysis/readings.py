@@ -22,6 +22,7 @@ from lamina.stats.information import Counts
 from lamina.stats.moments import ClassMoments, Moments
 
 LEARN, TUNE = 0, 1
+FEW_A_CLUSTER = 10
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -198,6 +199,16 @@ class Reading:
             self.cca.score(x, rows.side, rows.keys)
         if self.codebook is not None:
             self.codebook.score(x, rows.side, rows.keys)
+
+    def finish(self) -> None:
+        """Note what the score rows were too few for."""
+        if self.codebook is not None and self.codebook.counts:
+            clusters, n = self.codebook.counts[0].shape[1], self.codebook.counts[0].n
+            if n < FEW_A_CLUSTER * clusters:
+                self.notes.append(
+                    f"{n} segments in {clusters} clusters: much of the plug-in mutual information is chance, see "
+                    "the shuffled rows and mi-corrected"
+                )
 
 
 def _best_ridge(learned: Moments | ClassMoments, tuned: Moments | ClassMoments, ridges: Sequence[float]) -> float:

@@ -123,6 +123,8 @@ def analyze(
         for reading in readings:
             reading.settle(config.ridges, seed=config.seed)
         sweep(roles.score, fitting=False)
+        for reading in readings:
+            reading.finish()
         notes += _told(readings)
         rows, replicates = _conclude(readings, roles, config, _blank(encoder, run, roles, config), control)
     if not rows:
