@@ -39,7 +39,7 @@ def worst(encoder: MRHubertEncoder, lengths: list[int], seed: int = 0) -> float:
 @pytest.mark.parametrize("style", STYLES)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_alone_and_in_batches(shape: str, style: str) -> None:
-    encoder = MRHubertEncoder(model(**SHAPES[shape] | STYLES[style]), shape)
+    encoder = MRHubertEncoder(model(**SHAPES[shape] | STYLES[style]), shape, together=True)
     error = worst(encoder, [9000, 400, 16000, 4321, 15999, 720])
     print(f"{shape}, {style}: {error:.1e}")
     assert error < 1e-5
@@ -49,7 +49,9 @@ def test_alone_and_in_batches(shape: str, style: str) -> None:
 @settings(max_examples=10, deadline=None)
 @given(lengths=st.lists(st.integers(400, 20000), min_size=2, max_size=5), seed=st.integers(0, 100))
 def test_random_lengths(style: str, lengths: list[int], seed: int) -> None:
-    encoder = MRHubertEncoder(model(label_rate_ratios=[1, 2], block_layers=[1] * 3, **STYLES[style]), "two")
+    encoder = MRHubertEncoder(
+        model(label_rate_ratios=[1, 2], block_layers=[1] * 3, **STYLES[style]), "two", together=True
+    )
     assert worst(encoder, lengths, seed) < 1e-5
 
 
@@ -57,14 +59,14 @@ def test_random_lengths(style: str, lengths: list[int], seed: int) -> None:
 def test_every_length_modulo_the_coarsest_stride(shape: str) -> None:
     # a front end of stride 2 keeps the coarsest stride small enough to try every remainder
     tiny = {"conv_kernel": [3], "conv_stride": [2], "conv_dim": [8], "sampling_rate": 100}
-    encoder = MRHubertEncoder(model(**SHAPES[shape] | tiny), shape)
+    encoder = MRHubertEncoder(model(**SHAPES[shape] | tiny), shape, together=True)
     stride = int(max(tap.grid.stride for tap in encoder.taps))
     lengths = [60 + extra for extra in range(2 * stride)]
     assert worst(encoder, lengths) < 1e-5
 
 
 def test_the_norms_are_what_makes_it_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    encoder = MRHubertEncoder(model(), "two")
+    encoder = MRHubertEncoder(model(), "two", together=True)
     monkeypatch.setattr(
         layers,
         "norm_over_time",
@@ -87,6 +89,12 @@ def test_a_norm_over_time_is_a_loop_of_group_norms() -> None:
 
 def test_silence_gives_finite_states() -> None:
     for style in STYLES.values():
-        encoder = MRHubertEncoder(model(do_normalize=True, **style), "two")
+        encoder = MRHubertEncoder(model(do_normalize=True, **style), "two", together=True)
         for states in encoder.states(torch.zeros(2, 5000), torch.tensor([5000, 3000])):
             assert torch.isfinite(states.utterance(1)).all()
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_lengths_that_run_apart_come_back_in_their_rows(style: str) -> None:
+    encoder = MRHubertEncoder(model(label_rate_ratios=[1, 2, 1, 2], **STYLES[style]), "three")
+    assert worst(encoder, [9000, 4000, 9000, 12345, 4000]) < 1e-5

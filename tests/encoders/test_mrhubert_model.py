@@ -104,7 +104,7 @@ def test_hidden_states_are_the_taps_in_order() -> None:
         out = made(waves, attention_mask=mask, output_hidden_states=True)
     assert torch.equal(out.last_hidden_state, out.hidden_states[-1])
     assert [state.shape[1] for state in out.level_states] == [grid.frames(16000) for grid in made.config.levels]
-    encoder = MRHubertEncoder(made, "x")
+    encoder = MRHubertEncoder(made, "x", together=True)
     for states, state in zip(encoder.states(waves, torch.tensor(LENGTHS)), out.hidden_states, strict=True):
         assert torch.equal(states.values, state)
     values = made(waves, attention_mask=mask, return_dict=False)

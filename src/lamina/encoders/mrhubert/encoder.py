@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from lamina.encoders.audio import checked_audio
 from lamina.encoders.encoder import States, Tap, find_taps
-from lamina.encoders.mrhubert.model import MRHubertModel, TransformerBlock
+from lamina.encoders.mrhubert.model import MRHubertModel, Stop, TransformerBlock
 from lamina.encoders.mrhubert.pretraining import MRHubertForPreTraining
 
 
@@ -24,15 +24,20 @@ class MRHubertEncoder:
     Args:
         model: the model, with or without its pretraining heads; it is put into evaluation mode.
         name: as people call it.
+        together: whether utterances of different lengths run as one padded batch; by default they do on a GPU. On
+            a CPU padding only costs time, so each length runs by itself, all in step. The states are the same.
     """
 
-    def __init__(self, model: MRHubertModel | MRHubertForPreTraining, name: str) -> None:
+    def __init__(
+        self, model: MRHubertModel | MRHubertForPreTraining, name: str, *, together: bool | None = None
+    ) -> None:
         body = model.mrhubert if isinstance(model, MRHubertForPreTraining) else model
         self.model: MRHubertModel = body.eval()
         self.name = name
         self.sample_rate: int = self.model.config.sampling_rate
         self._taps = self.model.config.taps
         self.digest = model_digest(self.model)
+        self.together = together
 
     @property
     def taps(self) -> tuple[Tap, ...]:
@@ -43,20 +48,34 @@ class MRHubertEncoder:
     def states(self, waves: Tensor, lengths: Tensor, taps: Sequence[str] | None = None) -> Iterator[States]:
         """Yield the states at the asked taps; see `Encoder.states`."""
         asked = {tap.name: tap for tap in find_taps(self, taps)}
-        waves, samples, counts = self.prepared(waves, lengths)
-        features = self.model.conv_features(waves, counts)
-        for stop in self.model.walk(features, counts):
-            tap = asked.pop(stop.name, None)
+        waves, samples = self.prepared(waves, lengths)
+        groups = self._groups(samples)
+        walks = [self._walk(waves, samples, rows) for rows in groups]
+        for stops in zip(*walks, strict=True):
+            tap = asked.pop(stops[0].name, None)
             if tap is not None:
-                yield States.checked(stop.values.float(), samples, tap)
+                yield States.checked(_assembled(stops, groups, len(samples)).float(), samples, tap)
             if not asked:
                 return
 
-    def prepared(self, waves: Tensor, lengths: Tensor) -> tuple[Tensor, list[int], Tensor | None]:
-        """The waves checked, normalised where the model wants it and on its device; their lengths, twice.
+    def _groups(self, samples: list[int]) -> list[list[int]]:
+        """The rows of a batch that run as one."""
+        together = self.model.device.type != "cpu" if self.together is None else self.together
+        if together:
+            return [list(range(len(samples)))]
+        rows: dict[int, list[int]] = {}
+        for row, count in enumerate(samples):
+            rows.setdefault(count, []).append(row)
+        return list(rows.values())
 
-        Returns:
-            The waves, the samples of each utterance, and the same as a tensor, None where no utterance is padded.
+    def _walk(self, waves: Tensor, samples: list[int], rows: list[int]) -> Iterator[Stop]:
+        own = [samples[row] for row in rows]
+        counts = None if len(set(own)) == 1 else torch.tensor(own, device=waves.device)
+        part = waves if len(rows) == len(samples) else waves[rows, : max(own)]
+        return self.model.walk(self.model.conv_features(part, counts), counts)
+
+    def prepared(self, waves: Tensor, lengths: Tensor) -> tuple[Tensor, list[int]]:
+        """The waves checked, normalised where the model wants it and on its device; the samples of each.
 
         Raises:
             LaminaError: the audio is not what an encoder accepts (see `checked_audio`).
@@ -65,8 +84,18 @@ class MRHubertEncoder:
         waves, samples = checked_audio(waves, lengths, least, self.name)
         if self.model.config.do_normalize:
             waves = normalised(waves, samples)
-        counts = None if len(set(samples)) == 1 else torch.tensor(samples, device=self.model.device)
-        return waves.to(self.model.device, self.model.dtype), samples, counts
+        return waves.to(self.model.device, self.model.dtype), samples
+
+
+def _assembled(stops: Sequence[Stop], groups: Sequence[list[int]], batch: int) -> Tensor:
+    """The values of all groups as one padded batch."""
+    if len(groups) == 1:
+        return stops[0].values
+    frames, width = max(stop.values.shape[1] for stop in stops), stops[0].values.shape[2]
+    values = stops[0].values.new_zeros(batch, frames, width)
+    for stop, rows in zip(stops, groups, strict=True):
+        values[rows, : stop.values.shape[1]] = stop.values
+    return values
 
 
 def model_digest(model: MRHubertModel) -> str:
@@ -99,7 +128,8 @@ def s3prl_states(encoder: MRHubertEncoder, waves: Tensor, lengths: Tensor) -> li
     Returns:
         (batch, frames, width) tensors; 15 of them for a base model.
     """
-    waves, _, counts = encoder.prepared(waves, lengths)
+    waves, samples = encoder.prepared(waves, lengths)
+    counts = None if len(set(samples)) == 1 else torch.tensor(samples, device=waves.device)
     model = encoder.model
     periods = [block.grid.stride for block in model.plan]
     scale = lcm(*(period.denominator for period in periods))

@@ -44,10 +44,10 @@ def norm_over_time(
     padded = ~real(counts, frames)[:, None, None]
     size = counts.clamp(min=1)[:, None, None, None] * (channels // groups)
     mean = grouped.masked_fill(padded, 0.0).sum((2, 3), keepdim=True) / size
-    centred = grouped - mean
-    variance = centred.masked_fill(padded, 0.0).square().sum((2, 3), keepdim=True) / size
+    centred = (grouped - mean).masked_fill(padded, 0.0)
+    variance = centred.square().sum((2, 3), keepdim=True) / size
     normed = (centred * torch.rsqrt(variance + eps)).view(batch, channels, frames)
-    return (normed * weight.float()[:, None] + bias.float()[:, None]).to(dtype)
+    return torch.addcmul(bias.float()[:, None], normed, weight.float()[:, None]).to(dtype)
 
 
 class TimeNorm(nn.GroupNorm):
@@ -151,7 +151,7 @@ def eager_attention(
 
 
 class Attention(nn.Module):
-    """Multi-head self-attention through transformers' interface (eager, sdpa, flash)."""
+    """Multi-head self-attention through transformers' interface (eager, sdpa)."""
 
     is_causal = False
 

@@ -102,7 +102,6 @@ class MRHubertPreTrainedModel(PreTrainedModel):
     main_input_name = "input_values"
     supports_gradient_checkpointing = True
     _supports_sdpa = True
-    _supports_flash_attn = True
     _no_split_modules = ["Layer"]  # noqa: RUF012 - transformers sets it on instances
 
     @torch.no_grad()
