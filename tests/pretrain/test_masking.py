@@ -1,16 +1,20 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 from math import floor
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from pretrain_help import tiny
 
 from lamina.errors import LaminaError
 from lamina.grid import Grid
-from lamina.pretrain.masking import budget_mask, carry_mask, nearest_frames, span_mask
+from lamina.pretrain.masking import budget_mask, nearest_frames, span_mask
+from lamina.pretrain.weights import build
 
 FRONT = Grid.samples(16000)
 for kernel, stride in [(10, 5), (3, 2), (3, 2), (3, 2), (3, 2), (2, 2), (2, 2)]:
@@ -80,7 +84,12 @@ def test_units_of_mfcc_are_taken_every_second_one_exactly() -> None:
     assert list(nearest_frames(MFCC, FRONT.conv(1, 2), 3, start=480)) == [3, 7, 11]
 
 
-def test_a_coarse_mask_is_every_second_of_the_fine_one() -> None:
-    mask = np.random.default_rng(0).random((3, 49)) < 0.5
-    coarse = FRONT.conv(1, 2)
-    assert (carry_mask(mask, FRONT, coarse, 25) == mask[:, ::2]).all()
+@pytest.mark.parametrize("ratios", [[1, 2], [1, 1], [1, 2, 1, 2], [1, 2, 2, 5]])
+def test_the_model_carries_masks_by_frame_centres(ratios: list[int]) -> None:
+    model = build(tiny(model={"label_rate_ratios": ratios, "block_layers": [1] * (len(ratios) + 1)}).model, 5, 0)
+    mask = np.random.default_rng(0).random((3, 99)) < 0.5
+    levels = model.config.levels
+    masks = [level.numpy() for level in model.level_masks(torch.from_numpy(mask))]
+    assert (masks[0] == mask).all()
+    for (fine, finer), (coarse, coarser) in pairwise(zip(masks, levels, strict=True)):
+        assert (coarse == fine[:, nearest_frames(finer, coarser, coarse.shape[1])]).all()

@@ -56,14 +56,14 @@ def pretrain(
             number.
     """
     folder = run.folder / "model"
+    checkpoints = Checkpoints(run, digest([config.to_json(), units.digest]))
     if folder.is_dir():
+        checkpoints.remove()  # left over where it was killed after writing the model
         return folder
     run.folder.mkdir(parents=True, exist_ok=True)
     model = build(config.model, units.clusters, config.seed)
-    checkpoints = Checkpoints(run, digest([config.to_json(), units.digest]))
     if config.steps:
         _train(config, model, corpus, units, run, checkpoints, progress)
-    # First the model, then no more checkpoints: killed in between, the run has both.
     write_model(model, folder)
     checkpoints.remove()
     return folder

@@ -1,4 +1,8 @@
-"""Masks: spans of frames on the finest grid, carried to coarser grids by frame centres."""
+"""Masks: spans of frames on the finest grid; and which frames of two grids lie nearest to each other.
+
+A coarse frame counts as masked if the finer frame at its centre is (`MRHubertForPreTraining.level_masks`): it may
+thus be scored as masked although some of the fine frames it stands for are not, as in the reference.
+"""
 
 from __future__ import annotations
 
@@ -34,25 +38,6 @@ def nearest_frames(source: Grid, places: Grid, count: int, start: int = 0) -> ND
     # At place t the exact position is x = (a + t b) / common; the nearest frame is ceil(x - 1/2).
     twice = 2 * (int(first * common) + np.arange(count, dtype=np.int64) * int(step * common))
     return -((common - twice) // (2 * common))
-
-
-def carry_mask(mask: NDArray[np.bool_], fine: Grid, coarse: Grid, frames: int) -> NDArray[np.bool_]:
-    """Carry a mask to a coarser grid: a coarse frame is masked if the fine frame at its centre is.
-
-    A level made by a stride keeps every ``down``-th centre, so this takes every ``down``-th entry of the mask, as
-    the reference does. (A coarse frame may thus be masked although some of the fine frames it stands for are not.)
-
-    Args:
-        mask: (..., fine frames).
-        fine: grid of ``mask``.
-        coarse: grid to carry it to.
-        frames: coarse frames.
-
-    Returns:
-        (..., frames).
-    """
-    index = nearest_frames(fine, coarse, frames).clip(0, mask.shape[-1] - 1)
-    return np.asarray(mask[..., index], dtype=np.bool_)
 
 
 def span_mask(
