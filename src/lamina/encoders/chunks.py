@@ -6,7 +6,10 @@ Neighbouring chunks overlap; each owns the frames whose centres lie on its side 
 The states of a piece are those of its chunk alone. Two things differ from the whole: attention and positional
 convolutions see one chunk, and so do norms over time (base-size front ends) and normalised waveforms. The first is
 felt near the seams, the second everywhere and at any overlap, the more so the more the audio changes.
-Encoders without either, such as log-mel, are exact. `seam_error` measures it on the audio and encoder at hand.
+Encoders without either, such as log-mel, are exact. On 90 s of short emotional utterances by several speakers,
+joined, a random base-style encoder (group norm, normalised waveforms) differed by
+0.09 of the states' size at every tap, in chunks of 20 s with 2 s of overlap. `seam_error`
+measures it on the audio and encoder at hand.
 """
 
 from __future__ import annotations
