@@ -29,14 +29,16 @@ from lamina.grid import Grid
 from lamina.score import Score, Scores
 
 _LAZY = {
-    "AnalysisConfig": "lamina.analysis.sweep",
+    "AnalysisConfig": "lamina.analysis.config",
     "MRHubertConfig": "lamina.encoders.mrhubert",
     "MRHubertForCTC": "lamina.encoders.mrhubert",
     "MRHubertForPreTraining": "lamina.encoders.mrhubert",
     "MRHubertModel": "lamina.encoders.mrhubert",
+    "SynthConfig": "lamina.corpus.synth",
     "analyze": "lamina.analysis.sweep",
     "load_encoder": "lamina.encoders.load",
     "open_corpus": "lamina.corpus.importers",
+    "synthesize": "lamina.corpus.synth",
 }
 
 __all__ = [*sorted(_LAZY), "Grid", "LaminaError", "Score", "Scores"]  # noqa: PLE0604 (names are literals in _LAZY)

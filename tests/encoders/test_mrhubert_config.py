@@ -139,3 +139,14 @@ def test_what_others_call_the_taps() -> None:
     assert (rows["mid40.sum"].fairseq, rows["dec20.sum"].fairseq) == ("x[0]", "x[1]")
     assert rows["dec20.sum"].transformers == f"hidden_states[{len(rows) - 1}]"
     assert fairseq_block(config().blocks[2], 2, 1) == "decoders.0"
+
+
+def test_the_losses_act_on_the_sums() -> None:
+    def names(**settings: Any) -> list[str]:
+        return [tap.name for tap in MRHubertConfig(**settings).predicting_taps]
+
+    assert names(label_rate_ratios=[1, 2]) == ["dec20.sum", "mid40.sum"]
+    assert names(label_rate_ratios=[1, 1]) == ["dec20.sum", "mid20.sum"]
+    assert names(label_rate_ratios=[1, 2], single_prediction=True) == ["dec20.sum"]
+    assert names(label_rate_ratios=[1, 2, 1, 2], block_layers=[1] * 5) == ["dec20.sum", "dec40.sum", "mid80.sum"]
+    assert names(label_rate_ratios=[], block_layers=[3]) == ["enc20.3"]

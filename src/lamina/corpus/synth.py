@@ -104,7 +104,7 @@ def voices(config: SynthConfig) -> list[Voice]:
 
 def synthesize(
     config: SynthConfig,
-    folder: Path,
+    folder: Path | str,
     *,
     workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
@@ -122,6 +122,7 @@ def synthesize(
     Raises:
         LaminaError: eSpeak NG is not installed or fails; the folder cannot be written.
     """
+    folder = Path(folder)
     lexicon = Lexicon.of(config.content_words)
     rng = np.random.default_rng([config.seed, 0])
     shared = [sentence(lexicon, rng) for _ in range(config.shared_sentences)]

@@ -207,7 +207,7 @@ class Meter:
         self._steps += 1
 
     def accuracies(self) -> dict[str, float]:
-        """Accuracy and cross-entropy (nats) a frame, by level and kind of frame; absent kinds are left out."""
+        """Accuracy, cross-entropy (nats) a frame and frames, by level and kind; absent kinds are left out."""
         if self._sums is None:
             return {}
         losses, correct, counts = self._sums
@@ -217,6 +217,7 @@ class Meter:
                 if count:
                     found[f"accuracy_{KINDS[kind]}_{level}"] = float(correct[level, kind]) / count
                     found[f"loss_{KINDS[kind]}_{level}"] = float(losses[level, kind]) / count
+                    found[f"frames_{KINDS[kind]}_{level}"] = count
         return found
 
     def read(self, output: Any) -> dict[str, float]:

@@ -33,7 +33,8 @@ def write_report(scores: Scores, folder: Path, *, title: str, method: Mapping[st
         folder: created where missing.
         title: the page's heading.
         method: how it was made: names to values, lists or nested mappings. ``question`` (a sentence) replaces the
-            page's own; ``caveats`` (a list of sentences) becomes "What the numbers do not show".
+            page's own; ``caveats`` (a list of sentences) becomes "What the numbers do not show"; ``factors`` (name
+            to a mapping with a ``label``) says what effects are called.
 
     Returns:
         ``folder/index.html``.
@@ -46,7 +47,7 @@ def write_report(scores: Scores, folder: Path, *, title: str, method: Mapping[st
             f"there are no scores to report in {folder}: run `lamina study run` or `lamina analyze` first"
         )
     seen = view(scores)
-    parts: list[tuple[str, str, str] | None] = [_answer(seen, folder)]
+    parts: list[tuple[str, str, str] | None] = [_answer(seen, folder, method)]
     parts += [_pictures(seen, folder)] if seen.pictures else []
     extra = [(tables.masked_table(seen), "masked"), (tables.cost_table(seen), "cost")]
     parts += [_section(table.name, _table(table, folder, slug), slug) for table, slug in extra if table.rows]
@@ -108,8 +109,9 @@ def _folded(name: str, content: str) -> str:
     return f"<details><summary>{html.escape(name)}</summary>{content}</details>"
 
 
-def _answer(seen: View, folder: Path) -> tuple[str, str, str]:
-    said = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in sentences(seen))
+def _answer(seen: View, folder: Path, method: Mapping[str, Any]) -> tuple[str, str, str]:
+    labels = {name: str(each["label"]) for name, each in dict(method.get("factors", {})).items()}
+    said = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in sentences(seen, labels))
     content = f'<div class="answer"><ul>{said}</ul></div>' if said else ""
     for place, table in enumerate(tables.effects_tables(seen)):
         slug = f"effects-{table.scores[0].tap}"

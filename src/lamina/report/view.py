@@ -56,8 +56,9 @@ class Curve:
 
     @property
     def best(self) -> Point:
-        """The point of the highest value (all drawn measures are better when higher)."""
-        return max(self.points, key=lambda point: point.value)
+        """The layer of the highest value (higher is better in all measures); the front end is no layer."""
+        layers = [point for point in self.points if point.depth > 0] or self.points
+        return max(layers, key=lambda point: point.value)
 
     @property
     def label(self) -> str:

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from lamina.report.style import SECONDARY, number, place, signed
 from lamina.report.tables import factor, score_label
 from lamina.report.view import Picture, View
 from lamina.score import Score, Scores
 
 
-def sentences(view: View) -> list[str]:
-    """What the scores say: a sentence a factor, then one a target about its best layer and its baselines."""
+def sentences(view: View, labels: Mapping[str, str] | None = None) -> list[str]:
+    """What the scores say: a sentence a factor, then one a target about its best layer and its baselines.
+
+    Args:
+        view: the scores.
+        labels: what factors are called in words, by their names.
+    """
     effects = view.effects.select(lambda row: row.measure not in SECONDARY)
-    said = [_effect(name, effects) for name in dict.fromkeys(factor(row) for row in effects)]
+    labels = labels or {}
+    said = [
+        _effect(name, " × ".join(labels.get(part, part) for part in name.split(" x ")), effects)
+        for name in dict.fromkeys(factor(row) for row in effects)
+    ]
     seen: set[str] = set()
     for picture in view.pictures:
         # One sentence a target: the first measure speaks, the others are in the table.
@@ -26,7 +37,7 @@ def clear(row: Score) -> bool:
     return row.low is not None and row.high is not None and (row.low > 0 or row.high < 0)
 
 
-def _effect(name: str, effects: Scores) -> str:
+def _effect(name: str, label: str, effects: Scores) -> str:
     rows = effects.select(lambda row: factor(row) == name)
     best = rows.select(tap="best") if len(rows.select(tap="best")) else rows
     where = "at the best layer" if best[0].tap == "best" else "over the layers"
@@ -39,7 +50,7 @@ def _effect(name: str, effects: Scores) -> str:
         judged = f"the interval leaves out zero for {sure or 'none'} of the {len(known)} that have one"
     else:
         judged = "no interval was estimated, so chance is not ruled out"
-    what = f"{name[:1].upper()}{name[1:]}"
+    what = f"{label[:1].upper()}{label[1:]}"
     return (
         f"{what}: {where} it {counts} of {len(best)} score{'s' if len(best) > 1 else ''}; the "
         f"largest change is {signed(largest.value)}{_interval(largest)} in {score_label(largest)}; {judged}."

@@ -147,9 +147,10 @@ def effects(study: Study, root: Path, scores: Scores) -> Scores:
 
 
 def _outcome(rows: Scores, replicates: Mapping[str, Floats], statistic: str) -> Outcome | None:
-    """A cell's outcome over its taps behind the front end: the best, or the mean."""
-    rows = rows.select(lambda row: row.depth > 0)
-    table = [replicates[f"{row.tap}|{row.measure}|{row.target}"] for row in rows if row.tap]
+    """A cell's outcome over its taps behind the front end: best or mean; None where none was resampled."""
+    found = {row: replicates.get(f"{row.tap}|{row.measure}|{row.target}") for row in rows if row.depth > 0}
+    rows = Scores(row for row, drawn in found.items() if drawn is not None)
+    table = [drawn for drawn in found.values() if drawn is not None]
     if not table:
         return None
     values = np.array([row.value for row in rows])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -135,7 +136,9 @@ def _pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
     # Two threads each on busy cores are slower than one (measured: 2 to 11 times), so each worker gets one.
     before = os.environ.get("OMP_NUM_THREADS")
     os.environ["OMP_NUM_THREADS"] = "1"
-    pool = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
+    pool = ProcessPoolExecutor(
+        jobs, mp_context=multiprocessing.get_context("spawn"), initializer=_leave_with_parent
+    )
     try:
         yield pool
     finally:
@@ -144,6 +147,18 @@ def _pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
             del os.environ["OMP_NUM_THREADS"]
         else:
             os.environ["OMP_NUM_THREADS"] = before
+
+
+def _leave_with_parent() -> None:
+    """In a worker: end when the parent does, however it ends; a killed study leaves nothing running."""
+
+    def wait_and_leave() -> None:
+        parent = multiprocessing.parent_process()
+        if parent is not None:
+            parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait_and_leave, daemon=True).start()
 
 
 @contextmanager

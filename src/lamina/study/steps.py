@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lamina.corpus.importers import open_corpus
 from lamina.corpus.synth import SynthConfig, synthesize
 from lamina.encoders.encoder import Encoder
 from lamina.encoders.load import load_encoder
-from lamina.grid import Grid
 from lamina.pretrain.labels import CODEBOOK_FILE, Codebook, Units
 from lamina.pretrain.recipe import ModelConfig, PretrainConfig
 from lamina.pretrain.units import UnitsConfig, UnitsEncoder, features_of, make_units
 from lamina.runs import Run
 from lamina.score import Score, Scores
 from lamina.study.design import Step
+
+if TYPE_CHECKING:
+    from lamina.encoders.mrhubert.config import MRHubertConfig
 
 Progress = Callable[[int, int], None]
 SCORES = "scores.jsonl"
@@ -79,7 +81,9 @@ def _analysis(run: Run, inputs: dict[str, Run], progress: Progress) -> None:
         _encoder(run, inputs),
         _open(inputs),
         AnalysisConfig.model_validate(run.config["analysis"]),
-        support=[grid for model in run.config["support"] for grid in _grids(ModelConfig.model_validate(model))],
+        support=[
+            tap.grid for model in run.config["support"] for tap in _shape(ModelConfig.model_validate(model)).taps
+        ],
         run=run,
         control=run.config["control"],
         progress=progress,
@@ -110,34 +114,30 @@ def _masked_accuracy(pretrained: Run, example: Score) -> Scores:
     if not told:
         return Scores()
     config = _config(pretrained, PretrainConfig)
-    rows = []
-    for level, grid in enumerate(_levels(config.model)):
-        accuracy = told[-1].get(f"accuracy_masked_{level}")
-        if accuracy is not None:
-            target = f"units at {grid.period_ms:g} ms"
-            rows.append((level, grid.period_ms, target, accuracy))
+    last, shape = told[-1], _shape(config.model)
     return Scores(
         Score(
             study="",
             run=example.run,
             model=example.model,
-            tap="",
-            depth=level,
-            period_ms=period,
+            tap=tap.name,
+            depth=tap.depth,
+            period_ms=tap.grid.period_ms,
             measure="masked-accuracy",
-            target=target,
-            value=value,
+            target="unit",
+            value=last[f"accuracy_masked_{level}"],
             unit="",
             low=None,
             high=None,
-            n=0,
+            n=int(last[f"frames_masked_{level}"]),
             split=config.validation_split,
             seed=config.seed,
             protocol=example.protocol,
             support="masked frames",
             control=example.control,
         )
-        for level, period, target, value in rows
+        for level, tap in enumerate(shape.predicting_taps)
+        if f"accuracy_masked_{level}" in last
     )
 
 
@@ -164,13 +164,7 @@ def _encoder(run: Run, inputs: dict[str, Run]) -> Encoder:
     return features
 
 
-def _grids(model: ModelConfig) -> list[Grid]:
+def _shape(model: ModelConfig) -> MRHubertConfig:
     from lamina.encoders.mrhubert.config import MRHubertConfig
 
-    return [tap.grid for tap in MRHubertConfig(**model.to_json()).taps]
-
-
-def _levels(model: ModelConfig) -> Sequence[Grid]:
-    from lamina.encoders.mrhubert.config import MRHubertConfig
-
-    return MRHubertConfig(**model.to_json()).levels
+    return MRHubertConfig(**model.to_json())

@@ -229,6 +229,13 @@ class MRHubertConfig(PreTrainedConfig):
         return plan.taps(self)
 
     @property
+    def predicting_taps(self) -> tuple[Tap, ...]:
+        """The taps that predict units in pretraining, finest level first: what the losses act on."""
+        ends = {block.level: block.name for block in self.blocks}  # a level's last block is the one that predicts
+        last = {tap.name.split(".")[0]: tap for tap in self.taps}
+        return tuple(last[ends[level]] for level in range(self.predicting_levels))
+
+    @property
     def inputs_to_logits_ratio(self) -> int:
         """Samples a frame of the model's own output (what transformers' CTC pipeline asks for)."""
         return int(self.levels[0].stride)

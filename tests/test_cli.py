@@ -1,0 +1,163 @@
+"""The front door: every room opens, bad input is one clear line and exit code 2."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lamina.cli import app
+
+STUDY = Path(__file__).resolve().parents[1] / "configs" / "study" / "tiny.toml"
+
+
+def lamina(*words: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    code = "from lamina.cli import main; main()"
+    return subprocess.run(
+        [sys.executable, "-c", code, *map(str, words)], capture_output=True, text=True, check=False, cwd=cwd
+    )
+
+
+def commands() -> list[tuple[str, ...]]:
+    own = [(command.name or "",) for command in app.registered_commands]
+    rooms = [
+        (room.name or "", command.name or "")
+        for room in app.registered_groups
+        if room.typer_instance
+        for command in room.typer_instance.registered_commands
+    ]
+    return own + rooms
+
+
+def test_every_command_has_help() -> None:
+    from typer.testing import CliRunner
+
+    assert len(commands()) > 10
+    for words in commands():
+        told = CliRunner().invoke(app, [*words, "--help"])
+        assert told.exit_code == 0, words
+        assert "Usage" in told.output
+
+
+def bad(told: subprocess.CompletedProcess[str], *says: str) -> None:
+    lines = [line for line in told.stderr.splitlines() if line]
+    assert told.returncode == 2, told.stderr
+    assert len([line for line in lines if line.startswith("error: ")]) == 1, told.stderr
+    assert "Traceback" not in told.stderr
+    for text in says:
+        assert text in told.stderr
+
+
+def test_configs(tmp_path: Path) -> None:
+    bad(lamina("study", "run", tmp_path / "absent.toml"), "there is no config file")
+    wrong = tmp_path / "wrong.toml"
+    wrong.write_text(f'extends = "{STUDY}"\n[analysis]\ntarget = ["phone"]\n')
+    bad(lamina("study", "run", wrong), "unknown key 'analysis.target'; did you mean 'targets'")
+    wrong.write_text(f'extends = "{STUDY}"\n[pretrain.model]\nhiden_size = 3\n')
+    bad(lamina("study", "plan", wrong), "unknown key 'model.hiden_size'; did you mean 'hidden_size'")
+    wrong.write_text(
+        f'extends = "{STUDY}"\n[baselines.x]\nchanges = {{}}\n'
+        'cell = { auxiliary = "aux", downsampling = "80ms" }\n'
+    )
+    bad(lamina("study", "plan", wrong), "has no level '80ms'")
+
+
+def test_a_plan_names_every_step_once() -> None:
+    told = lamina("study", "plan", STUDY)
+    assert told.returncode == 0, told.stderr
+    names = [line.split()[-1] for line in told.stdout.splitlines()]
+    assert len(names) == len(set(names))
+    assert sum(name.startswith("pretrain-") for name in names) == 6
+    assert sum(name.startswith("analysis-") for name in names) == 8
+
+
+def test_doors_of_analyze(tmp_path: Path, shared: Path) -> None:
+    speech = shared / "data" / "librispeech_testother"
+    bad(lamina("analyze", "mfcc", tmp_path / "absent"), "absent")
+    (tmp_path / "empty").mkdir()
+    bad(lamina("analyze", "mfcc", tmp_path / "empty"), "empty")
+    bad(lamina("analyze", tmp_path / "empty", speech), "empty")
+    bad(lamina("analyze", "mfcc", speech, "--targets", "syllable"), "syllable")
+    bad(lamina("analyze", "mfcc", speech, "--taps", "enc20.3"), "no tap 'enc20.3'")
+    (tmp_path / "file").write_text("")
+    bad(
+        lamina("analyze", "mfcc", speech, "--targets", "phone", "--out", tmp_path / "file"),
+        "another output folder",
+    )
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "file"]
+
+
+def test_real_speech_and_a_transformers_folder(tmp_path: Path, shared: Path) -> None:
+    """A HuBERT with random weights, saved by transformers, is analysed by path on real speech."""
+    import torch
+    from transformers import HubertConfig, HubertModel
+
+    from lamina.score import Scores
+
+    torch.manual_seed(0)
+    config = HubertConfig(
+        hidden_size=48, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64, conv_dim=[16] * 7,
+        num_conv_pos_embeddings=16, num_conv_pos_embedding_groups=4,
+    )  # fmt: skip
+    HubertModel(config).save_pretrained(tmp_path / "hubert")
+    for corpus, targets in (("librispeech_testother", "mel,phone"), ("emodb", "phone,word,syllable")):
+        told = lamina(
+            "analyze", tmp_path / "hubert", shared / "data" / corpus, "--targets", targets,
+            "--out", tmp_path / "runs", "--report", tmp_path / corpus,
+        )  # fmt: skip
+        assert told.returncode == 0, told.stderr
+        assert "enc20.2" in told.stdout
+        assert (tmp_path / corpus / "index.html").stat().st_size > 100_000
+        (path,) = [line.split("scores: ")[1] for line in told.stdout.splitlines() if line.startswith("scores: ")]
+        scores = Scores.read(Path(path))
+        assert set(scores.distinct("tap")) == {"front", "enc20.1", "enc20.2"}
+        assert set(scores.distinct("target")) == set(targets.split(","))
+        assert all(row.n > 0 and row.split and row.protocol == "lamina" for row in scores)
+
+
+@pytest.mark.parametrize("case", ["a_base_2res", "g_large_style"])
+def test_a_published_layout_is_inspected_converted_and_read(tmp_path: Path, shared: Path, case: str) -> None:
+    checkpoint = shared / "fixtures" / "mr_hubert" / case / "checkpoint.pt"
+    told = lamina("encoder", "inspect", checkpoint)
+    assert told.returncode == 0, told.stderr
+    assert "multires_hubert" in told.stdout
+    told = lamina("encoder", "convert", checkpoint, tmp_path / "model")
+    assert told.returncode == 0, told.stderr
+    told = lamina("encoder", "taps", tmp_path / "model")
+    assert told.returncode == 0, told.stderr
+    assert "mid40.sum" in told.stdout
+    told = lamina("cost", tmp_path / "model", "--seconds", "2", "--repeats", "1", "--out", tmp_path / "cost.jsonl")
+    assert told.returncode == 0, told.stderr
+    assert (tmp_path / "cost.jsonl").is_file()
+    bad(lamina("cost", tmp_path / "model", "--seconds", "long"), "--seconds")
+    bad(lamina("encoder", "convert", "no-such-name", tmp_path / "x"), "no published checkpoint")
+
+
+def test_synthesis_from_the_command_line(tmp_path: Path) -> None:
+    pytest.importorskip("espeakng_loader")
+    config = tmp_path / "speech.toml"
+    config.write_text("minutes = 0.5\nspeakers = { train = 2, dev = 1, test = 1 }\n")
+    told = lamina("corpus", "synth", config, tmp_path / "speech")
+    assert told.returncode == 0, told.stderr
+    told = lamina("corpus", "check", tmp_path / "speech")
+    assert told.returncode == 0, told.stdout
+    assert "0 problems" in told.stdout
+    units = tmp_path / "units.toml"
+    units.write_text("clusters = 8\n")
+    told = lamina("units", "fit", units, tmp_path / "speech", tmp_path / "units")
+    assert told.returncode == 0, told.stderr
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(
+        "steps = 2\nbatch_size = 2\ncrop_seconds = 0.5\n[model]\nhidden_size = 16\nnum_attention_heads = 2\n"
+        "intermediate_size = 16\nblock_layers = [1, 1, 1]\nconv_dim = [8, 8, 8, 8, 8, 8, 8]\n"
+        "num_conv_pos_embeddings = 9\nnum_conv_pos_embedding_groups = 2\nfinal_dim = 8\n"
+    )
+    for _ in range(2):  # the second finds it done
+        told = lamina("pretrain", recipe, tmp_path / "speech", tmp_path / "units", "--out", tmp_path / "runs")
+        assert told.returncode == 0, told.stderr
+    folder = told.stdout.split("encoder: ")[1].strip()
+    told = lamina("probe", folder, tmp_path / "speech", "--taps", "mid40.sum", "--out", tmp_path / "probe.jsonl")
+    assert told.returncode == 0, told.stderr
+    assert "probe-accuracy" in told.stdout
