@@ -35,7 +35,7 @@ encoder = typer.Typer(help="Encoders: taps, published checkpoints, conversion.",
 for name, room in (("study", study), ("corpus", corpus), ("units", units), ("encoder", encoder)):
     app.add_typer(room, name=name)
 
-ENCODER_HELP = "A run folder, a transformers folder, a hub name, or mfcc or mel."
+ENCODER_HELP = "A run folder, a transformers folder, a published or hub name, or mfcc or mel."
 ConfigFile = Annotated[Path, typer.Argument(help="A TOML config file.", metavar="CONFIG")]
 EncoderName = Annotated[str, typer.Argument(help=ENCODER_HELP, metavar="ENCODER")]
 CorpusPath = Annotated[

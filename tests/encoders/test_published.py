@@ -12,8 +12,11 @@ from threading import Thread
 
 import pytest
 
+from lamina.encoders import load
+from lamina.encoders.load import load_encoder
 from lamina.encoders.published import PUBLISHED, fetch, find
 from lamina.errors import LaminaError
+from lamina.files import file_digest
 
 
 def test_the_table_has_every_published_model() -> None:
@@ -78,3 +81,16 @@ def test_download_with_a_checksum(server: str, tmp_path: Path) -> None:
     with pytest.raises(LaminaError, match="cannot be reached"):
         fetch(replace(good, url=server + ".missing"), tmp_path / "other")
     assert list((tmp_path / "other").iterdir()) == []
+
+
+def test_loading_by_name_fetches_and_converts_once(
+    server: str, tmp_path: Path, shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint = shared / "fixtures" / "mr_hubert" / "a_base_2res" / "checkpoint.pt"
+    (tmp_path / "site" / "model.pt").write_bytes(checkpoint.read_bytes())
+    entry = replace(PUBLISHED[0], name="of-a-test", url=server, sha256=file_digest(checkpoint, length=64))
+    monkeypatch.setattr(load, "PUBLISHED", (entry,))
+    encoder = load_encoder("of-a-test", cache=tmp_path / "cache")
+    assert encoder.name == "of-a-test"
+    (tmp_path / "site" / "model.pt").unlink()
+    assert load_encoder("of-a-test", cache=tmp_path / "cache").digest == encoder.digest

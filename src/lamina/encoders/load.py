@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lamina.encoders.encoder import Encoder
+from lamina.encoders.published import PUBLISHED, model_folder
 from lamina.errors import LaminaError
 from lamina.files import read_json
 
@@ -34,13 +35,15 @@ _HEAD_KEYS = {"feature_extractor.weight", "feature_extractor.bias"}
 _TRAINING_KEYS = {"masked_spec_embed"}
 
 
-def load_encoder(name: str, *, device: str = "cpu") -> Encoder:
+def load_encoder(name: str, *, device: str = "cpu", cache: Path | None = None) -> Encoder:
     """Load an encoder, ready to read, in float32.
 
     Args:
         name: ``mfcc`` (not normalised) or ``mel``; a run folder whose ``model/`` holds a transformers folder; a
-            transformers folder (``config.json`` and weights); or a name on the Hugging Face hub.
+            transformers folder (``config.json`` and weights); a published checkpoint (``lamina encoder list``),
+            fetched and converted once; or a name on the Hugging Face hub.
         device: where it computes.
+        cache: where published checkpoints are kept; ``~/.cache/lamina`` by default.
 
     A folder without ``preprocessor_config.json`` gets what transformers' own feature extractor does by default:
     waveforms normalised, 16 kHz.
@@ -55,7 +58,12 @@ def load_encoder(name: str, *, device: str = "cpu") -> Encoder:
         return MelEncoder(device) if name == "mel" else MfccEncoder("none", device)
     path = Path(name)
     if not path.exists():
-        return _transformers(name, _hub_config(name), name, device)
+        for published in PUBLISHED:
+            if name in {published.name, published.paper}:
+                path = model_folder(published, cache)
+                break
+        else:
+            return _transformers(name, _hub_config(name), name, device)
     if path.is_file():
         raise LaminaError(
             f"{name} is a file; encoders are folders: turn a fairseq checkpoint into one with "
@@ -89,7 +97,8 @@ def _hub_config(name: str) -> dict[str, Any]:
             return dict(read_json(Path(file)))
     raise LaminaError(
         f"there is no encoder {name}: no folder is called so, and {why}; "
-        "encoders are `mfcc`, `mel`, a run folder, a transformers folder, or a hub name"
+        "encoders are `mfcc`, `mel`, a run folder, a transformers folder, a name of `lamina encoder list`, or a "
+        "hub name"
     )
 
 

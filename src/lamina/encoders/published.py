@@ -166,6 +166,25 @@ def fetch(published: Published, folder: Path) -> Path:
     return path
 
 
+def model_folder(published: Published, cache: Path | None = None) -> Path:
+    """The transformers folder of a published checkpoint: from the cache, or fetched and converted into it.
+
+    Args:
+        published: which one.
+        cache: where checkpoints and models are kept; ``~/.cache/lamina`` by default.
+
+    Raises:
+        LaminaError: as `fetch` and `lamina.encoders.fairseq.convert`.
+    """
+    cache = Path.home() / ".cache" / "lamina" if cache is None else cache
+    folder = cache / published.name
+    if not (folder / "config.json").is_file():
+        from lamina.encoders.fairseq import convert
+
+        convert(fetch(published, cache), folder)
+    return folder
+
+
 def _download(url: str, path: Path) -> None:
     try:
         # the address comes from our own table
