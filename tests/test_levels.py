@@ -68,3 +68,12 @@ def test_light_modules_import_no_torch(module: str) -> None:
 def test_files_can_be_read_in_one_sitting() -> None:
     long = {path.name: n for path in rooms() if (n := len(path.read_text(encoding="utf-8").splitlines())) > 400}
     assert not long
+
+
+@pytest.mark.parametrize("room", sorted(path.parent.name for path in SOURCE.glob("*/__init__.py")))
+def test_a_rooms_docstring_is_its_map(room: str) -> None:
+    folder = SOURCE / room
+    docstring = ast.get_docstring(ast.parse((folder / "__init__.py").read_text(encoding="utf-8"))) or ""
+    named = {line.split()[0] for line in docstring.splitlines()[2:] if line.strip()}
+    modules = {path.stem for path in folder.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()}
+    assert named == modules - {"__init__"}

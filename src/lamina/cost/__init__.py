@@ -1,1 +1,5 @@
-"""Multiply-accumulates, throughput, memory: what each layer costs."""
+"""What an encoder costs: multiply-accumulates, throughput, memory.
+
+cost  `measure_cost`
+macs  counted by two conventions
+"""

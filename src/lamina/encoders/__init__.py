@@ -1,1 +1,18 @@
-"""Encoders that say what each layer is and how fast it ticks."""
+"""Encoders that say what each layer is and how fast it ticks.
+
+encoder      what all share: `Tap`, `States`, `Encoder`
+load         `load_encoder`: the one door
+mrhubert     MR-HuBERT and HuBERT as transformers classes
+pretrained   any transformers speech encoder
+families     what sets their families apart: taps, grids, mending
+masked_norm  norms over real frames only
+stepping     run a model block by block
+features     log-mel and MFCC as encoders of one tap
+audio        what audio encoders accept
+chunks       long audio, piece by piece
+names        what others call the same tensors
+fairseq      checkpoints of fairseq and s3prl, converted
+unpickle     their pickles, read without running anything
+published    the published checkpoints
+auto         transformers' Auto classes know MR-HuBERT
+"""
