@@ -372,6 +372,7 @@ def main() -> None:
     except LaminaError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(2)
-    except KeyboardInterrupt:
-        typer.echo("interrupted: the same command goes on from here", err=True)
-        sys.exit(130)
+    except SystemExit as leaving:
+        if leaving.code == 130:  # what typer makes of an interrupt
+            typer.echo("interrupted: the same command goes on from here", err=True)
+        raise

@@ -3,6 +3,7 @@ from __future__ import annotations
 import inspect
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,11 +15,14 @@ from lamina.config import load_config
 from lamina.encoders.load import load_encoder
 from lamina.encoders.mrhubert import MRHubertConfig
 from lamina.errors import LaminaError
-from lamina.pretrain.data import CropReader
+from lamina.pretrain.data import CropReader, Crops
+from lamina.pretrain.journal import Journal
 from lamina.pretrain.loop import PretrainConfig, learning_rate, pretrain
+from lamina.pretrain.meter import Alarms, Meter
 from lamina.pretrain.recipe import ModelConfig
 from lamina.pretrain.units import UnitsConfig, make_units
 from lamina.pretrain.weights import build
+from lamina.pretrain.workers import Workers
 from lamina.runs import Run
 
 RECIPES = Path(__file__).parents[2] / "configs" / "pretrain"
@@ -200,16 +204,40 @@ def test_it_learns_and_logs(corpus, units, tmp_path) -> None:
     assert encoder.taps[0].name == "front"
 
 
-def test_collapse_is_told(corpus, units, tmp_path) -> None:
-    """With one code for all, perplexity is 1; the alarm says what to try."""
-    from lamina.pretrain.loop import _warn_of_collapse
-
-    run = Run(tmp_path, {}, {})
-    _warn_of_collapse(tiny(), {"perplexity_0": 1.2, "perplexity_1": 5.0}, 6, run)
-    _warn_of_collapse(tiny(warmup_share=1.0), {"perplexity_0": 1.2}, 6, run)
-    (line,) = log(run)
+@pytest.mark.parametrize(
+    ("figures", "told"),
+    [
+        ([{"perplexity_0": 1.2, "perplexity_1": 5.0}], "level 0 says the same unit"),
+        ([{"perplexity_1": 9.0, "dead_1": 0.7}], "level 1 never names 70% of the units"),
+        ([{"loss_masked_0": 1.0, "loss_masked_1": 1.0}, {"loss_masked_0": 3.0}], "rose from 2 to 3 nats"),
+    ],
+)
+def test_alarms_ring_once_and_say_what_to_try(figures, told, tmp_path) -> None:
+    alarms = Alarms(tiny(warmup_share=0.5), Journal(Run(tmp_path, {}, {})))
+    for each in figures:
+        alarms.hear(each, 3)  # still warming up
+    assert not (tmp_path / "log.jsonl").exists()
+    for step in (5, 6):
+        alarms.hear(figures[-1], step)
+    (line,) = log(Run(tmp_path, {}, {}))
     assert line["event"] == "warning"
-    assert "level 0" in line["message"]
+    assert told in line["message"]
+    assert "try" in line["message"]
+
+
+def test_dead_codes_are_those_met_and_never_said(corpus, units, tmp_path) -> None:
+    meter = Meter(tiny(model={"single_prediction": True}), Workers(tiny(model={"single_prediction": True})))
+    logits = torch.tensor([[[0.0, 1, 0, 0], [0, 1, 0, 0], [9, 0, 0, 0]]])
+    output = SimpleNamespace(
+        losses=torch.ones(1, 2),
+        correct=torch.ones(1, 2),
+        counts=torch.ones(1, 2),
+        logits=(logits,),
+        feature_penalty=torch.zeros(()),
+    )
+    meter.add(output, Crops(torch.zeros(1, 9), (torch.tensor([[1, 2, 2]]),)))
+    meter.step(torch.tensor(1.0), torch.tensor(1.0))
+    assert meter.read()["dead_0"] == 0.5
 
 
 def test_a_loss_that_is_no_number_stops_the_run(corpus, units, tmp_path) -> None:

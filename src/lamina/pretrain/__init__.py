@@ -6,5 +6,9 @@ labels   codebooks and units on disk
 masking  which frames are masked
 data     crops with the units of every level
 weights  seeded weights, checkpoints
+workers  processes that share a batch, signals, reading ahead
+update   one update of the weights
+meter    figures and alarms
+journal  the log
 loop     the training loop
 """

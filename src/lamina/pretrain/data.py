@@ -32,6 +32,16 @@ class Crops:
     waves: Tensor
     labels: tuple[Tensor, ...]
 
+    def to(self, device: torch.device) -> Crops:
+        """The same on a device."""
+        if device.type == "cpu":
+            return self
+        waves, *labels = (
+            each.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else each.to(device)
+            for each in (self.waves, *self.labels)
+        )
+        return Crops(waves, tuple(labels))
+
 
 class CropReader:
     """Equal crops of a corpus's utterances with the units of every level.
@@ -95,15 +105,15 @@ class CropReader:
         """Seconds of audio in the utterances taken."""
         return sum(utterance.samples for utterance in self.utterances) / self._corpus.sample_rate
 
-    def batch(self, size: int, *, seed: int, step: int) -> Crops:
-        """The batch of ``size`` crops of step number ``step``."""
+    def batch(self, size: int, *, seed: int, step: int, rows: slice = slice(None)) -> Crops:
+        """Those ``rows`` of the batch of ``size`` crops of step number ``step``; no others are read."""
         draw = np.random.default_rng([seed, PLACE, step])
         chosen = []
         for turn in range(step * size, (step + 1) * size):
             index = int(self._epoch(seed, turn // len(self._turns))[turn % len(self._turns)])
             last = (self.utterances[index].samples - self._samples) // self._step
             chosen.append((index, int(draw.integers(last + 1)) * self._step))
-        return self._cut(chosen)
+        return self._cut(chosen[rows])
 
     def fixed(self, size: int, most: int) -> Iterator[Crops]:
         """At most ``most`` crops that are always the same: utterances evenly apart, each from its middle."""

@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor
 
 from lamina.corpus.corpus import Corpus
 from lamina.encoders.mrhubert import MRHubertForPreTraining
 from lamina.errors import LaminaError
 from lamina.files import digest
-from lamina.pretrain.data import CropReader, Crops
+from lamina.pretrain.data import CropReader
+from lamina.pretrain.journal import Journal
 from lamina.pretrain.labels import Units
-from lamina.pretrain.masking import budget_mask, span_mask
+from lamina.pretrain.masking import Masks
+from lamina.pretrain.meter import Alarms, Meter
 from lamina.pretrain.recipe import ModelConfig, PretrainConfig
-from lamina.pretrain.weights import Checkpoints, build, seeded, write_model
+from lamina.pretrain.update import Updater, Work
+from lamina.pretrain.weights import Checkpoints, build, write_model
+from lamina.pretrain.workers import Stopper, Workers, read_ahead
 from lamina.runs import Run
 
 __all__ = ["ModelConfig", "PretrainConfig", "pretrain"]
 
 MASK, CHECK = 3, 4  # streams of random numbers beside those of `lamina.pretrain.data`
-KINDS = ("masked", "unmasked")
-COLLAPSED = 2.0  # codes in use at or below which a model says the same everywhere
 
 Progress = Callable[[int, int, dict[str, float]], None]
 
@@ -39,7 +36,8 @@ def pretrain(
 
     Writes checkpoints and the log into the run folder and, at the end, ``model/``, a transformers folder; the
     checkpoints then go. Killed and called again, it goes on from the last checkpoint and ends with the same
-    weights, to the bit, on the same machine. A finished model is not trained again.
+    weights, to the bit, on the same machine. A finished model is not trained again. Under ``torchrun`` or
+    ``accelerate launch`` the processes share each batch (see `lamina.pretrain.workers`).
 
     Args:
         config: the recipe.
@@ -53,19 +51,25 @@ def pretrain(
 
     Raises:
         LaminaError: before the first step, where audio, units and config do not fit; later, where the loss is no
-            number.
+            number or the disk is full.
+        KeyboardInterrupt: it was asked to stop by SIGINT, SIGTERM or a file ``stop`` in the run folder; a
+            checkpoint is saved first. The file also leaves the model as it is in ``stopped/``.
     """
     folder = run.folder / "model"
-    checkpoints = Checkpoints(run, digest([config.to_json(), units.digest]))
-    if folder.is_dir():
+    workers = Workers(config)
+    journal = Journal(run, write=workers.main)
+    checkpoints = Checkpoints(run.folder / "checkpoints", digest([config.to_json(), units.digest]), journal)
+    finished = bool(workers.agree(int(folder.is_dir()), "whether the model is finished"))
+    if not finished:
+        run.folder.mkdir(parents=True, exist_ok=True)
+        model = build(config.model, units.clusters, config.seed)
+        if config.steps:
+            _train(config, model, corpus, units, run, workers, journal, checkpoints, progress)
+        if workers.main:
+            write_model(model, folder)
+    if workers.main:
         checkpoints.remove()  # left over where it was killed after writing the model
-        return folder
-    run.folder.mkdir(parents=True, exist_ok=True)
-    model = build(config.model, units.clusters, config.seed)
-    if config.steps:
-        _train(config, model, corpus, units, run, checkpoints, progress)
-    write_model(model, folder)
-    checkpoints.remove()
+    workers.wait()
     return folder
 
 
@@ -75,6 +79,8 @@ def _train(
     corpus: Corpus,
     units: Units,
     run: Run,
+    workers: Workers,
+    journal: Journal,
     checkpoints: Checkpoints,
     progress: Progress | None,
 ) -> None:
@@ -85,54 +91,54 @@ def _train(
         )
     crops = _reader(config, model, corpus, units, config.split)
     dev = _dev_reader(config, model, corpus, units)
-    masks = Masks(config, model)
-    optimizer = torch.optim.AdamW(
-        model.parameters(),
-        lr=config.learning_rate,
-        betas=config.betas,
-        eps=config.eps,
-        weight_decay=config.weight_decay,
-        fused=True,
-    )
-    first = checkpoints.restore(model, optimizer)
-    run.log(
+    masks = Masks(config, model.config.levels[0].frames(crop_samples(config)))
+    updater = Updater(config, model, workers)
+    meter, alarms = Meter(config, workers), Alarms(config, journal)
+    first = workers.agree(checkpoints.restore(updater), "the checkpoint to go on from")
+    journal.log(
         event="start",
         step=first,
         parameters=sum(weight.numel() for weight in model.parameters()),
         utterances=len(crops.utterances),
         left_out=crops.left_out,
         hours=round(crops.seconds / 3600, 4),
+        processes=workers.count,
+        device=str(workers.device),
     )
-    meter = Meter(config)
+
+    def read(step: int) -> Work:
+        return Work.of(config, crops, masks.of(config.batch_size, MASK, step), step, workers)
+
     shown: dict[str, float] = {}
-    model.train()
-    for step in range(first, config.steps):
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(config, step)
-        batch = crops.batch(config.batch_size, seed=config.seed, step=step)
-        with seeded(config.seed, "step", step):
-            output = _forward(config, model, batch, masks.of(len(batch.waves), MASK, step))
-            output.loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm or math.inf)
-        if not bool(torch.isfinite(norm)):
-            raise LaminaError(
-                f"step {step + 1}: the loss is {float(output.loss.detach()):.4g} and its gradient is no number: "
-                "try a lower learning_rate, a longer warm-up, a smaller clip_norm, or dtype float32"
-            )
-        optimizer.step()
-        optimizer.zero_grad()
-        meter.add(output, batch, norm)
-        done = step + 1
-        if done % config.log_every == 0 or done == config.steps:
-            shown = meter.read(output)
-            run.log(step=done, learning_rate=learning_rate(config, step), **shown)
-            _warn_of_collapse(config, shown, done, run)
-        if done % config.checkpoint_every == 0:
-            checkpoints.save(done, model, optimizer)
-        if dev is not None and (done % config.validate_every == 0 or done == config.steps):
-            run.log(event="validation", step=done, **validate(config, model, dev, masks))
-        if progress is not None:
-            progress(done, config.steps, shown)
+    with Stopper(run.folder, workers) as stopper, read_ahead(read, first, config.steps) as works:
+        for step, work in enumerate(works, start=first):
+            rate, done = learning_rate(config, step), step + 1
+            updater.update(work, rate, meter)
+            if done % config.log_every == 0 or done == config.steps:
+                shown = meter.read()
+                journal.log(step=done, learning_rate=rate, **shown)
+                alarms.hear(shown, done)
+            if dev is not None and (done % config.validate_every == 0 or done == config.steps):
+                journal.log(event="validation", step=done, **validate(config, model, dev, masks, workers))
+            asked = stopper.asked() if done < config.steps else ""
+            if workers.main and (asked or done % config.checkpoint_every == 0):
+                checkpoints.save(done, updater)
+            if asked:
+                _stop(asked, done, model, run, workers, journal)
+            if progress is not None:
+                progress(done, config.steps, shown)
+    journal.close()
+
+
+def _stop(
+    asked: str, done: int, model: MRHubertForPreTraining, run: Run, workers: Workers, journal: Journal
+) -> None:
+    journal.log(event="stopped", step=done, asked_by=asked)
+    journal.close()
+    if workers.main and "file" in asked:
+        write_model(model, run.folder / "stopped")
+    workers.wait()
+    raise KeyboardInterrupt(f"stopped by {asked} after step {done}; the same command goes on from there")
 
 
 def learning_rate(config: PretrainConfig, step: int) -> float:
@@ -144,107 +150,25 @@ def learning_rate(config: PretrainConfig, step: int) -> float:
 
 
 def validate(
-    config: PretrainConfig, model: MRHubertForPreTraining, dev: CropReader, masks: Masks
+    config: PretrainConfig, model: MRHubertForPreTraining, dev: CropReader, masks: Masks, workers: Workers
 ) -> dict[str, float]:
-    """Accuracy and loss a frame on fixed crops under fixed masks, dropout off."""
-    meter = Meter(config)
+    """Accuracy and loss a frame on fixed crops under fixed masks, dropout off; the processes share the batches."""
+    meter = Meter(config, workers)
     model.eval()
-    with torch.inference_mode():
+    with torch.inference_mode(), workers.autocast():
         for index, batch in enumerate(dev.fixed(config.batch_size, config.validation_crops)):
-            meter.add(_forward(config, model, batch, masks.of(len(batch.waves), CHECK, index)), batch)
+            if index % workers.count == workers.rank:
+                here = batch.to(workers.device)
+                mask = masks.of(len(batch.waves), CHECK, index).to(workers.device)
+                output = model(here.waves, mask_time_indices=mask, labels=here.labels, return_dict=True)
+                meter.add(output, here)
     model.train()
     return meter.accuracies()
-
-
-class Masks:
-    """The masks of a run: those of each step are drawn from (seed, purpose, step)."""
-
-    def __init__(self, config: PretrainConfig, model: MRHubertForPreTraining) -> None:
-        self._config = config
-        samples = crop_samples(config)
-        self._frames = model.config.levels[0].frames(samples)
-        self.of(1, MASK, 0)  # a crop too short for its masks is an error before the first step
-
-    def of(self, batch: int, purpose: int, step: int) -> Tensor:
-        """(batch, frames) booleans on the finest grid."""
-        config, frames = self._config, self._frames
-        generator = np.random.default_rng([config.seed, purpose, step])
-        if config.mask_probability == 0:
-            return torch.zeros(batch, frames, dtype=torch.bool)
-        if config.mask_kind == "budget":
-            share, length = config.mask_probability, config.mask_length
-            mask = budget_mask(batch, frames, share=share, length=length, generator=generator)
-        else:
-            mask = span_mask(
-                batch,
-                frames,
-                probability=config.mask_probability,
-                length=config.mask_length,
-                generator=generator,
-            )
-        return torch.from_numpy(mask)
-
-
-class Meter:
-    """What is logged: sums since the last reading."""
-
-    def __init__(self, config: PretrainConfig) -> None:
-        self._rate = config.model.sampling_rate
-        self._clear()
-
-    def _clear(self) -> None:
-        self._began = time.monotonic()
-        self._seconds = self._norm = 0.0
-        self._steps = 0
-        self._sums: list[Tensor] | None = None
-
-    def add(self, output: Any, batch: Crops, norm: Tensor | None = None) -> None:
-        """Count one batch; ``output`` is the model's."""
-        sums = [output.losses.detach().double(), output.correct.double(), output.counts.double()]
-        self._sums = sums if self._sums is None else [a + b for a, b in zip(self._sums, sums, strict=True)]
-        self._seconds += batch.waves.numel() / self._rate
-        self._norm += 0.0 if norm is None else float(norm)
-        self._steps += 1
-
-    def accuracies(self) -> dict[str, float]:
-        """Accuracy, cross-entropy (nats) a frame and frames, by level and kind; absent kinds are left out."""
-        if self._sums is None:
-            return {}
-        losses, correct, counts = self._sums
-        found = {}
-        for level, row in enumerate(counts.tolist()):
-            for kind, count in enumerate(row):
-                if count:
-                    found[f"accuracy_{KINDS[kind]}_{level}"] = float(correct[level, kind]) / count
-                    found[f"loss_{KINDS[kind]}_{level}"] = float(losses[level, kind]) / count
-                    found[f"frames_{KINDS[kind]}_{level}"] = count
-        return found
-
-    def read(self, output: Any) -> dict[str, float]:
-        """All figures, and start anew. The codes' perplexity is of the last batch."""
-        elapsed = time.monotonic() - self._began
-        figures = {
-            "loss": float(output.loss.detach()),
-            **self.accuracies(),
-            "feature_penalty": float(output.feature_penalty.detach()),
-            "gradient_norm": self._norm / self._steps,
-            "audio_seconds_per_second": self._seconds / elapsed,
-        }
-        for level, logits in enumerate(output.logits):
-            shares = logits.detach().float().softmax(-1).mean((0, 1))
-            figures[f"perplexity_{level}"] = float(torch.special.entr(shares).sum().exp())
-        self._clear()
-        return figures
 
 
 def crop_samples(config: PretrainConfig) -> int:
     """Samples of a crop."""
     return round(config.crop_seconds * config.model.sampling_rate)
-
-
-def _forward(config: PretrainConfig, model: MRHubertForPreTraining, batch: Crops, mask: Tensor) -> Any:
-    with torch.autocast("cpu", torch.bfloat16, enabled=config.dtype == "bfloat16"):
-        return model(batch.waves, mask_time_indices=mask, labels=batch.labels, return_dict=True)
 
 
 def _reader(
@@ -272,18 +196,3 @@ def _dev_reader(
     if not config.validation_split or not any(long_enough):
         return None
     return _reader(config, model, corpus, units, config.validation_split)
-
-
-def _warn_of_collapse(config: PretrainConfig, shown: dict[str, float], step: int, run: Run) -> None:
-    if step <= config.warmup_share * config.steps:
-        return
-    for level in range(len(shown)):
-        perplexity = shown.get(f"perplexity_{level}", math.inf)
-        if perplexity <= COLLAPSED:
-            run.log(
-                event="warning",
-                step=step,
-                message=f"level {level} says the same unit almost everywhere (perplexity {perplexity:.2f} of the "
-                "codes): try a lower learning_rate, a longer warm-up, fewer masks, or pre-norm layers "
-                "(model.do_stable_layer_norm)",
-            )

@@ -9,10 +9,13 @@ from __future__ import annotations
 from math import lcm
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from lamina.errors import LaminaError
 from lamina.grid import Grid
+from lamina.pretrain.recipe import PretrainConfig
 
 # The reference never masks with fewer spans than this. # fairseq: min_masks
 LEAST_SPANS = 2
@@ -102,3 +105,32 @@ def budget_mask(
             if not left:
                 break
     return mask
+
+
+class Masks:
+    """The masks of a run: those of each step are drawn from (seed, purpose, step).
+
+    Args:
+        config: says how much is masked, and how.
+        frames: of a crop, on the finest grid.
+
+    Raises:
+        LaminaError: a crop is too short for its masks.
+    """
+
+    def __init__(self, config: PretrainConfig, frames: int) -> None:
+        self._config = config
+        self._frames = frames
+        self.of(1, 0, 0)
+
+    def of(self, batch: int, purpose: int, step: int) -> Tensor:
+        """(batch, frames) booleans on the finest grid."""
+        share, length, frames = self._config.mask_probability, self._config.mask_length, self._frames
+        generator = np.random.default_rng([self._config.seed, purpose, step])
+        if share == 0:
+            return torch.zeros(batch, frames, dtype=torch.bool)
+        if self._config.mask_kind == "budget":
+            mask = budget_mask(batch, frames, share=share, length=length, generator=generator)
+        else:
+            mask = span_mask(batch, frames, probability=share, length=length, generator=generator)
+        return torch.from_numpy(mask)

@@ -69,7 +69,10 @@ class PretrainConfig(Config):
         mask_kind: ``spans`` masks as HuBERT does, ``budget`` masks an exact share (see `lamina.pretrain.masking`).
         mask_probability: how much is masked; 0 masks nothing, then the loss is on unmasked frames alone.
         mask_length: frames of a span, on the finest grid.
-        dtype: ``float32``, or ``bfloat16`` for autocast.
+        dtype: ``float32``, or ``bfloat16`` or ``float16`` (GPU only) for autocast.
+        accumulate: parts that each process works on one after the other, to need less memory; neither the batch
+            nor, dropout aside, the loss depends on it or on the number of processes. # fairseq: update_freq
+        compile: whether to compile the model (`torch.compile`): quicker on a GPU, after minutes of preparation.
         log_every: steps from one line of the log to the next.
         checkpoint_every: steps from one checkpoint to the next.
         validate_every: steps from one validation to the next; there is one at the end in any case.
@@ -93,7 +96,9 @@ class PretrainConfig(Config):
     mask_kind: Literal["spans", "budget"] = "spans"
     mask_probability: float = Field(default=0.8, ge=0, le=1)
     mask_length: int = Field(default=10, ge=1)
-    dtype: Literal["float32", "bfloat16"] = "float32"
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    accumulate: int = Field(default=1, ge=1)
+    compile: bool = False
     log_every: int = Field(default=50, ge=1)
     checkpoint_every: int = Field(default=1000, ge=1)
     validate_every: int = Field(default=1000, ge=1)

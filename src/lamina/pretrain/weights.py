@@ -7,29 +7,45 @@ import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
 from lamina.encoders.mrhubert import MRHubertConfig, MRHubertForPreTraining
 from lamina.errors import LaminaError
 from lamina.files import replacing, write_json
+from lamina.pretrain.journal import Journal
 from lamina.pretrain.recipe import ModelConfig
-from lamina.runs import Run
 
-FORMAT = 1
+FORMAT = 2
 KEPT = 2  # the newest checkpoint and the one before, in case the newest is damaged
 
 
+class Stateful(Protocol):
+    """What a checkpoint keeps."""
+
+    def state(self) -> dict[str, Any]:
+        """All of it, by name."""
+        ...
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Take over what `state` gave."""
+        ...
+
+
 @contextmanager
-def seeded(*keys: int | str) -> Iterator[None]:
+def seeded(*keys: int | str, device: torch.device | None = None) -> Iterator[None]:
     """Let torch's global generator start from ``keys`` inside the block, and be as before after it.
 
-    Dropout and the drawing of weights know no other generator.
+    Dropout and the drawing of weights know no other generator. So does that of ``device`` where it is a GPU.
     """
     hashed = hashlib.sha256(repr(keys).encode()).digest()
-    with torch.random.fork_rng():
-        torch.manual_seed(int.from_bytes(hashed[:7], "big"))
+    start = int.from_bytes(hashed[:7], "big")
+    gpus = [device] if device is not None and device.type == "cuda" else []
+    with torch.random.fork_rng(gpus):
+        torch.default_generator.manual_seed(start)
+        for _ in gpus:
+            torch.cuda.manual_seed(start)
         yield
 
 
@@ -87,30 +103,31 @@ class Checkpoints:
     """The checkpoints of a run: everything but the data order, which the step number tells.
 
     Args:
-        run: its folder holds them.
+        folder: holds them.
         identity: digest of what decides the training; a checkpoint of another is refused.
+        journal: hears of damaged ones.
     """
 
-    def __init__(self, run: Run, identity: str) -> None:
-        self._run = run
-        self._folder = run.folder / "checkpoints"
+    def __init__(self, folder: Path, identity: str, journal: Journal) -> None:
+        self._folder = folder
         self._identity = identity
+        self._journal = journal
 
-    def save(self, step: int, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
-        """Write the state after ``step`` updates, atomically; the oldest goes."""
-        state = {
-            "format": FORMAT,
-            "identity": self._identity,
-            "step": step,
-            "model": model.state_dict(),
-            "optimizer": optimizer.state_dict(),
-        }
-        with replacing(self._folder / f"step-{step:08d}.pt") as beside:
-            torch.save(state, beside)
-        for path in self._newest_first()[KEPT:]:
-            path.unlink()
+    def save(self, step: int, trained: Stateful) -> None:
+        """Write the state after ``step`` updates, atomically; the oldest goes.
 
-    def restore(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> int:
+        Raises:
+            LaminaError: the disk is full.
+        """
+        state = {"format": FORMAT, "identity": self._identity, "step": step, **trained.state()}
+        path = self._folder / f"step-{step:08d}.pt"
+        # torch's own files swallow the last write error, Python's do not
+        with replacing(path) as beside, beside.open("wb") as file:
+            torch.save(state, file)
+        for old in self._newest_first()[KEPT:]:
+            old.unlink(missing_ok=True)
+
+    def restore(self, trained: Stateful) -> int:
         """Load the newest readable checkpoint and return its step; 0 where there is none.
 
         Raises:
@@ -120,21 +137,20 @@ class Checkpoints:
             state = self._load(path)
             if state is None:
                 continue
-            if state["identity"] != self._identity:
+            if state.get("identity") != self._identity:
                 raise LaminaError(
                     f"{path} was written with another config or other units; choose another output folder, or "
                     f"remove {self._folder} to start anew"
                 )
-            model.load_state_dict(state["model"])
-            optimizer.load_state_dict(state["optimizer"])
-            self._run.log(event="resumed", step=state["step"])
+            trained.load(state)
+            self._journal.log(event="resumed", step=state["step"])
             return int(state["step"])
         return 0
 
     def remove(self) -> None:
         """Delete them all: the model is written."""
         for path in self._newest_first():
-            path.unlink()
+            path.unlink(missing_ok=True)
         if self._folder.is_dir():
             self._folder.rmdir()
 
@@ -143,8 +159,13 @@ class Checkpoints:
             state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
             why = (str(error).splitlines() or [type(error).__name__])[0]
-            self._run.log(event="warning", message=f"{path.name} cannot be read ({why}); trying the one before")
+            self._journal.warn(f"{path.name} cannot be read ({why}); trying the one before")
             return None
+        if not isinstance(state, dict) or state.get("format") != FORMAT:
+            raise LaminaError(
+                f"{path} was written by another version of Lamina: finish the run with that one, or remove "
+                f"{self._folder} to start anew"
+            )
         return state
 
     def _newest_first(self) -> list[Path]:
