@@ -146,8 +146,11 @@ def test_synthesis_from_the_command_line(tmp_path: Path) -> None:
     assert "0 problems" in told.stdout
     units = tmp_path / "units.toml"
     units.write_text("clusters = 8\n")
-    told = lamina("units", "fit", units, tmp_path / "speech", tmp_path / "units")
+    told = lamina("units", "fit", units, tmp_path / "speech", tmp_path / "codebook")
     assert told.returncode == 0, told.stderr
+    told = lamina("units", "label", units, tmp_path / "codebook", tmp_path / "speech", tmp_path / "units")
+    assert told.returncode == 0, told.stderr
+    assert "pnmi: " in told.stdout
     recipe = tmp_path / "recipe.toml"
     recipe.write_text(
         "steps = 2\nbatch_size = 2\ncrop_seconds = 0.5\n[model]\nhidden_size = 16\nnum_attention_heads = 2\n"

@@ -213,14 +213,30 @@ def corpus_check(corpus_path: CorpusPath) -> None:
 
 @units.command("fit")
 def units_fit(config: ConfigFile, corpus_path: CorpusPath, out: OutFolder) -> None:
-    """Cluster the states of a layer (or MFCC) and label the corpus with the clusters."""
+    """Cluster the states of a layer (or MFCC) into a codebook; `lamina units label` uses it."""
     from lamina.config import load_config
-    from lamina.pretrain.units import UnitsConfig, make_units
+    from lamina.pretrain.units import UnitsConfig, make_codebook
 
-    settings = load_config(config, UnitsConfig)
-    speech = _open_corpus(corpus_path)
+    made = make_codebook(load_config(config, UnitsConfig), _open_corpus(corpus_path), out)
+    _say(
+        f"{len(made.centroids)} centres of {made.tap} in {out.resolve()}, mean squared distance {made.inertia:.4g}"
+    )
+
+
+@units.command("label")
+def units_label(
+    config: ConfigFile,
+    codebook: Annotated[Path, typer.Argument(help="What `lamina units fit` made of CONFIG.", metavar="CODEBOOK")],
+    corpus_path: CorpusPath,
+    out: OutFolder,
+) -> None:
+    """Label a corpus with a codebook's units, and tell how well they know its phones."""
+    from lamina.config import load_config
+    from lamina.pretrain.units import Codebook, UnitsConfig, label_corpus
+
+    settings, book, speech = load_config(config, UnitsConfig), Codebook.read(codebook), _open_corpus(corpus_path)
     with _progress(f"units of {speech.name}") as progress:
-        made, quality = make_units(settings, speech, out, progress)
+        made, quality = label_corpus(settings, book, speech, out, progress)
     _say(f"{made.clusters} units, {len(made.labels)} labels in {out.resolve()}")
     for measure, value in quality.items():
         _say(f"{measure}: {value:.3f}")
@@ -230,7 +246,7 @@ def units_fit(config: ConfigFile, corpus_path: CorpusPath, out: OutFolder) -> No
 def pretrain(
     config: ConfigFile,
     corpus_path: CorpusPath,
-    units_folder: Annotated[Path, typer.Argument(help="What `lamina units fit` made.", metavar="UNITS")],
+    units_folder: Annotated[Path, typer.Argument(help="What `lamina units label` made.", metavar="UNITS")],
     out: Annotated[Path, typer.Option(help="Where the run folder goes.")] = Path("runs"),
 ) -> None:
     """Pretrain an encoder by masked unit prediction; the same command goes on where it was stopped."""

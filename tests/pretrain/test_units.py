@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,11 +9,24 @@ import torch
 from pretrain_help import Tones
 from sklearn.metrics import mutual_info_score
 
+from lamina.config import load_config
+from lamina.corpus.corpus import Utterance
 from lamina.encoders.features import MfccEncoder
+from lamina.encoders.mrhubert import MRHubertConfig
 from lamina.errors import LaminaError
 from lamina.grid import Grid
 from lamina.pretrain.labels import Codebook, Units, normalised
-from lamina.pretrain.units import UnitsConfig, UnitsEncoder, fit_units, label_units, make_units, unit_quality
+from lamina.pretrain.units import (
+    UnitsConfig,
+    UnitsEncoder,
+    fit_units,
+    label_corpus,
+    label_units,
+    make_units,
+    unit_quality,
+)
+
+ROUNDS = Path(__file__).parents[2] / "configs" / "units"
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +108,47 @@ def test_units_at_a_crop_are_those_of_the_whole(corpus, made) -> None:
     assert (whole == units.of(utterance)[::2][: len(whole)]).all()
     crop = units.at(utterance, front, 9, start=160 * 6)
     assert (crop == whole[3:12]).all()
+
+
+def test_a_codebook_labels_another_corpus(made, tmp_path) -> None:
+    """Fitted here, used there; the labels are those of the codebook, whatever the corpus."""
+    config, other = UnitsConfig(clusters=6, batch_seconds=2), Tones(seed=3)
+    units, quality = label_corpus(config, Codebook.read(made[2]), other, tmp_path)
+    assert units.corpus == other.digest
+    assert units.codebook == made[0].codebook
+    assert 0 < quality["pnmi"] <= 1
+    assert Units.read(tmp_path).digest == units.digest
+    with pytest.raises(LaminaError, match="fitted on encoder"):
+        label_corpus(UnitsConfig(features="mel"), Codebook.read(made[2]), other, tmp_path)
+
+
+@pytest.mark.parametrize("start", [0, 640 * 3])
+def test_coarse_units_serve_both_levels(start: int) -> None:
+    """Units at 40 ms, clustered at a coarse tap: its own level takes them as they are, the fine one each twice."""
+    fine, coarse = MRHubertConfig().levels
+    utterance = Utterance("u", "s", "train", 16000 * 2 + 77, "", {})
+    count = coarse.frames(utterance.samples)
+    labels = np.random.default_rng(0).integers(50, size=count).astype(np.uint16)
+    units = Units(labels, np.array([0, count]), ("u",), coarse, 50, "c", "f", "b")
+    first, frames = start // 640, 12
+    assert (units.at(utterance, coarse, frames, start) == labels[first : first + frames]).all()
+    found = units.at(utterance, fine, 2 * frames, start)
+    centres = [start + fine.centre_of(t) for t in range(2 * frames)]
+    places = [coarse.centre_of(i) for i in range(count)]
+    for label, centre in zip(found, centres, strict=True):
+        distances = [abs(place - centre) for place in places]
+        assert label == labels[distances.index(min(distances))]  # the earlier of two as near
+    assert (found == labels[first : first + frames].repeat(2)).all()
+
+
+@pytest.mark.parametrize("name", ["round1", "round2", "round3", "coarse"])
+def test_the_rounds_are_configs(name: str) -> None:
+    config = load_config(ROUNDS / f"{name}.toml", UnitsConfig)
+    assert config.clusters == (100 if name == "round1" else 500)
+    taps = {"round1": "", "round2": "enc20.6", "round3": "enc20.9", "coarse": "mid40.sum"}
+    assert config.tap == taps[name]
+    shape = MRHubertConfig() if name == "coarse" else MRHubertConfig(label_rate_ratios=[], block_layers=[12])
+    assert not config.tap or config.tap in {tap.name for tap in shape.taps}
 
 
 def test_units_of_another_corpus_or_audio_are_refused(corpus, made) -> None:

@@ -69,12 +69,12 @@ class Codebook:
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Read what `write` wrote.
+        """Read what `write` wrote: a file, or the folder of a units run.
 
         Raises:
             LaminaError: the file is missing, cut short, or no codebook.
         """
-        arrays, meta = _read(path, "codebook")
+        arrays, meta = _read(path / CODEBOOK_FILE if path.is_dir() else path, "codebook")
         return cls(torch.from_numpy(arrays["centroids"]), **meta)
 
 

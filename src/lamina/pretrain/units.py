@@ -32,7 +32,9 @@ __all__ = [
     "UnitsEncoder",
     "features_of",
     "fit_units",
+    "label_corpus",
     "label_units",
+    "make_codebook",
     "make_units",
     "unit_quality",
 ]
@@ -70,14 +72,30 @@ def make_units(
     folder: Path,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Units, dict[str, float]]:
-    """Fit a codebook and label the corpus with it: writes both files into ``folder``.
+    """`make_codebook`, then `label_corpus`, into one folder."""
+    return label_corpus(config, make_codebook(config, corpus, folder), corpus, folder, progress)
+
+
+def make_codebook(config: UnitsConfig, corpus: Corpus, folder: Path) -> Codebook:
+    """Fit a codebook and write it into ``folder``."""
+    codebook = fit_units(features_of(config), config.tap, corpus, config)
+    codebook.write(folder / CODEBOOK_FILE)
+    return codebook
+
+
+def label_corpus(
+    config: UnitsConfig,
+    codebook: Codebook,
+    corpus: Corpus,
+    folder: Path,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[Units, dict[str, float]]:
+    """Label a corpus with a codebook that ``config`` made, there or on another corpus; writes into ``folder``.
 
     Returns:
         The units, and what `unit_quality` says of them (on ``phone``; empty where the corpus has no such tier).
     """
     encoder = features_of(config)
-    codebook = fit_units(encoder, config.tap, corpus, config)
-    codebook.write(folder / CODEBOOK_FILE)
     units = label_units(encoder, codebook, corpus, batch_seconds=config.batch_seconds, progress=progress)
     units.write(folder / UNITS_FILE)
     return units, unit_quality(units, corpus, "phone")
