@@ -249,7 +249,10 @@ def pretrain(
     units_folder: Annotated[Path, typer.Argument(help="What `lamina units label` made.", metavar="UNITS")],
     out: Annotated[Path, typer.Option(help="Where the run folder goes.")] = Path("runs"),
 ) -> None:
-    """Pretrain an encoder by masked unit prediction; the same command goes on where it was stopped."""
+    """Pretrain an encoder by masked unit prediction; the same command goes on where it was stopped.
+
+    On several processes: torchrun --nproc-per-node N --no-python lamina pretrain …
+    """
     from lamina.config import load_config
     from lamina.pretrain.labels import Units
     from lamina.pretrain.loop import pretrain as train
