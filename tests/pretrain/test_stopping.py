@@ -23,9 +23,10 @@ from lamina.runs import Run
 INTERRUPTED = """
 import signal, sys
 from lamina import cli
+from lamina.corpus import importers
 def stopped(*_, **__):
     signal.raise_signal(signal.SIGINT)
-cli._open_corpus = stopped
+importers.open_corpus = stopped
 sys.argv = ["lamina", "corpus", "check", "nowhere"]
 cli.main()
 """
