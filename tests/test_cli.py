@@ -131,7 +131,11 @@ def test_a_published_layout_is_inspected_converted_and_read(tmp_path: Path, shar
     told = lamina("cost", tmp_path / "model", "--seconds", "2", "--repeats", "1", "--out", tmp_path / "cost.jsonl")
     assert told.returncode == 0, told.stderr
     assert (tmp_path / "cost.jsonl").is_file()
-    bad(lamina("cost", tmp_path / "model", "--seconds", "long"), "--seconds")
+    for seconds in ("long", "nan", "1e12", "-3"):
+        bad(lamina("cost", "mfcc", "--seconds", seconds), "--seconds")
+    (tmp_path / "thesis.txt").write_text("precious")
+    bad(lamina("encoder", "convert", checkpoint, tmp_path), "nothing is overwritten")
+    bad(lamina("encoder", "convert", checkpoint, ".", cwd=tmp_path), "nothing is overwritten")
     bad(lamina("encoder", "convert", "no-such-name", tmp_path / "x"), "no published checkpoint")
 
 

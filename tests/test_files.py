@@ -29,10 +29,10 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
 def test_folders_are_replaced_whole(tmp_path: Path) -> None:
     folder = tmp_path / "model"
     for name in ("old", "new"):
-        with replacing(folder) as beside:
+        with replacing(folder, mark="made") as beside:
             beside.mkdir()
-            write_text(beside / name, name)
-    assert [each.name for each in folder.iterdir()] == ["new"]
+            write_text(beside / "made", name)
+    assert (folder / "made").read_text() == "new"
 
 
 def test_an_unwritable_place_is_one_clear_line(tmp_path: Path) -> None:
@@ -79,3 +79,22 @@ def test_run_folders(tmp_path: Path) -> None:
     write_json(run.folder / "run.json", {"format": 0})
     with pytest.raises(LaminaError, match="another version"):
         Run.read(run.folder)
+
+
+def test_somebodys_folder_is_never_replaced(tmp_path: Path) -> None:
+    folder = tmp_path / "keep"
+    folder.mkdir()
+    (folder / "thesis.txt").write_text("precious")
+
+    def write() -> None:
+        with replacing(folder, mark="config.json") as beside:
+            beside.mkdir()
+            (beside / "config.json").write_text("{}")
+
+    with pytest.raises(LaminaError, match="nothing is overwritten"):
+        write()
+    assert (folder / "thesis.txt").read_text() == "precious"
+    (folder / "thesis.txt").unlink()
+    write()  # an empty folder is nobody's
+    write()  # and what was made here may be made again
+    assert [path.name for path in folder.iterdir()] == ["config.json"]

@@ -6,20 +6,16 @@ Heavy libraries are imported inside the command that needs them, so that `lamina
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lamina.errors import LaminaError
+from lamina.terminal import keep, names, number, progress, say, show
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from lamina.corpus.stored import StoredCorpus
-    from lamina.score import Scores
 
 app = typer.Typer(
     name="lamina",
@@ -35,11 +31,11 @@ encoder = typer.Typer(help="Encoders: taps, published checkpoints, conversion.",
 for name, room in (("study", study), ("corpus", corpus), ("units", units), ("encoder", encoder)):
     app.add_typer(room, name=name)
 
-ENCODER_HELP = "A run folder, a transformers folder, a published or hub name, or mfcc or mel."
+ENCODER_HELP = "A pretraining run's folder, a transformers folder, a published or hub name, or mfcc or mel."
 ConfigFile = Annotated[Path, typer.Argument(help="A TOML config file.", metavar="CONFIG")]
 EncoderName = Annotated[str, typer.Argument(help=ENCODER_HELP, metavar="ENCODER")]
 CorpusPath = Annotated[
-    Path,
+    str,
     typer.Argument(
         help="A corpus folder of ours, a lhotse CutSet, or a folder of audio with TextGrids.", metavar="CORPUS"
     ),
@@ -47,7 +43,7 @@ CorpusPath = Annotated[
 OutFolder = Annotated[Path, typer.Argument(help="The folder to make.", metavar="OUT")]
 StudyFolder = Annotated[Path | None, typer.Option(help="The study's folder; runs/NAME by default.")]
 Taps = Annotated[str | None, typer.Option(help="Which taps, by commas; all by default.")]
-Seed = Annotated[int, typer.Option(help="Of speaker splits, codebooks and resampling.")]
+Seed = Annotated[int, typer.Option(min=0, help="Of speaker splits, codebooks and resampling.")]
 
 
 @study.command("run")
@@ -68,8 +64,8 @@ def study_run(
     root = out or Path("runs") / design.name
     with ConsoleWatcher(len(plan(design)), Console()) as watcher:
         page = run_study(design, root, jobs=jobs, watcher=watcher)
-    _say(f"scores: {(root / 'scores.jsonl').resolve()}")
-    _say(f"report: {page.resolve()}")
+    say(f"scores: {(root / 'scores.jsonl').resolve()}")
+    say(f"report: {page.resolve()}")
 
 
 @study.command("plan")
@@ -82,7 +78,7 @@ def study_plan(config: ConfigFile, out: StudyFolder = None) -> None:
     root = out or Path("runs") / design.name
     for step in plan(design):
         run = step.run(root)
-        _say(f"{'done' if run.done else 'to do':6} {run.folder.name}")
+        say(f"{'done' if run.done else 'to do':6} {run.folder.name}")
 
 
 @study.command("report")
@@ -90,7 +86,7 @@ def study_report(folder: Annotated[Path, typer.Argument(help="A study folder.", 
     """Conclude from the finished runs of a study folder and write its report (needs no torch)."""
     from lamina.study.conclude import report_study
 
-    _say(f"report: {report_study(folder).resolve()}")
+    say(f"report: {report_study(folder).resolve()}")
 
 
 @app.command("analyze")
@@ -100,40 +96,47 @@ def analyze(
     targets: Annotated[str, typer.Option(help="mel and tiers of the corpus, by commas.")] = "mel,phone,word",
     taps: Taps = None,
     seed: Seed = 0,
-    out: Annotated[Path | None, typer.Option(help="Write a run folder (scores, statistics) here.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="A folder in which a run folder (scores, statistics) is made.")
+    ] = None,
     report: Annotated[Path | None, typer.Option(help="Write the page into this folder.")] = None,
 ) -> None:
     """Measure what every tap of an encoder knows, in one pass over a corpus."""
     from lamina.analysis.config import AnalysisConfig
     from lamina.analysis.sweep import analyze as sweep
+    from lamina.config import parse_config
     from lamina.encoders.load import load_encoder
+    from lamina.files import check_folder
     from lamina.report.console import layer_tables
     from lamina.report.page import write_report
     from lamina.runs import Run, environment
 
-    asked = _names(targets) or ()
-    config = AnalysisConfig(targets=asked, taps=_names(taps), seed=seed)
-    speech = _open_corpus(corpus_path, tiers=[target for target in asked if target != "mel"])
+    settings = {"targets": names(targets, "--targets"), "taps": names(taps, "--taps"), "seed": seed}
+    config = parse_config(settings, AnalysisConfig, "options")
+    for folder in (out, report):
+        if folder is not None:
+            check_folder(folder)
+    speech = _open_corpus(corpus_path, tiers=[target for target in config.targets if target != "mel"])
     read = load_encoder(encoder_name)
     inputs = {"encoder": read.digest, "corpus": speech.digest}
     plan = {"kind": "analysis", "encoder": encoder_name, "corpus": str(corpus_path), **config.to_json()}
     run = Run.plan(out, f"analysis-{read.name}", plan, inputs) if out is not None else None
     if run is not None:
         run.start()
-    with _progress(f"{read.name} on {speech.name}") as progress:
-        found = sweep(read, speech, config, run=run, progress=progress)
+    with progress(f"{read.name} on {speech.name}") as tell:
+        found = sweep(read, speech, config, run=run, progress=tell)
     for table in layer_tables(found.scores):
-        _show(table)
+        show(table)
     for note in found.notes:
-        _say(f"note: {note}")
+        say(f"note: {note}")
     if run is not None:
         found.scores.write(run.folder / "scores.jsonl")
         run.finish()
-        _say(f"scores: {(run.folder / 'scores.jsonl').resolve()}")
+        say(f"scores: {(run.folder / 'scores.jsonl').resolve()}")
     if report is not None:
         title = f"{read.name} on {speech.name}"
         method = {**plan, "digests": inputs, "notes": [*speech.notes, *found.notes], "environment": environment()}
-        _say(f"report: {write_report(found.scores, report, title=title, method=method).resolve()}")
+        say(f"report: {write_report(found.scores, report, title=title, method=method).resolve()}")
 
 
 @app.command("probe")
@@ -146,19 +149,21 @@ def probe(
     out: Annotated[Path | None, typer.Option(help="Write the scores into this file (scores.jsonl).")] = None,
 ) -> None:
     """Name segments with a linear classifier on frozen states, on speakers that it never met."""
+    from lamina.config import parse_config
     from lamina.encoders.load import load_encoder
     from lamina.probe.probe import ProbeConfig
     from lamina.probe.probe import probe as measure
     from lamina.report.console import layer_tables
 
-    config = ProbeConfig(tiers=_names(tiers) or (), taps=_names(taps) or (), seed=seed)
+    settings = {"tiers": names(tiers, "--tiers"), "taps": names(taps, "--taps") or (), "seed": seed}
+    config = parse_config(settings, ProbeConfig, "options")
     speech = _open_corpus(corpus_path, tiers=config.tiers)
     read = load_encoder(encoder_name)
-    with _progress(f"{read.name} on {speech.name}") as progress:
-        scores = measure(read, speech, config, progress=progress)
+    with progress(f"{read.name} on {speech.name}") as tell:
+        scores = measure(read, speech, config, progress=tell)
     for table in layer_tables(scores):
-        _show(table)
-    _keep(scores, out)
+        show(table)
+    keep(scores, out)
 
 
 @app.command("cost")
@@ -174,12 +179,12 @@ def cost(
     from lamina.report.console import cost_table
     from lamina.score import Scores
 
-    lengths = [_number(length, "--seconds") for length in seconds.split(",")]
+    lengths = [number(length, "--seconds") for length in seconds.split(",")]
     scores = Scores()
     for each in encoder_names:
         scores += measure_cost(load_encoder(each), seconds=lengths, repeats=repeats)
-    _show(cost_table(scores))
-    _keep(scores, out)
+    show(cost_table(scores))
+    keep(scores, out)
 
 
 @corpus.command("synth")
@@ -193,9 +198,9 @@ def corpus_synth(
     from lamina.corpus.synth import SynthConfig, synthesize
 
     settings = load_config(config, SynthConfig)
-    with _progress("synthesis, seconds of audio") as progress:
-        made = synthesize(settings, out, workers=jobs, progress=progress)
-    _say(f"{len(made)} utterances in {out.resolve()}")
+    with progress("synthesis, seconds of audio") as tell:
+        made = synthesize(settings, out, workers=jobs, progress=tell)
+    say(f"{len(made)} utterances in {out.resolve()}")
 
 
 @corpus.command("check")
@@ -206,8 +211,8 @@ def corpus_check(corpus_path: CorpusPath) -> None:
     speech = _open_corpus(corpus_path)
     problems = check(speech)
     for problem in problems:
-        _say(problem)
-    _say(f"{speech.name}: {len(speech)} utterances, {len(problems)} problems")
+        say(problem)
+    say(f"{speech.name}: {len(speech)} utterances, {len(problems)} problems")
     raise typer.Exit(1 if problems else 0)
 
 
@@ -218,7 +223,7 @@ def units_fit(config: ConfigFile, corpus_path: CorpusPath, out: OutFolder) -> No
     from lamina.pretrain.units import UnitsConfig, make_codebook
 
     made = make_codebook(load_config(config, UnitsConfig), _open_corpus(corpus_path), out)
-    _say(
+    say(
         f"{len(made.centroids)} centres of {made.tap} in {out.resolve()}, mean squared distance {made.inertia:.4g}"
     )
 
@@ -235,11 +240,11 @@ def units_label(
     from lamina.pretrain.units import Codebook, UnitsConfig, label_corpus
 
     settings, book, speech = load_config(config, UnitsConfig), Codebook.read(codebook), _open_corpus(corpus_path)
-    with _progress(f"units of {speech.name}") as progress:
-        made, quality = label_corpus(settings, book, speech, out, progress)
-    _say(f"{made.clusters} units, {len(made.labels)} labels in {out.resolve()}")
+    with progress(f"units of {speech.name}") as tell:
+        made, quality = label_corpus(settings, book, speech, out, tell)
+    say(f"{made.clusters} units, {len(made.labels)} labels in {out.resolve()}")
     for measure, value in quality.items():
-        _say(f"{measure}: {value:.3f}")
+        say(f"{measure}: {value:.3f}")
 
 
 @app.command("pretrain")
@@ -265,10 +270,10 @@ def pretrain(
     run = Run.plan(out, config.stem, {"kind": "pretrain", **recipe.to_json()}, inputs)
     if not run.done:
         run.start()
-        with _progress(config.stem) as progress:
-            train(recipe, speech, labels, run, progress=lambda done, total, _: progress(done, total))
+        with progress(config.stem) as tell:
+            train(recipe, speech, labels, run, progress=lambda done, total, _: tell(done, total))
         run.finish()
-    _say(f"encoder: {run.folder.resolve()}")
+    say(f"encoder: {run.folder.resolve()}")
 
 
 @encoder.command("taps")
@@ -279,7 +284,7 @@ def encoder_taps(encoder_name: EncoderName) -> None:
     from lamina.report.console import taps_table
 
     read = load_encoder(encoder_name)
-    _show(taps_table(read.name, names_of(read)))
+    show(taps_table(read.name, names_of(read)))
 
 
 @encoder.command("list")
@@ -289,9 +294,9 @@ def encoder_list() -> None:
 
     for each in PUBLISHED:
         periods, layers = "/".join(map(str, each.levels or "?")), "-".join(map(str, each.block_layers or "?"))
-        _say(f"{each.name} ({each.paper}): {periods} ms, {layers} layers, {each.parameters or '?'} M parameters")
-        _say(f"    {each.data}; {each.training}; licence: {each.licence}")
-        _say(f"    {each.url}")
+        say(f"{each.name} ({each.paper}): {periods} ms, {layers} layers, {each.parameters or '?'} M parameters")
+        say(f"    {each.data}; {each.training}; licence: {each.licence}")
+        say(f"    {each.url}")
 
 
 @encoder.command("inspect")
@@ -313,8 +318,8 @@ def encoder_inspect(
         "units",
         "extras",
     ):
-        _say(f"{key:12} {getattr(found, key)}")
-    _say(found.config.to_json_string(use_diff=False))
+        say(f"{key:12} {getattr(found, key)}")
+    say(found.config.to_json_string(use_diff=False))
 
 
 @encoder.command("convert")
@@ -331,57 +336,16 @@ def encoder_convert(
     path = Path(checkpoint)
     if not path.exists() and path.suffix != ".pt":
         path = fetch(find(checkpoint), Path("checkpoints"))
-    _say(f"model: {convert(path, out).resolve()}")
+    say(f"model: {convert(path, out).resolve()}")
 
 
-def _open_corpus(path: Path, *, tiers: tuple[str, ...] | list[str] = ()) -> StoredCorpus:
+def _open_corpus(path: str, *, tiers: tuple[str, ...] | list[str] = ()) -> StoredCorpus:
     from lamina.corpus.importers import open_corpus
 
     speech = open_corpus(path, tiers=tiers)
     for note in speech.notes:
-        _say(f"note: {note}")
+        say(f"note: {note}")
     return speech
-
-
-def _names(text: str | None) -> tuple[str, ...] | None:
-    return None if text is None else tuple(part.strip() for part in text.split(",") if part.strip())
-
-
-def _number(text: str, option: str) -> float:
-    try:
-        return float(text)
-    except ValueError as error:
-        raise LaminaError(f"{option}: {text!r} is not a number") from error
-
-
-def _keep(scores: Scores, out: Path | None) -> None:
-    if out is not None:
-        scores.write(out)
-        _say(f"scores: {out.resolve()}")
-
-
-@contextmanager
-def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on a terminal; nothing elsewhere."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bars:
-        bar = bars.add_task(what, total=None)
-        yield lambda done, total: bars.update(bar, completed=done, total=total)
-
-
-def _show(table: Table) -> None:
-    """Print a table: as wide as the terminal, or as wide as it needs where the output goes elsewhere."""
-    from rich.console import Console
-
-    console = Console()
-    (console if console.is_terminal else Console(width=240)).print(table)
-
-
-def _say(text: str) -> None:
-    typer.echo(text)
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,14 +16,20 @@ from lamina.errors import LaminaError
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, *, mark: str = "") -> Iterator[Path]:
     """Yield a temporary sibling of ``path`` to write (file or folder); rename it into place on success.
 
-    On any exception the sibling is removed and ``path`` stays as it was.
+    On any exception the sibling is removed and ``path`` stays as it was. A folder that holds something is replaced
+    only if it holds a file called ``mark``, which says that it was made by the same kind of writer.
 
     Raises:
-        LaminaError: the folder cannot be written, or the disk is full.
+        LaminaError: the folder cannot be written or holds somebody's files, or the disk is full.
     """
+    path = path.absolute()
+    if path.is_dir() and any(path.iterdir()) and not (mark and (path / mark).is_file()):
+        raise LaminaError(
+            f"{path} exists and holds files that were not made here: nothing is overwritten; choose another folder"
+        )
     beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -41,6 +48,22 @@ def replacing(path: Path) -> Iterator[Path]:
         else:
             with suppress(OSError):
                 beside.unlink(missing_ok=True)
+
+
+def check_folder(folder: Path) -> None:
+    """Create ``folder`` where it is missing and see that files can be written there, before long work starts.
+
+    Raises:
+        LaminaError: it cannot be created or written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise LaminaError(
+            f"cannot write in {folder}: {error.strerror or error}; choose another output folder"
+        ) from error
 
 
 def write_text(path: Path, text: str) -> None:

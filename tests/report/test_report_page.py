@@ -158,9 +158,9 @@ def test_the_answer_is_read_from_the_numbers(scores: Scores) -> None:
     said = sentences(view(scores))
     assert said[0].startswith("Auxiliary loss: at the best layer it raises 1 and lowers 1 of 2 scores")
     assert "+0.031 (+0.010 to +0.052) in mean CCA, phone" in said[0]
-    assert "leaves out zero for 1 of the 2" in said[0]
+    assert "1 of 2 intervals exclude zero" in said[0]
     top = 0.5 + 0.1 * math.sin(2)
-    assert f"the highest value is {top:.3f}, of “plain” at mid20.0 (20 ms)" in said[1]
+    assert f"the highest value behind the front end is {top:.3f}, of “plain” at mid20.0 (20 ms)" in said[1]
     assert f"it is {top - 0.39:.3f} above the strongest single-tap baseline (“mfcc”, 0.390)" in said[1]
     # Turn the numbers over, and so do the sentences.
     low = scores.select(lambda row: row.unit != "difference").select(lambda row: row.model != "plain")

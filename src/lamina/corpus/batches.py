@@ -6,10 +6,12 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from lamina.corpus.corpus import Corpus, Utterance
+from lamina.errors import LaminaError
 
 BUFFER = 16  # batches' worth of utterances that are sorted by length at a time
 
@@ -80,5 +82,11 @@ def _read(corpus: Corpus, group: tuple[Utterance, ...]) -> Batch:
     lengths = [utterance.samples for utterance in group]
     waves = torch.zeros(len(group), max(lengths))
     for row, utterance in enumerate(group):
-        waves[row, : utterance.samples] = torch.from_numpy(corpus.read(utterance))
+        wave = corpus.read(utterance)
+        if not np.isfinite(wave).all():
+            raise LaminaError(
+                f"utterance {utterance.id} has samples that are no numbers (NaN or infinite): repair or remove "
+                "the file; `lamina corpus check` finds all of them"
+            )
+        waves[row, : utterance.samples] = torch.from_numpy(wave)
     return Batch(waves, torch.tensor(lengths), group)

@@ -28,6 +28,8 @@ def open_corpus(path: Path | str, *, tiers: Sequence[str] = ()) -> StoredCorpus:
     Raises:
         LaminaError: there is no corpus at ``path``, a file in it is broken, or a tier is missing.
     """
+    if not str(path).strip():
+        raise LaminaError("the corpus's path is empty: give a folder or a CutSet")
     path, tiers = Path(path), [tier_name(tier) for tier in tiers]
     corpus = _open(path, tiers)
     for tier in tiers:

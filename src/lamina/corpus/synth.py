@@ -136,7 +136,7 @@ def synthesize(
             if progress is not None:
                 progress(min(round(done[0]), math.ceil(wanted)), math.ceil(wanted))
 
-    with replacing(folder) as beside, ExitStack() as stack:
+    with replacing(folder, mark="corpus.json") as beside, ExitStack() as stack:
         (beside / AUDIO).mkdir(parents=True)
         pool = [stack.enter_context(Espeak()) for _ in range(max(1, min(workers, len(cast))))]
 

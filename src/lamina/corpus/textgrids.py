@@ -155,7 +155,7 @@ def _grids(
     if tiers and not by_stem:
         raise LaminaError(
             f"{folder} holds no TextGrid, but the tiers {', '.join(tiers)} are asked for: put the alignments "
-            "beside the audio, each under the name of its audio file"
+            "beside the audio, each under the name of its audio file, or ask for mel alone (--targets mel)"
         )
     grids = {}
     for identity, audio in named.items():

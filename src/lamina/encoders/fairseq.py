@@ -114,7 +114,7 @@ def convert(path: Path | str, out: Path | str) -> Path:
     folder = Path(out)
     if folder.is_file():
         raise LaminaError(f"{folder} is a file: give a folder to write the model to")
-    with replacing(folder) as beside:
+    with replacing(folder, mark="config.json") as beside:
         beside.mkdir()
         model.save_pretrained(beside)
         extractor.save_pretrained(beside)

@@ -83,7 +83,7 @@ def write_model(model: MRHubertForPreTraining, folder: Path) -> None:
 
 
 def _write_model(model: MRHubertForPreTraining, folder: Path) -> None:
-    with replacing(folder) as beside:
+    with replacing(folder, mark="config.json") as beside:
         model.save_pretrained(beside)
         write_json(
             beside / "preprocessor_config.json",

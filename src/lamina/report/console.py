@@ -41,7 +41,9 @@ def layer_tables(scores: Scores) -> list[Table]:
 
 def _target_table(values: Scores, target: str, nulls: dict[tuple[str, ...], float]) -> Table:
     measures: list[str] = values.distinct("measure")
-    best = {measure: values.best(measure) for measure in measures}
+    # The front end is drawn but does not compete; a model of one tap has nothing to choose.
+    layers = values.select(lambda row: row.depth > 0)
+    best = {measure: layers.best(measure) for measure in measures} if len(layers) else {}
     found = {_place(row): row for row in values}
     rows = []
     for model, tap in dict.fromkeys((row.model, row.tap) for row in values):
@@ -52,6 +54,8 @@ def _target_table(values: Scores, target: str, nulls: dict[tuple[str, ...], floa
     caption = (
         f"scored on {', '.join(values.distinct('split'))}: {counts} {'frames' if target == 'mel' else 'segments'}"
     )
+    if best:
+        caption += "; * best layer behind the front end"
     if nulls and target != "mel":
         caption += "; behind the slash: labels shuffled within speaker"
     return table(
@@ -62,7 +66,7 @@ def _target_table(values: Scores, target: str, nulls: dict[tuple[str, ...], floa
 def _cell(row: Score | None, best: dict[str, Score], nulls: dict[tuple[str, ...], float]) -> str:
     if row is None:
         return ""
-    star = "*" if row == best[row.measure] else ""
+    star = "*" if row == best.get(row.measure) else ""
     null = nulls.get(_place(row))
     return f"{row.value:.3f}{star}" if null is None else f"{row.value:.3f}{star} /{null:.2f}"
 

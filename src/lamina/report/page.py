@@ -133,7 +133,7 @@ def _pictures(seen: View, folder: Path) -> tuple[str, str, str]:
     bands = [
         text
         for text, have in (
-            ("Bands are intervals.", several),
+            ("Bands are 95 % intervals over resampled speakers; with few speakers they say little.", several),
             (
                 "Where a model was trained with several seeds, the line is their mean and the band their range.",
                 seeds,

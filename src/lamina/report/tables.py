@@ -97,8 +97,8 @@ def _effects(effects: Scores, tap: str) -> Table:
     )
     where = READINGS.get(tap, tap)
     caption = (
-        f"Mean difference that each factor makes to each score {where}, and its interval where one was estimated. "
-        "Drawings of one measure share one scale; the dotted line is no difference."
+        f"Mean difference that each factor makes to each score {where} (the front end left out), with its "
+        "interval. Drawings of one measure share one scale; the dotted line is no difference."
     )
     return Table(f"Differences {where}", caption, ("score", *factors), rows, effects)
 
@@ -167,7 +167,8 @@ def best_table(view: View) -> Table:
     )
     shown = Scores(row for picture in view.pictures for row in picture.rows if row.control != "shuffled")
     caption = (
-        "Highest value over all layers, and where it was read (tap, frame period); ★ marks the best of a column. "
+        "Highest value over all layers behind the front end (depth 0 is drawn but does not compete), and where it "
+        "was read (tap, frame period); ★ marks the best of a column. "
         "Choosing the best layer on the scored data favours encoders with more layers slightly."
     )
     return Table("Best layers", caption, ("model", *columns), tuple(rows), shown)

@@ -47,7 +47,7 @@ def _effect(name: str, label: str, effects: Scores) -> str:
     known = [row for row in best if row.low is not None and row.high is not None]
     if known:
         sure = sum(map(clear, known))
-        judged = f"the interval leaves out zero for {sure or 'none'} of the {len(known)} that have one"
+        judged = f"{sure} of {len(known)} intervals exclude zero"
     else:
         judged = "no interval was estimated, so chance is not ruled out"
     what = f"{label[:1].upper()}{label[1:]}"
@@ -70,7 +70,8 @@ def _best(picture: Picture) -> str:
     lead = tops.get("model") or tops.get("reference") or tops["untrained"]
     best = lead.best
     where = place(best.tap, best.period_ms)
-    said = [f"{picture.title}: the highest value is {number(best.value)}, of “{lead.label}” at {where}"]
+    behind = " behind the front end" if best.depth else ""
+    said = [f"{picture.title}: the highest value{behind} is {number(best.value)}, of “{lead.label}” at {where}"]
     if "reference" in tops and lead.kind == "model":
         rival = tops["reference"]
         gap = best.value - rival.best.value

@@ -1,0 +1,80 @@
+"""What the command line reads and prints: lists and numbers from options, tables, progress."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from lamina.errors import LaminaError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from lamina.score import Scores
+
+
+def names(text: str | None, option: str) -> tuple[str, ...] | None:
+    """The names in a comma-separated option; None where it was left out."""
+    if text is None:
+        return None
+    found = tuple(part.strip() for part in text.split(",") if part.strip())
+    if not found:
+        raise LaminaError(f"{option} names nothing: give names separated by commas, or leave it out")
+    return found
+
+
+def number(text: str, option: str) -> float:
+    """A length of audio in an option (seconds)."""
+    try:
+        value = float(text)
+    except ValueError as error:
+        raise LaminaError(f"{option}: {text!r} is not a number") from error
+    if not 0 < value <= 3600:
+        raise LaminaError(f"{option}: {text} s is no length that can be measured here; give 3600 s or less")
+    return value
+
+
+def keep(scores: Scores, out: Path | None) -> None:
+    """Write scores to a file, where one was asked for, and say where."""
+    if out is not None:
+        scores.write(out)
+        say(f"scores: {out.resolve()}")
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on a terminal; elsewhere a line on standard error every ten seconds."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    last = time.monotonic()
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bars:
+        bar = bars.add_task(what, total=None)
+
+        def tell(done: int, total: int) -> None:
+            nonlocal last
+            bars.update(bar, completed=done, total=total)
+            if not console.is_terminal and time.monotonic() - last > 10:
+                last = time.monotonic()
+                typer.echo(f"{what}: {done} of {total}", err=True)
+
+        yield tell
+
+
+def show(table: Table) -> None:
+    """Print a table: as wide as the terminal, or as wide as it needs where the output goes elsewhere."""
+    from rich.console import Console
+
+    console = Console()
+    (console if console.is_terminal else Console(width=240)).print(table)
+
+
+def say(text: str) -> None:
+    """Print a line."""
+    typer.echo(text)
