@@ -112,6 +112,21 @@ def test_a_full_disk_is_a_clear_error_and_costs_no_checkpoint(
     assert same(pretrain(tiny(), corpus, units, run), whole)
 
 
+def test_what_a_kill_in_the_middle_of_a_save_left_goes(corpus, units, whole, tmp_path) -> None:
+    left = tmp_path / "checkpoints" / ".step-00000002.pt.77.partial"
+    left.parent.mkdir()
+    left.write_bytes(b"half")
+
+    def progress(done: int, total: int, figures: dict[str, float]) -> None:
+        if done > 2:
+            assert not left.exists()
+        if done == 6:
+            left.write_bytes(b"half")
+
+    assert same(pretrain(tiny(checkpoint_every=2), corpus, units, Run(tmp_path, {}, {}), progress=progress), whole)
+    assert not left.parent.exists()
+
+
 def test_a_log_that_cannot_be_written_is_a_clear_error(corpus, units, tmp_path) -> None:
     (tmp_path / "log.jsonl").symlink_to("/dev/full")
     with pytest.raises(LaminaError, match="cannot write the log"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -124,7 +125,7 @@ class Checkpoints:
         # torch's own files swallow the last write error, Python's do not
         with replacing(path) as beside, beside.open("wb") as file:
             torch.save(state, file)
-        for old in self._newest_first()[KEPT:]:
+        for old in (*self._newest_first()[KEPT:], *self._folder.glob(".*.partial")):
             old.unlink(missing_ok=True)
 
     def restore(self, trained: Stateful) -> int:
@@ -148,11 +149,9 @@ class Checkpoints:
         return 0
 
     def remove(self) -> None:
-        """Delete them all: the model is written."""
-        for path in self._newest_first():
-            path.unlink(missing_ok=True)
+        """Delete them all, and what a kill in the middle of writing one left: the model is written."""
         if self._folder.is_dir():
-            self._folder.rmdir()
+            shutil.rmtree(self._folder)
 
     def _load(self, path: Path) -> dict[str, Any] | None:
         try:
