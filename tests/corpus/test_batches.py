@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from lamina.corpus.batches import BUFFER, batches, plan
 from lamina.corpus.check import check
 from lamina.corpus.corpus import Segment, Utterance
-from lamina.corpus.splits import roles
+from lamina.corpus.splits import of_split, roles
 from lamina.errors import LaminaError
 
 
@@ -119,6 +119,15 @@ def test_roles() -> None:
     assert (len(fit), len(score)) == (1, 1)
     with pytest.raises(LaminaError, match="nothing to score on"):
         roles(Memory(some([9])), seed=0)
+
+
+def test_of_split() -> None:
+    corpus = Memory([*some([9] * 4, 4, "train"), *some([9], 1, "test")])
+    assert len(of_split(corpus, "train")) == 4
+    assert len(of_split(corpus, "")) == 5
+    assert len(of_split(Memory(some([9] * 3)), "train")) == 3  # a corpus without splits is one
+    with pytest.raises(LaminaError, match=r"no split 'dev'; it has test, train: set `split`"):
+        of_split(corpus, "dev")
 
 
 def test_check_names_each_problem() -> None:

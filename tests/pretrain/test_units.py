@@ -182,7 +182,7 @@ def test_the_units_are_an_encoder_of_one_hot_states(corpus, made) -> None:
 
 
 def test_a_split_without_audio_cannot_be_fitted(corpus) -> None:
-    with pytest.raises(LaminaError, match="no utterances in split"):
+    with pytest.raises(LaminaError, match="has no split 'nowhere'; it has dev, train"):
         fit_units(MfccEncoder("utterance"), "", corpus, UnitsConfig(clusters=2, split="nowhere"))
     with pytest.raises(LaminaError, match="fewer clusters"):
         fit_units(MfccEncoder("utterance"), "", corpus, UnitsConfig(clusters=5000))

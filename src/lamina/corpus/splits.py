@@ -36,3 +36,21 @@ def roles(corpus: Corpus, *, seed: int) -> tuple[list[Utterance], list[Utterance
         (score if (utterance.speaker if by_speaker else utterance.id) in scored else fit).append(utterance)
     whose = "speakers" if by_speaker else "utterances of one speaker"
     return fit, score, f"{len(scored)} of {len(names)} {whose} (seed {seed})"
+
+
+def of_split(corpus: Corpus, split: str) -> list[Utterance]:
+    """The utterances of a split; all of them where ``split`` is empty or the corpus has no splits at all.
+
+    Raises:
+        LaminaError: the corpus has splits, but not this one.
+    """
+    everything = list(corpus.utterances())
+    there = sorted({utterance.split for utterance in everything} - {""})
+    if not split or not there:
+        return everything
+    if split not in there:
+        raise LaminaError(
+            f"corpus {corpus.name} has no split {split!r}; it has {', '.join(there)}: set `split` in the config "
+            'to one of them, or to "" for all of the corpus'
+        )
+    return [utterance for utterance in everything if utterance.split == split]

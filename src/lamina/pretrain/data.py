@@ -78,7 +78,13 @@ class CropReader:
         self.utterances = [utterance for utterance in utterances if utterance.samples >= samples]
         self.left_out = len(utterances) - len(self.utterances)
         if not utterances:
-            raise LaminaError(f"corpus {corpus.name} has no audio to pretrain on; is the split's name right?")
+            raise LaminaError(f"corpus {corpus.name} has no audio to pretrain on: check its path")
+        least = max(grid.least_samples for grid in grids)
+        if samples < least:
+            raise LaminaError(
+                f"crop_seconds makes crops of {samples} samples, but the coarsest level needs {least} for one "
+                "frame: set crop_seconds higher"
+            )
         if not self.utterances:
             longest = max(utterance.samples for utterance in utterances) / corpus.sample_rate
             raise LaminaError(

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from lamina.corpus.corpus import Corpus
+from lamina.corpus.splits import of_split
 from lamina.encoders.mrhubert import MRHubertForPreTraining
 from lamina.errors import LaminaError
 from lamina.files import digest
@@ -177,7 +178,7 @@ def _reader(
     grids = model.config.levels[: model.config.predicting_levels]
     return CropReader(
         corpus,
-        list(corpus.utterances(split or None)),
+        of_split(corpus, split),
         units,
         grids,
         samples=crop_samples(config),

@@ -59,7 +59,7 @@ class PretrainConfig(Config):
         steps: updates; 0 writes the model as it is drawn (the untrained control).
         batch_size: crops a step.
         crop_seconds: length of a crop; utterances shorter than it are left out. # fairseq: max_sample_size
-        split: the split to train on; empty for all.
+        split: the split to train on; empty, or a corpus without splits, for all.
         learning_rate: its peak.
         warmup_share: share of the steps in which the rate rises linearly; then it falls linearly to 0.
         betas: of AdamW.

@@ -18,6 +18,7 @@ from torch import Tensor
 from lamina.config import Config
 from lamina.corpus.batches import batches
 from lamina.corpus.corpus import Corpus, Utterance
+from lamina.corpus.splits import of_split
 from lamina.encoders.encoder import Encoder, States, Tap, find_taps
 from lamina.errors import LaminaError
 from lamina.files import digest
@@ -50,7 +51,7 @@ class UnitsConfig(Config):
         normalise: ``utterance`` scales each feature to mean 0 and deviation 1 over the utterance (right for MFCC:
             it removes channel and much of the voice); ``none`` clusters the states as they are (usual from
             round 2 on).
-        split: the split that the clusters are fitted on.
+        split: the split that the clusters are fitted on; all of a corpus without splits.
         frames: clusters are fitted on so many frames, drawn evenly from the whole split (all, where it has fewer).
         seed: of the draw and of k-means.
         batch_seconds: seconds of audio, padding included, encoded at a time.
@@ -116,12 +117,7 @@ def fit_units(encoder: Encoder, tap: str, corpus: Corpus, config: UnitsConfig) -
         LaminaError: the split is empty, has fewer frames than clusters, or there is no such tap.
     """
     place = unit_tap(encoder, tap)
-    utterances = list(corpus.utterances(config.split or None))
-    if not utterances:
-        raise LaminaError(
-            f"corpus {corpus.name} has no utterances in split {config.split!r} to fit units on; set `split` to "
-            'one that it has, or to "" for all of it'
-        )
+    utterances = of_split(corpus, config.split)
     states = utterance_states(encoder, place, corpus, utterances, config.batch_seconds)
     found = kmeans.fit(
         (normalised(values.float().cpu(), config.normalise) for _, values in states),
