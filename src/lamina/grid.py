@@ -106,10 +106,6 @@ class Grid:
         start = min(max(self.first_at(onset), 0), frames)
         return range(start, max(start, min(self.first_at(offset), frames)))
 
-    def same_places(self, other: Grid) -> bool:
-        """Whether frame i of both grids has the same centre, for every i."""
-        return (self.sample_rate, self.stride, self.centre) == (other.sample_rate, other.stride, other.centre)
-
     @property
     def period_ms(self) -> float:
         """Milliseconds from one frame to the next."""
