@@ -1,0 +1,51 @@
+"""The front door: one module a room. Each command parses, calls one function, prints.
+
+Heavy libraries are imported inside the command that needs them, so that `lamina --help` answers at once.
+
+options    the arguments that commands share
+study      `lamina study …`
+analysis   `lamina analyze`
+probe      `lamina probe`
+cost       `lamina cost`
+corpus     `lamina corpus …`
+pretrain   `lamina units …`, `lamina pretrain`
+encoders   `lamina encoder …`
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from lamina.cli import analysis, corpus, cost, encoders, pretrain, probe, study
+from lamina.errors import LaminaError
+
+app = typer.Typer(
+    name="lamina",
+    help="What each layer of a speech encoder knows, at the rate that layer runs, and what that layer costs.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.add_typer(study.study, name="study")
+app.command("analyze")(analysis.analyze)
+app.command("probe")(probe.probe)
+app.command("cost")(cost.cost)
+app.add_typer(corpus.corpus, name="corpus")
+app.add_typer(pretrain.units, name="units")
+app.command("pretrain")(pretrain.pretrain)
+app.add_typer(encoders.encoder, name="encoder")
+
+
+def main() -> None:
+    """Run the command line: bad input is one line on standard error and exit code 2."""
+    try:
+        app()
+    except LaminaError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(2)
+    except SystemExit as leaving:
+        if leaving.code == 130:  # what typer makes of an interrupt
+            typer.echo("interrupted: the same command goes on from here", err=True)
+        raise

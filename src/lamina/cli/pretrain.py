@@ -1,0 +1,72 @@
+"""`lamina units` and `lamina pretrain`: what is predicted, and the predicting."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lamina.cli.options import ConfigFile, CorpusPath, OutFolder, open_speech
+from lamina.terminal import progress, say
+
+units = typer.Typer(help="What pretraining predicts: clusters of a layer's states.", no_args_is_help=True)
+
+
+@units.command("fit")
+def units_fit(config: ConfigFile, corpus_path: CorpusPath, out: OutFolder) -> None:
+    """Cluster the states of a layer (or MFCC) into a codebook; `lamina units label` uses it."""
+    from lamina.config import load_config
+    from lamina.pretrain.units import UnitsConfig, make_codebook
+
+    made = make_codebook(load_config(config, UnitsConfig), open_speech(corpus_path), out)
+    say(
+        f"{len(made.centroids)} centres of {made.tap} in {out.resolve()}, mean squared distance {made.inertia:.4g}"
+    )
+
+
+@units.command("label")
+def units_label(
+    config: ConfigFile,
+    codebook: Annotated[Path, typer.Argument(help="What `lamina units fit` made of CONFIG.", metavar="CODEBOOK")],
+    corpus_path: CorpusPath,
+    out: OutFolder,
+) -> None:
+    """Label a corpus with a codebook's units, and tell how well they know its phones."""
+    from lamina.config import load_config
+    from lamina.pretrain.units import Codebook, UnitsConfig, label_corpus
+
+    settings, book, speech = load_config(config, UnitsConfig), Codebook.read(codebook), open_speech(corpus_path)
+    with progress(f"units of {speech.name}") as tell:
+        made, quality = label_corpus(settings, book, speech, out, tell)
+    say(f"{made.clusters} units, {len(made.labels)} labels in {out.resolve()}")
+    for measure, value in quality.items():
+        say(f"{measure}: {value:.3f}")
+
+
+def pretrain(
+    config: ConfigFile,
+    corpus_path: CorpusPath,
+    units_folder: Annotated[Path, typer.Argument(help="What `lamina units label` made.", metavar="UNITS")],
+    out: Annotated[Path, typer.Option(help="Where the run folder goes.")] = Path("runs"),
+) -> None:
+    """Pretrain an encoder by masked unit prediction; the same command goes on where it was stopped.
+
+    On several processes: torchrun --nproc-per-node N --no-python lamina pretrain …
+    """
+    from lamina.config import load_config
+    from lamina.pretrain.labels import Units
+    from lamina.pretrain.loop import pretrain as train
+    from lamina.pretrain.recipe import PretrainConfig
+    from lamina.runs import Run
+
+    recipe = load_config(config, PretrainConfig)
+    speech, labels = open_speech(corpus_path), Units.read(units_folder)
+    inputs = {"corpus": speech.digest, "units": labels.digest}
+    run = Run.plan(out, config.stem, {"kind": "pretrain", **recipe.to_json()}, inputs)
+    if not run.done:
+        run.start()
+        with progress(config.stem) as tell:
+            train(recipe, speech, labels, run, progress=lambda done, total, _: tell(done, total))
+        run.finish()
+    say(f"encoder: {run.folder.resolve()}")
