@@ -1,7 +1,5 @@
 """The front door: one module a room. Each command parses, calls one function, prints.
 
-Heavy libraries are imported inside the command that needs them, so that `lamina --help` answers at once.
-
 options    the arguments that commands share
 study      `lamina study …`
 analysis   `lamina analyze`
@@ -21,6 +19,7 @@ import typer
 from lamina.cli import analysis, corpus, cost, encoders, pretrain, probe, study
 from lamina.errors import LaminaError
 
+# Heavy libraries are imported inside the command that needs them, so that `lamina --help` answers at once.
 app = typer.Typer(
     name="lamina",
     help="What each layer of a speech encoder knows, at the rate that layer runs, and what that layer costs.",
