@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -30,7 +30,9 @@ class Utterance:
         samples: its length at the corpus's sample rate.
         text: what is said, empty where unknown.
         tiers: segments by tier name (``phone``, ``syllable``, ``word``, …), sorted, without overlap; silence is
-            no segment.
+            no segment. Several people at once have tiers of their own: ``speaker:1``, ``speaker:2``, …, whose
+            labels are the speakers' names.
+        labels: what holds for the whole utterance, text by name: ``emotion``, ``intent``, ``keyword``, ….
     """
 
     id: str
@@ -39,6 +41,7 @@ class Utterance:
     samples: int
     text: str
     tiers: Mapping[str, tuple[Segment, ...]]
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 class Corpus(Protocol):

@@ -214,4 +214,6 @@ def _canonical(utterance: Utterance) -> bytes:
     """What a corpus's digest sees of an utterance."""
     tiers = {name: [(s.label, s.onset, s.offset) for s in tier] for name, tier in sorted(utterance.tiers.items())}
     values = [utterance.id, utterance.speaker, utterance.split, utterance.samples, utterance.text, tiers]
+    if utterance.labels:
+        values.append(sorted(utterance.labels.items()))
     return json.dumps(values, separators=(",", ":"), ensure_ascii=False).encode()

@@ -1,0 +1,63 @@
+"""Trials: pairs of utterances to compare, beside the manifest. The one module that writes and reads them.
+
+``trials.tsv`` has a header line and the columns ``list`` (such as ``veri_test``, ``dev``), ``target`` (1: the same
+speaker, or the query occurs in the document; 0: not), ``left`` and ``right`` (ids of utterances).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from lamina.errors import LaminaError
+
+TRIALS = "trials.tsv"
+_HEADER = "list\ttarget\tleft\tright"
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One pair.
+
+    Attributes:
+        list: which list it is of.
+        target: whether the answer is yes.
+        left: id of the enrolled utterance, or of the query.
+        right: id of the tested utterance, or of the document.
+    """
+
+    list: str
+    target: bool
+    left: str
+    right: str
+
+
+def write_trials(folder: Path, trials: Iterable[Trial]) -> int:
+    """Write ``trials.tsv`` into a corpus folder that is being made; returns how many there are."""
+    count = 0
+    with (folder / TRIALS).open("w", encoding="utf-8", newline="\n") as file:
+        file.write(_HEADER + "\n")
+        for trial in trials:
+            file.write(f"{trial.list}\t{int(trial.target)}\t{trial.left}\t{trial.right}\n")
+            count += 1
+    return count
+
+
+def read_trials(folder: Path | str) -> Iterator[Trial]:
+    """The trials of a corpus folder, in order.
+
+    Raises:
+        LaminaError: the corpus has no trials, or a line is broken.
+    """
+    path = Path(folder) / TRIALS
+    if not path.is_file():
+        raise LaminaError(f"{folder} has no {TRIALS}: its corpus has no trial list, or was imported without it")
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, start=1):
+            parts = line.rstrip("\n").split("\t")
+            if number == 1 and line.rstrip("\n") == _HEADER:
+                continue
+            if len(parts) != 4 or parts[1] not in {"0", "1"}:
+                raise LaminaError(f"{path}, line {number} is no trial: import the corpus again")
+            yield Trial(parts[0], parts[1] == "1", parts[2], parts[3])
