@@ -1,0 +1,96 @@
+"""Verdicts: what a study says of each claim, in ``verdicts.json`` beside its scores.
+
+`lamina.study.conclude` writes the file, the report reads it. Needs no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Literal, get_args
+
+from lamina.errors import LaminaError
+from lamina.files import read_json, write_json
+
+FORMAT = 1
+FILE = "verdicts.json"
+Answer = Literal["supported", "contradicted", "undecided"]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a study says of one claim.
+
+    Attributes:
+        name: of the claim in the study's config.
+        claim: the sentence that is judged, as its authors mean it.
+        hypothesis: what it says of our numbers, such as ``auxiliary raises cca-mean of phone at the best tap``.
+        verdict: ``supported``, ``contradicted`` or ``undecided``.
+        effect: the estimated difference; None where it could not be measured (then ``reason`` says why).
+        low: lower end of its interval at the level that holds for all claims together (see ``reason``).
+        high: upper end of that interval.
+        unit: of the effect, empty for correlations and ratios.
+        n_seeds: seeds a cell.
+        n_speakers: speakers that were scored (resampled groups).
+        measure: such as ``cca-mean``.
+        target: such as ``phone``.
+        where: ``best`` (each encoder's best tap), ``matched`` (taps at equal depth) or ``mean`` (over taps).
+        reason: one sentence with the numbers that says why.
+        margin: differences within plus and minus this count as none; 0 where the claim names none.
+        p: two-sided probability of so large an effect where there is none, before Holm's correction.
+        p_holm: the same, corrected for the number of claims of the study (Holm 1979).
+        detectable: the smallest true effect that this design finds in four studies of five (80 % power, 5 %).
+    """
+
+    name: str
+    claim: str
+    hypothesis: str
+    verdict: Answer
+    effect: float | None
+    low: float | None
+    high: float | None
+    unit: str
+    n_seeds: int
+    n_speakers: int
+    measure: str
+    target: str
+    where: str
+    reason: str
+    margin: float = 0.0
+    p: float | None = None
+    p_holm: float | None = None
+    detectable: float | None = None
+
+
+def write_verdicts(folder: Path, verdicts: Iterable[Verdict]) -> None:
+    """Write ``verdicts.json`` into a study folder, atomically."""
+    write_json(folder / FILE, {"format": FORMAT, "verdicts": [asdict(verdict) for verdict in verdicts]})
+
+
+def read_verdicts(folder: Path) -> tuple[Verdict, ...]:
+    """Read the verdicts of a study folder; none where it has no such file (a study without claims).
+
+    Raises:
+        LaminaError: the file is damaged or of another version.
+    """
+    path = folder / FILE
+    if not path.is_file():
+        return ()
+    value = read_json(path)
+    if not isinstance(value, dict) or value.get("format") != FORMAT:
+        raise LaminaError(f"{path} was written by another version of Lamina: run `lamina study conclude` again")
+    try:
+        verdicts = tuple(Verdict(**each) for each in value["verdicts"])
+    except (KeyError, TypeError) as error:
+        names = ", ".join(field.name for field in fields(Verdict))
+        raise LaminaError(
+            f"{path} holds no verdicts of the form {names} ({error}): run `lamina study conclude` again"
+        ) from error
+    for verdict in verdicts:
+        if verdict.verdict not in get_args(Answer):
+            raise LaminaError(
+                f"{path}: claim {verdict.name} has verdict {verdict.verdict!r}, which is none of "
+                f"{', '.join(get_args(Answer))}: run `lamina study conclude` again"
+            )
+    return verdicts
