@@ -95,7 +95,7 @@ def test_audio_without_a_textgrid_is_left_out_and_said(tmp_path: Path) -> None:
     assert len(open_corpus(tmp_path)) == 2
     corpus = open_corpus(tmp_path, tiers=["word"])
     assert len(corpus) == 1
-    assert "1 of 2 audio files have no TextGrid and are left out" in corpus.notes
+    assert "1 of 2 audio files have no alignment and are left out" in corpus.notes
 
 
 def test_bad_folders(tmp_path: Path) -> None:

@@ -1,29 +1,33 @@
-"""One door for all corpora: ours, lhotse CutSets, folders of audio with TextGrids."""
+"""One door for all corpora: ours, lhotse CutSets and Shar folders, folders of audio with alignments."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from lamina.corpus.manifest import ABOUT, CUTS, open_cuts, open_folder
+from lamina.corpus.cutsets import is_shar, open_cuts, open_shar
+from lamina.corpus.faults import Faults
+from lamina.corpus.folders import open_audio_folder
+from lamina.corpus.manifest import ABOUT, CUTS, open_folder
 from lamina.corpus.segments import tier_name
 from lamina.corpus.stored import StoredCorpus
-from lamina.corpus.textgrids import open_audio_folder
 from lamina.errors import LaminaError
 
 
-def open_corpus(path: Path | str, *, tiers: Sequence[str] = ()) -> StoredCorpus:
+def open_corpus(path: Path | str, *, tiers: Sequence[str] = (), faults: Faults | None = None) -> StoredCorpus:
     """Open whatever corpus lies at ``path``; the first that fits.
 
     1. One of our folders (``corpus.json``), see `lamina.corpus.manifest`.
     2. A lhotse CutSet: a ``.jsonl`` or ``.jsonl.gz`` file, or a folder that holds one named ``*cuts*``.
-    3. A folder of audio files with TextGrids, see `lamina.corpus.textgrids`.
+    3. A lhotse Shar folder (``cuts.000000.jsonl.gz``, ``recording.000000.tar``).
+    4. A folder of audio files with alignments, see `lamina.corpus.folders`.
 
     Its ``notes`` say what was decided on the way (resampling, speakers, files left out).
 
     Args:
         path: file or folder.
         tiers: names of tiers (``phone``, ``syllable``, ``word``, …) that the corpus must have.
+        faults: where faults of single utterances are told, which are then left out; the first is raised where None.
 
     Raises:
         LaminaError: there is no corpus at ``path``, a file in it is broken, or a tier is missing.
@@ -31,7 +35,7 @@ def open_corpus(path: Path | str, *, tiers: Sequence[str] = ()) -> StoredCorpus:
     if not str(path).strip():
         raise LaminaError("the corpus's path is empty: give a folder or a CutSet")
     path, tiers = Path(path), [tier_name(tier) for tier in tiers]
-    corpus = _open(path, tiers)
+    corpus = _open(path, tiers, faults)
     for tier in tiers:
         if not corpus.tiers.get(tier):
             there = ", ".join(sorted(name for name, count in corpus.tiers.items() if count)) or "none"
@@ -41,10 +45,10 @@ def open_corpus(path: Path | str, *, tiers: Sequence[str] = ()) -> StoredCorpus:
     return corpus
 
 
-def _open(path: Path, tiers: Sequence[str]) -> StoredCorpus:
+def _open(path: Path, tiers: Sequence[str], faults: Faults | None) -> StoredCorpus:
     if path.is_file():
         if path.name.endswith((".jsonl", ".jsonl.gz")):
-            return open_folder(path.parent) if _ours(path) else open_cuts(path)
+            return open_folder(path.parent, faults) if _ours(path) else open_cuts(path, faults=faults)
         raise LaminaError(
             f"{path} is not a corpus: give a lhotse CutSet (.jsonl or .jsonl.gz), a corpus folder of Lamina, or a "
             "folder of audio with TextGrids"
@@ -54,13 +58,15 @@ def _open(path: Path, tiers: Sequence[str]) -> StoredCorpus:
     if not any(path.iterdir()):
         raise LaminaError(f"{path} is an empty folder: check the path, or copy the corpus again")
     if (path / ABOUT).is_file():
-        return open_folder(path)
+        return open_folder(path, faults)
+    if is_shar(path):
+        return open_shar(path, faults=faults)
     manifests = sorted(
         file for ending in ("jsonl", "jsonl.gz") for file in path.glob(f"*cuts*.{ending}") if file.is_file()
     )
     if len(manifests) > 1:
         raise LaminaError(f"{path} holds {len(manifests)} CutSets: give one of them, such as {manifests[0]}")
-    return open_cuts(manifests[0]) if manifests else open_audio_folder(path, tiers)
+    return open_cuts(manifests[0], faults=faults) if manifests else open_audio_folder(path, tiers, faults)
 
 
 def _ours(path: Path) -> bool:

@@ -1,27 +1,32 @@
-"""Lamina's corpus folder and lhotse manifests: the one module that writes and reads them.
+"""Lamina's corpus folder, a lhotse CutSet: the one module that writes and reads it.
 
     <folder>/
       corpus.json     format, name, digest, notes, splits (utterances, hours, speakers), and how it was made
       cuts.jsonl.gz   a lhotse CutSet: one cut and one supervision an utterance; paths relative to the folder
-      audio/          one FLAC file an utterance, 16 kHz, 16 bit
+      audio/          where the corpus owns its audio: one FLAC file an utterance, 16 kHz, 16 bit
+      trials.tsv      pairs of utterances to compare, where the corpus has some
 
-A cut's only supervision holds speaker and text, its split under ``custom``, its tiers as alignments.
+A cut's only supervision holds speaker and text, its split and labels under ``custom``, its tiers as alignments. An
+imported corpus points to audio elsewhere: by a relative path where both lie in one tree, else by an absolute one.
 """
 
 from __future__ import annotations
 
 import gzip
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lamina.corpus.corpus import Segment, Utterance
-from lamina.corpus.segments import Interval, segments, tier_name
-from lamina.corpus.stored import SAMPLE_RATE, Audio, AudioFile, CutAudio, StoredCorpus, rescale
+from lamina.corpus.faults import Faults
+from lamina.corpus.segments import segments
+from lamina.corpus.stored import SAMPLE_RATE, Audio, AudioFile, Digest, StoredCorpus, rescale
 from lamina.errors import LaminaError
 from lamina.files import read_json, write_json
 
@@ -41,7 +46,119 @@ def write_audio(folder: Path, utterance: Utterance, wave: NDArray[np.float32]) -
         raise LaminaError(f"cannot write {path}: {error}; check the free disk space") from error
 
 
-def write_manifest(folder: Path, name: str, utterances: Sequence[Utterance], made: Mapping[str, Any]) -> None:
+class ManifestWriter:
+    """Writes ``cuts.jsonl.gz`` an utterance at a time, then ``corpus.json``; use as a context manager.
+
+    Args:
+        folder: the folder that is being made.
+        place: where the folder will lie in the end, from which relative paths are told; ``folder`` where None.
+    """
+
+    def __init__(self, folder: Path, place: Path | None = None) -> None:
+        self.folder = folder
+        self._place = (place or folder).resolve()
+        self._digest = Digest()
+        self._splits: dict[str, tuple[int, int, set[str]]] = {}
+        self._file = (folder / CUTS).open("wb")
+        self._packed = gzip.GzipFile("", "wb", fileobj=self._file, mtime=0)  # no time, no name: always equal bits
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._packed.close()
+        self._file.close()
+
+    def add(self, utterance: Utterance, audio: AudioFile | None = None) -> None:
+        """Add an utterance; ``audio`` says where its audio lies if not in the folder's own ``audio``."""
+        self._packed.write(json.dumps(self._cut(utterance, audio), ensure_ascii=False).encode() + b"\n")
+        self._digest.update(utterance)
+        count, samples, speakers = self._splits.setdefault(utterance.split, (0, 0, set()))
+        speakers.add(utterance.speaker)
+        self._splits[utterance.split] = (count + 1, samples + utterance.samples, speakers)
+
+    def finish(self, name: str, made: Mapping[str, Any], notes: Sequence[str] = ()) -> None:
+        """Write ``corpus.json``: the corpus's name, how it was made, and what its reader should know."""
+        self.__exit__(None, None, None)
+        splits = {
+            split: {
+                "utterances": count,
+                "hours": round(samples / SAMPLE_RATE / 3600, 4),
+                "speakers": len(speakers),
+            }
+            for split, (count, samples, speakers) in self._splits.items()
+        }
+        about: dict[str, Any] = {"format": FORMAT, "name": name, "digest": str(self._digest), "splits": splits}
+        if notes:
+            about["notes"] = list(notes)
+        write_json(self.folder / ABOUT, about | {"made": dict(made)})
+
+    def _cut(self, utterance: Utterance, audio: AudioFile | None) -> dict[str, Any]:
+        """An utterance as lhotse's MonoCut, the way lhotse itself serialises it."""
+        source: dict[str, Any] = {"type": "file", "channels": [0], "source": f"{AUDIO}/{utterance.id}.flac"}
+        rate, first, count = SAMPLE_RATE, 0, utterance.samples
+        if audio is not None:
+            rate, first, count = audio.rate, audio.start, audio.samples
+            source = self._source(audio)
+        start, seconds = first / rate, count / rate
+        # lhotse counts alignments from the start of the recording. The nearest float of n / 16000 gives n back
+        # exactly; see `segments`.
+        alignment = {
+            name: [
+                [s.label, start + s.onset / SAMPLE_RATE, (s.offset - s.onset) / SAMPLE_RATE, None] for s in tier
+            ]
+            for name, tier in utterance.tiers.items()
+        }
+        custom: dict[str, Any] = {"split": utterance.split}
+        if utterance.labels:
+            custom["labels"] = dict(utterance.labels)
+        supervision = {
+            "id": utterance.id,
+            "recording_id": utterance.id,
+            "start": 0.0,
+            "duration": seconds,
+            "channel": source["channels"][0],
+            "text": utterance.text,
+            "speaker": utterance.speaker,
+            "custom": custom,
+            "alignment": alignment,
+        }
+        recording = {
+            "id": utterance.id,
+            "sources": [source],
+            "sampling_rate": rate,
+            "num_samples": first + count,
+            "duration": (first + count) / rate,
+            "channel_ids": source["channels"],
+        }
+        cut: dict[str, Any] = {
+            "id": utterance.id,
+            "start": start,
+            "duration": seconds,
+            "channel": source["channels"][0],
+            "supervisions": [supervision],
+            "recording": recording,
+            "type": "MonoCut",
+        }
+        if audio is not None and audio.channel is None:
+            cut["custom"] = {"channels": "mean"}
+        return cut
+
+    def _source(self, audio: AudioFile) -> dict[str, Any]:
+        path = Path(audio.path).absolute()
+        if len(Path(os.path.commonpath([path, self._place])).parts) > 1:
+            told = Path(os.path.relpath(path, self._place)).as_posix()
+        else:
+            told = path.as_posix()
+        if audio.member is not None:  # not a source that lhotse knows
+            told = f"{told}?first={audio.member[0]}&bytes={audio.member[1]}"
+        kind = "file" if audio.member is None else "tar"
+        return {"type": kind, "channels": [audio.channel or 0], "source": told}
+
+
+def write_manifest(folder: Path, name: str, utterances: Iterable[Utterance], made: Mapping[str, Any]) -> None:
     """Write ``cuts.jsonl.gz`` and ``corpus.json`` beside audio that is already there.
 
     Args:
@@ -50,180 +167,107 @@ def write_manifest(folder: Path, name: str, utterances: Sequence[Utterance], mad
         utterances: in manifest order.
         made: how the corpus was made (config, seed, speakers), plain JSON values.
     """
-    with (
-        (folder / CUTS).open("wb") as file,
-        gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed,  # no time and no name: equal bits every time
-    ):
+    with ManifestWriter(folder) as writer:
         for utterance in utterances:
-            packed.write(json.dumps(_cut(utterance), ensure_ascii=False).encode() + b"\n")
-    splits: dict[str, dict[str, Any]] = {}
-    for split in dict.fromkeys(utterance.split for utterance in utterances):
-        members = [utterance for utterance in utterances if utterance.split == split]
-        splits[split] = {
-            "utterances": len(members),
-            "hours": round(sum(member.samples for member in members) / SAMPLE_RATE / 3600, 4),
-            "speakers": len({member.speaker for member in members}),
-        }
-    corpus = StoredCorpus(name, lambda: _items(folder / CUTS, folder))
-    about = {"format": FORMAT, "name": name, "digest": corpus.digest, "splits": splits, "made": dict(made)}
-    write_json(folder / ABOUT, about)
+            writer.add(utterance)
+        writer.finish(name, made)
 
 
-def open_folder(folder: Path) -> StoredCorpus:
-    """Open one of our corpus folders.
+def open_folder(folder: Path, faults: Faults | None = None) -> StoredCorpus:
+    """Open one of our corpus folders; its utterances are read anew at each pass.
 
     Raises:
         LaminaError: it was written by another version, or the manifest does not belong to ``corpus.json``.
     """
+    faults = faults or Faults(keep=False)
     about = read_json(folder / ABOUT)
-    if not isinstance(about, dict) or about.get("format") != FORMAT:
+    if not isinstance(about, dict) or about.get("format") != FORMAT or "digest" not in about:
         raise LaminaError(f"{folder} was written by another version of Lamina: make the corpus again")
-    corpus = open_cuts(folder / CUTS, name=str(about["name"]))
+    path = folder / CUTS
+    if not path.is_file():
+        raise LaminaError(f"{folder} has {ABOUT} but no {CUTS}: it was copied in part; copy it again")
+    corpus = StoredCorpus(
+        str(about["name"]), lambda: _items(path, folder, faults), about.get("notes", ()), faults=faults
+    )
     if corpus.digest != about["digest"]:
-        raise LaminaError(
-            f"{folder / CUTS} is not what {ABOUT} describes (digest {corpus.digest}, not {about['digest']}): it "
+        faults.add(
+            f"{path} is not what {ABOUT} describes (digest {corpus.digest}, not {about['digest']}): it "
             "was edited or copied in part; copy the folder again or make the corpus again"
         )
     return corpus
 
 
-def open_cuts(path: Path, *, name: str = "") -> StoredCorpus:
-    """Open a lhotse CutSet (``.jsonl`` or ``.jsonl.gz``); relative audio paths are looked up in its folder first.
+def rows(path: Path) -> Iterator[dict[str, Any]]:
+    """The JSON lines of a manifest, plain or gzipped, one at a time.
 
     Raises:
-        LaminaError: it does not parse as a CutSet, or an alignment does not fit its audio.
+        LaminaError: the file does not read as JSON lines.
     """
-    if not path.is_file():
-        raise LaminaError(f"there is no CutSet {path}")
-    return StoredCorpus(name or path.parent.name, lambda: _items(path, path.parent))
-
-
-def _cut(utterance: Utterance) -> dict[str, Any]:
-    """An utterance of ours as lhotse's MonoCut, the way lhotse itself serialises it."""
-    seconds = utterance.samples / SAMPLE_RATE
-    # The nearest float of n / 16000 gives n back exactly; see `segments`.
-    alignment = {
-        name: [[s.label, s.onset / SAMPLE_RATE, (s.offset - s.onset) / SAMPLE_RATE, None] for s in tier]
-        for name, tier in utterance.tiers.items()
-    }
-    supervision = {
-        "id": utterance.id,
-        "recording_id": utterance.id,
-        "start": 0.0,
-        "duration": seconds,
-        "channel": 0,
-        "text": utterance.text,
-        "speaker": utterance.speaker,
-        "custom": {"split": utterance.split},
-        "alignment": alignment,
-    }
-    recording = {
-        "id": utterance.id,
-        "sources": [{"type": "file", "channels": [0], "source": f"{AUDIO}/{utterance.id}.flac"}],
-        "sampling_rate": SAMPLE_RATE,
-        "num_samples": utterance.samples,
-        "duration": seconds,
-        "channel_ids": [0],
-    }
-    return {
-        "id": utterance.id,
-        "start": 0.0,
-        "duration": seconds,
-        "channel": 0,
-        "supervisions": [supervision],
-        "recording": recording,
-        "type": "MonoCut",
-    }
-
-
-def _read_cuts(path: Path) -> Iterator[Any]:
-    from lhotse import CutSet
-    from lhotse.cut import Cut
-
     try:
-        for cut in CutSet.from_jsonl_lazy(path):
-            if not isinstance(cut, Cut):
-                raise LaminaError(
-                    f"{path} holds {type(cut).__name__} objects, not cuts: make cuts of them (lhotse.CutSet."
-                    "from_manifests) and give those"
-                )
-            yield cut
-    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise LaminaError(
-            f"{path} does not read as a lhotse CutSet ({type(error).__name__}: {error}); it may be half-copied, "
-            "or another kind of manifest"
-        ) from error
+        opened = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
+        with opened as file:
+            for line in file:
+                if line.strip():
+                    value = json.loads(line)
+                    if not isinstance(value, dict):
+                        raise TypeError("a line is no table")
+                    yield value
+    except (OSError, EOFError, ValueError, TypeError) as error:
+        raise LaminaError(unreadable(path, error)) from error
 
 
-def _items(path: Path, base: Path) -> Iterator[tuple[Utterance, Audio]]:
-    for cut in _read_cuts(path):
-        rate, native = int(cut.sampling_rate), int(cut.num_samples)
-        samples = rescale(native, rate, SAMPLE_RATE)
-        where = f"{path}: cut {cut.id!r}"
-        if not cut.has_recording:
-            raise LaminaError(f"{where} has no recording: Lamina reads audio, not stored features")
-        supervisions = list(cut.supervisions)
-        speakers = {str(supervision.speaker or "") for supervision in supervisions} or {""}
-        if len(speakers) > 1:
-            raise LaminaError(
-                f"{where} has {len(speakers)} speakers ({', '.join(sorted(speakers))}); make one cut a speaker: "
-                "lhotse.CutSet.trim_to_supervisions"
-            )
-        custom = getattr(cut, "custom", None) or {}
-        splits = [custom.get("split"), *((s.custom or {}).get("split") for s in supervisions)]
-        utterance = Utterance(
-            id=str(cut.id),
-            speaker=speakers.pop(),
-            split=next((str(split) for split in splits if split), ""),
-            samples=samples,
-            text=" ".join(supervision.text for supervision in supervisions if supervision.text),
-            tiers=_tiers(cut, samples, where),
-        )
-        yield utterance, _audio(cut, base, rate, native)
-
-
-def _tiers(cut: Any, samples: int, where: str) -> dict[str, tuple[Segment, ...]]:
-    """The alignments of all supervisions of a cut.
-
-    lhotse defines their times from the start of the recording, and (1.28 to 1.33) leaves them there when it
-    cuts. So they are shifted by the cut's start; where they do not fit then, but fit unshifted, they are taken
-    as they are.
-    """
-    tiers: dict[str, list[Interval]] = {}
-    for supervision in cut.supervisions:
-        for name, items in (supervision.alignment or {}).items():
-            made = [(item.symbol, item.start, round(item.start + item.duration, 8)) for item in items]
-            tiers.setdefault(tier_name(name), []).extend(made)
-    start = float(getattr(cut, "start", 0.0))
-    shifted = {
-        name: [(label, round(onset - start, 8), round(offset - start, 8)) for label, onset, offset in tier]
-        for name, tier in tiers.items()
-    }
-    if start and not _fits(shifted, cut.duration) and _fits(tiers, cut.duration):
-        shifted = tiers
-    return {
-        name: segments(name, tier, SAMPLE_RATE, samples, f"{where}, tier {name!r}")
-        for name, tier in shifted.items()
-    }
-
-
-def _fits(tiers: Mapping[str, Iterable[Interval]], seconds: float) -> bool:
-    margin = 1e-3
-    return all(
-        -margin <= onset and offset <= seconds + margin for tier in tiers.values() for _, onset, offset in tier
+def unreadable(path: Path, error: Exception) -> str:
+    """What is said of a manifest that does not read."""
+    return (
+        f"{path} does not read as a lhotse CutSet ({type(error).__name__}: {error}); it may be half-copied, "
+        "or another kind of manifest"
     )
 
 
-def _audio(cut: Any, base: Path, rate: int, native: int) -> Audio:
-    """The audio of a cut: a stretch of one file where it is no more than that, else what lhotse makes of it."""
-    from lhotse import MonoCut
+def _items(path: Path, base: Path, faults: Faults) -> Iterator[tuple[Utterance, Audio]]:
+    """The utterances of our own manifest: no library is needed to read it."""
+    for row in rows(path):
+        try:
+            (supervision,), (source,) = row["supervisions"], row["recording"]["sources"]
+            rate, start = int(row["recording"]["sampling_rate"]), float(row["start"])
+            native = round(row["duration"] * rate)
+            identity, custom = str(row["id"]), supervision["custom"]
+            samples = rescale(native, rate, SAMPLE_RATE)
+            tiers: dict[str, tuple[Segment, ...]] = {
+                name: segments(
+                    name,
+                    ((label, onset - start, onset - start + length) for label, onset, length, _ in items),
+                    SAMPLE_RATE,
+                    samples,
+                    f"{path}: cut {identity!r}, tier {name!r}",
+                    faults,
+                )
+                for name, items in supervision["alignment"].items()
+            }
+            utterance = Utterance(
+                identity,
+                supervision["speaker"],
+                custom["split"],
+                samples,
+                supervision["text"],
+                tiers,
+                custom.get("labels", {}),
+            )
+            mean = row.get("custom", {}).get("channels") == "mean"
+            channel = None if mean else int(row["channel"])
+            audio = _audio_of(source, base, rate, round(start * rate), native, channel)
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
+            raise LaminaError(unreadable(path, error)) from error
+        yield utterance, audio
 
-    if isinstance(cut, MonoCut):
-        recording = cut.recording
-        if len(recording.sources) == 1 and recording.sources[0].type == "file" and not recording.transforms:
-            source = recording.sources[0]
-            path = base / source.source
-            if not path.exists() and Path(source.source).exists():
-                path = Path(source.source)  # lhotse's own meaning: relative to where the command runs
-            return AudioFile(path, rate, round(cut.start * rate), native, source.channels.index(cut.channel))
-    return CutAudio(cut.drop_supervisions())
+
+def _audio_of(
+    source: Mapping[str, Any], base: Path, rate: int, first: int, native: int, channel: int | None
+) -> AudioFile:
+    told, member = str(source["source"]), None
+    if source["type"] == "tar":
+        told, _, query = told.rpartition("?")
+        where = dict(part.split("=") for part in query.split("&"))
+        member = (int(where["first"]), int(where["bytes"]))
+    # No pathlib here: a path for each of a million utterances is to be cheap.
+    return AudioFile(os.path.normpath(os.path.join(base, told)), rate, first, native, channel, member)  # noqa: PTH118

@@ -1,44 +1,32 @@
 """Intervals in seconds, as files give them, become segments in samples: the one place where that happens.
 
 So that one name means one thing in all corpora, tiers and labels are renamed here on the way in: tier names by
-`tier_name`, words to lower case, ARPAbet phones without their stress digit (``AH0``, ``AH1`` become ``AH``).
+`tier_name`, words to lower case, ARPAbet phones without their stress digit (``AH0``, ``AH1`` become ``AH``). The
+whole map is in docs/corpora.md; a test holds the two together.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from itertools import pairwise
 from math import floor
 
 from lamina.corpus.corpus import Segment
-from lamina.errors import LaminaError
+from lamina.corpus.faults import Faults
 
+GAP = 0.001  # seconds; less is rounding
 Interval = tuple[str, float, float]  # label, onset and offset in seconds
 
-# What marks that nothing is said, in the tools and corpora that write alignments (MFA, PocketSphinx, Kaldi, TIMIT,
-# Buckeye, xlabel); compared without case. Such intervals are no segments.
-SILENCES = frozenset(
-    {
-        "",
-        "sil",
-        "sp",
-        "spn",
-        "nsn",
-        "pau",
-        "h#",
-        "epi",
-        "#",
-        "_",
-        "-",
-        ".",
-        "!sil",
-        "[sil]",
-        "(sil)",
-        "{sl}",
-        "{sil}",
-    }
-    | {"<eps>", "<sil>", "<s>", "</s>", "<p>", "<p:>", "<nib>", "<unk>", "[silence]", "[noise]", "++noise++"}
-)
+# What marks that nothing is said, or nothing that anybody transcribed, in the tools and corpora that write
+# alignments (MFA, PocketSphinx, Kaldi, TIMIT, Buckeye, Switchboard, xlabel); compared without case. Such intervals
+# are no segments. Bare words such as "noise" are words: a corpus that uses them as marks says so in its door.
+_SILENCES = """
+    sil sp spn nsn pau h# epi # _ - . ( !sil [sil] (sil) {sl} {sil} <sil> <eps> <s> </s> <p> <p:> <nib> <unk>
+    [silence] [noise] ++noise++ ++breath++ [laughter] [vocalized-noise] [breath] [cough] [sigh] <noise> <laugh>
+    <breath> {b_trans} {e_trans} <vocnoise> <iver> <unknown> <exclude>
+"""
+SILENCES = frozenset({"", *_SILENCES.split()})
 
 TIERS = {
     "phone": "phone", "phones": "phone", "phn": "phone", "phoneme": "phone", "phonemes": "phone",
@@ -72,7 +60,12 @@ def at(seconds: float, sample_rate: int) -> int:
 
 
 def segments(
-    tier: str, intervals: Iterable[Interval], sample_rate: int, samples: int, where: str
+    tier: str,
+    intervals: Iterable[Interval],
+    sample_rate: int,
+    samples: int,
+    where: str,
+    faults: Faults | None = None,
 ) -> tuple[Segment, ...]:
     """The segments of a tier: sorted, silences left out, intervals shorter than half a sample too.
 
@@ -85,33 +78,56 @@ def segments(
         sample_rate: of the samples (Hz).
         samples: the length of the audio.
         where: names the file in errors.
+        faults: where faults are told; the first is raised where None.
 
     Raises:
         LaminaError: an interval lies outside the audio, ends before it begins, or overlaps another.
     """
+    faults = faults or Faults(keep=False)
     made: list[Segment] = []
+    intervals = list(intervals)
+    if faults.keep:
+        _remarks(intervals, where, faults)
     for label, start, end in sorted(intervals, key=lambda interval: (interval[1], interval[2])):
         if silent(label):
             continue
         onset, offset = at(start, sample_rate), at(end, sample_rate)
         said = f"{label!r} from {start:.4f} s to {end:.4f} s"
         if offset < onset:
-            raise LaminaError(f"{where}: {said} ends before it begins")
+            faults.add(f"{where}: {said} ends before it begins")
+            continue
         if onset < 0 or offset > samples + 1:
-            raise LaminaError(
+            faults.add(
                 f"{where}: {said} lies outside the audio, which lasts {samples / sample_rate:.4f} s; the "
                 "alignment is of another file, or the audio was cut: align it again, or leave this utterance out"
             )
+            continue
         if made and onset < made[-1].offset:
-            last = made.pop()
+            last = made[-1]
             if onset < last.offset - 1:
-                raise LaminaError(
+                faults.add(
                     f"{where}: {said} overlaps {last.label!r}, which ends at {last.offset / sample_rate:.4f} s; a "
                     "tier must not overlap itself: mend the boundary, or put the speakers into tiers of their own"
                 )
+                continue
+            made.pop()
             if last.onset < onset:
                 made.append(Segment(last.label, last.onset, onset))
         offset = min(offset, samples)
         if onset < offset:
             made.append(Segment(_label_of(tier, label), onset, offset))
     return tuple(made)
+
+
+def _remarks(intervals: list[Interval], where: str, faults: Faults) -> None:
+    """What `segments` mends: unsorted and zero-length intervals, and gaps where silence is labelled elsewhere."""
+    for (label, start, _), (after, onset, _) in pairwise(intervals):
+        if onset < start:
+            faults.remark(f"{where}: unsorted: {after!r} at {onset:.4f} s comes after {label!r} at {start:.4f} s")
+    for label, start, end in intervals:
+        if start == end:
+            faults.remark(f"{where}: {label!r} at {start:.4f} s has no length")
+    if any(silent(label) for label, _, _ in intervals):
+        for (_, _, end), (after, onset, _) in pairwise(sorted(intervals, key=lambda item: item[1:])):
+            if onset - end > GAP:
+                faults.remark(f"{where}: a gap of {onset - end:.4f} s without any label before {after!r}")

@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamina.corpus.corpus import Utterance
+from lamina.corpus.faults import Faults
 from lamina.errors import LaminaError
 
 SAMPLE_RATE = 16_000  # of every corpus that Lamina opens; speech encoders expect it
@@ -57,17 +59,19 @@ class AudioFile:
     """A stretch of an audio file.
 
     Attributes:
-        path: WAV, FLAC, OGG or MP3.
+        path: WAV, FLAC, OGG or MP3, or a tar that holds it; text, for a corpus holds one for each utterance.
         rate: of the file (Hz).
         start, samples: the stretch, in samples of the file.
         channel: which channel; None for the mean of all.
+        member: first byte and number of bytes of the file in the tar; None for a plain file.
     """
 
-    path: Path
+    path: str
     rate: int
     start: int
     samples: int
     channel: int | None = None
+    member: tuple[int, int] | None = None
 
     def read(self, sample_rate: int, start: int, stop: int) -> NDArray[np.float32]:
         """See `Audio.read`. A file at another rate is resampled whole, so that cutting changes nothing."""
@@ -80,7 +84,13 @@ class AudioFile:
 
         first, count = self.start + start, stop - start
         try:
-            wave, _ = soundfile.read(self.path, frames=count, start=first, dtype="float32", always_2d=True)
+            wave, _ = soundfile.read(
+                self.path if self.member is None else _bytes(self.path, self.member),
+                frames=count,
+                start=first,
+                dtype="float32",
+                always_2d=True,
+            )
         except (soundfile.SoundFileError, OSError) as error:
             raise LaminaError(_undecodable(self.path, error)) from error
         if len(wave) != count:
@@ -92,8 +102,12 @@ class AudioFile:
         return np.ascontiguousarray(one)
 
 
-def audio_file(path: Path) -> tuple[AudioFile, int]:
+def audio_file(path: Path | str, member: tuple[int, int] | None = None) -> tuple[AudioFile, int]:
     """The whole of the file at ``path`` (its channels averaged), and its number of channels.
+
+    Args:
+        path: the file, or a tar that holds it.
+        member: where it lies in the tar, see `AudioFile`.
 
     Raises:
         LaminaError: the file is missing, does not decode, or holds no samples.
@@ -101,16 +115,22 @@ def audio_file(path: Path) -> tuple[AudioFile, int]:
     import soundfile
 
     try:
-        info = soundfile.info(path)
+        info = soundfile.info(str(path) if member is None else _bytes(str(path), member))
     except (soundfile.SoundFileError, OSError) as error:
-        raise LaminaError(_undecodable(path, error)) from error
+        raise LaminaError(_undecodable(str(path), error)) from error
     if info.frames < 1:
         raise LaminaError(f"{path} holds no audio: remove it from the corpus, or copy it again")
-    return AudioFile(path, int(info.samplerate), 0, int(info.frames)), int(info.channels)
+    return AudioFile(str(path), int(info.samplerate), 0, int(info.frames), None, member), int(info.channels)
 
 
-def _undecodable(path: Path, error: Exception) -> str:
-    if not path.exists():
+def _bytes(path: str, member: tuple[int, int]) -> BytesIO:
+    with Path(path).open("rb") as file:
+        file.seek(member[0])
+        return BytesIO(file.read(member[1]))
+
+
+def _undecodable(path: str, error: Exception) -> str:
+    if not Path(path).exists():
         return f"there is no audio file {path}: the manifest names it, so the corpus was moved or copied in part"
     # libsndfile repeats the path before its reason.
     return (
@@ -146,39 +166,50 @@ class StoredCorpus:
 
     Attributes:
         tiers: the number of segments of each tier.
+        rates: the number of utterances at each sample rate (Hz).
         notes: what a reader should know of how it was opened, resampling last; the command line prints them.
 
     Args:
         name: as people call it.
         items: makes the utterances, with their audio, at every call the same.
         notes: the first of its ``notes``.
+        faults: where repeated ids are told; an error where None.
 
     Raises:
         LaminaError: it holds no utterance, or two of the same id.
     """
 
     def __init__(
-        self, name: str, items: Callable[[], Iterable[tuple[Utterance, Audio]]], notes: Iterable[str] = ()
+        self,
+        name: str,
+        items: Callable[[], Iterable[tuple[Utterance, Audio]]],
+        notes: Iterable[str] = (),
+        faults: Faults | None = None,
     ) -> None:
         self.name = name
         self.sample_rate = SAMPLE_RATE
         self._items = items
         self._audio: dict[str, Audio] = {}
         self.tiers: dict[str, int] = {}
-        rates = Counter[int]()
-        running = hashlib.sha256(str(self.sample_rate).encode())
+        faults = faults or Faults(keep=False)
+        self.rates = Counter[int]()
+        digest = Digest()
         for utterance, audio in items():
             if utterance.id in self._audio:
-                raise LaminaError(f"{name} has two utterances with the id {utterance.id!r}: rename or remove one")
+                faults.add(f"{name} has two utterances with the id {utterance.id!r}: rename or remove one")
+                continue
             self._audio[utterance.id] = audio
-            rates[audio.rate] += 1
+            self.rates[audio.rate] += 1
             for tier, segments in utterance.tiers.items():
                 self.tiers[tier] = self.tiers.get(tier, 0) + len(segments)
-            running.update(_canonical(utterance))
+            digest.update(utterance)
         if not self._audio:
-            raise LaminaError(f"{name} holds no utterance: it is empty, or of a kind that Lamina does not read")
-        self.digest = running.hexdigest()[:12]
-        self.notes = (*notes, *_resampling(rates))
+            more = f"; {faults.lines[0]}" if faults.lines else ""
+            raise LaminaError(
+                f"{name} holds no utterance: it is empty, or of a kind that Lamina does not read{more}"
+            )
+        self.digest = str(digest)
+        self.notes = (*notes, *_resampling(self.rates))
 
     def __len__(self) -> int:
         """The number of utterances."""
@@ -202,18 +233,36 @@ class StoredCorpus:
 
 def _resampling(rates: Mapping[int, int]) -> list[str]:
     """One line for each sample rate, of those counted in ``rates``, that is resampled when read."""
-    return [
-        f"{count} of {sum(rates.values())} utterances are at {rate:,} Hz: resampled to {SAMPLE_RATE:,} Hz by soxr "
-        "when read, boundaries moved to the nearest sample"
-        for rate, count in sorted(rates.items())
-        if rate != SAMPLE_RATE
-    ]
+    lines = []
+    for rate, count in sorted(rates.items()):
+        if rate == SAMPLE_RATE:
+            continue
+        line = (
+            f"{count} of {sum(rates.values())} utterances are at {rate:,} Hz: resampled to {SAMPLE_RATE:,} Hz by "
+            "soxr when read, boundaries moved to the nearest sample"
+        )
+        if rate < SAMPLE_RATE:
+            line += f"; they hold nothing above {rate // 2:,} Hz, a band that encoders of wide-band speech expect"
+        lines.append(line)
+    return lines
 
 
-def _canonical(utterance: Utterance) -> bytes:
-    """What a corpus's digest sees of an utterance."""
-    tiers = {name: [(s.label, s.onset, s.offset) for s in tier] for name, tier in sorted(utterance.tiers.items())}
-    values = [utterance.id, utterance.speaker, utterance.split, utterance.samples, utterance.text, tiers]
-    if utterance.labels:
-        values.append(sorted(utterance.labels.items()))
-    return json.dumps(values, separators=(",", ":"), ensure_ascii=False).encode()
+class Digest:
+    """The digest of a corpus, an utterance at a time; its text is the first twelve hex digits."""
+
+    def __init__(self) -> None:
+        self._running = hashlib.sha256(str(SAMPLE_RATE).encode())
+
+    def update(self, utterance: Utterance) -> None:
+        """Take in the next utterance: all that it carries, and its audio's length."""
+        tiers = {
+            name: [(s.label, s.onset, s.offset) for s in tier] for name, tier in sorted(utterance.tiers.items())
+        }
+        values = [utterance.id, utterance.speaker, utterance.split, utterance.samples, utterance.text, tiers]
+        if utterance.labels:  # corpora without labels keep the digests that they had before there were any
+            values.append(sorted(utterance.labels.items()))
+        self._running.update(json.dumps(values, separators=(",", ":"), ensure_ascii=False).encode())
+
+    def __str__(self) -> str:
+        """Twelve hex digits."""
+        return self._running.hexdigest()[:12]
