@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,8 +12,12 @@ import pytest
 from lamina.errors import LaminaError
 from lamina.stats.inference import (
     FILE,
+    Estimate,
+    holm,
+    over_seeds_and_speakers,
     paired_difference,
     percentile_interval,
+    read_groups,
     read_replicates,
     resample_weights,
     write_replicates,
@@ -79,3 +84,58 @@ def test_broken_replicates_are_an_error(tmp_path):
 def test_no_torch_is_imported():
     code = "import sys, lamina.stats.inference, lamina.analysis.config; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_how_many_speakers_is_kept(tmp_path: Path) -> None:
+    write_replicates(tmp_path, {"a|b|c": np.arange(3.0)}, groups=7)
+    assert read_groups(tmp_path) == 7
+    write_replicates(tmp_path, {"a|b|c": np.arange(3.0)})
+    assert read_groups(tmp_path) == 0
+
+
+@pytest.mark.parametrize(("seeds", "speakers"), [(1, 4), (3, 4), (3, 1), (4, 12)])
+def test_intervals_over_seeds_and_speakers_hold_the_truth_as_often_as_they_say(seeds: int, speakers: int) -> None:
+    """Planted: a difference of 0 plus what is a seed's, a speaker's and both's own; the coverage is 95 %."""
+    random = np.random.default_rng(0)
+    held, found = 0, 0
+    for study in range(600):
+        of_seeds = random.normal(0, 1, seeds) if seeds > 1 else np.zeros(1)
+        of_speakers = random.normal(0, 1, speakers) if speakers > 1 else np.zeros(1)
+        both = of_seeds[:, None] + of_speakers + random.normal(0, 0.3, (seeds, speakers))
+        weights = resample_weights([f"s{i}" for i in range(speakers)], replicates=200, seed=study)
+        resampled = both @ (weights / speakers).T
+        estimate = over_seeds_and_speakers(both.mean(axis=1), resampled, speakers=speakers)
+        low, high = estimate.interval()
+        assert low is not None
+        assert high is not None
+        held += low <= 0 <= high
+        found += estimate.p_above(0) < 0.025 or estimate.p_below(0) < 0.025
+    assert 0.92 < held / 600 < 0.985
+    assert found == 600 - held
+
+
+def test_one_seed_and_one_speaker_tell_no_error() -> None:
+    estimate = over_seeds_and_speakers(np.array([0.3]), np.full((1, 5), np.nan), speakers=1)
+    assert (estimate.value, estimate.error, estimate.interval()) == (0.3, None, (None, None))
+    assert estimate.detectable() is None
+
+
+def test_the_detectable_difference_is_found_in_four_studies_of_five() -> None:
+    random = np.random.default_rng(1)
+    error = 0.5
+    at = Estimate(0.0, error).detectable()
+    assert at is not None
+    found = [Estimate(value, error).p_above(0) < 0.025 for value in random.normal(at, error, 4000)]
+    assert np.mean(found) == pytest.approx(0.8, abs=0.02)
+
+
+def test_exact_differences_leave_no_chance() -> None:
+    assert Estimate(-2.0, 0.0).p_below(0) == 0
+    assert Estimate(-2.0, 0.0).p_above(0) == 1
+    assert Estimate(-2.0, 0.0).interval() == (-2.0, -2.0)
+
+
+def test_holm_by_hand() -> None:
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert holm([0.5, 0.9]) == [1.0, 1.0]
+    assert holm([]) == []

@@ -1,58 +1,147 @@
 """One streaming pass over a corpus, all taps and targets of an encoder: held-out scores with intervals.
 
-Fit utterances are read first, then score utterances (other speakers). In between, directions and codebooks are
-fixed. One tap's states are in memory at a time, nothing is dumped, and memory does not grow with the corpus.
+One tap's states are in memory at a time, nothing is dumped, and memory does not grow with the corpus. Batches are
+planned for the whole corpus before the first is read, so processes and machines share them out and agree.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
-from lamina.analysis.config import AnalysisConfig
-from lamina.analysis.gather import MEL, Gather, Roles, plan_roles
-from lamina.analysis.measures import UNITS, Values, cca_values, debiased, mi_values
-from lamina.analysis.readings import Canonical, Codebook, Reading
-from lamina.analysis.targets import Target, plan_target
-from lamina.corpus.batches import batches
+from lamina.analysis.config import TAP, AnalysisConfig
+from lamina.analysis.gather import Gather
+from lamina.analysis.questions import Source, find_source, full_name, is_frames, plan_readings, plan_targets
+from lamina.analysis.readings import Reading
+from lamina.analysis.results import Analysis, conclude, statistics, told
+from lamina.analysis.roles import Roles, plan_roles
+from lamina.analysis.sums import Progress, Sums, merge_all, reduce_over_processes
+from lamina.analysis.targets import Target
+from lamina.corpus.batches import Batch, plan, read_batches
 from lamina.corpus.corpus import Corpus, Utterance
-from lamina.encoders.encoder import Encoder, Tap, find_taps
-from lamina.encoders.features import MelEncoder
+from lamina.encoders.encoder import Encoder, States, Tap, find_taps
 from lamina.errors import LaminaError
+from lamina.files import digest
 from lamina.grid import Grid
 from lamina.runs import Run
-from lamina.score import Score, Scores
-from lamina.stats.archive import Statistic, write_statistics
-from lamina.stats.inference import percentile_interval, resample_weights, write_replicates
+from lamina.stats.archive import write_statistics
+from lamina.stats.inference import write_replicates
 
-__all__ = ["Analysis", "AnalysisConfig", "analyze"]
+__all__ = ["STATISTICS", "Analysis", "AnalysisConfig", "Sweep", "analyze"]
 
 STATISTICS = "statistics.npz"
-SHUFFLED = "shuffled"
-Progress = Callable[[int, int], None]
-Floats = NDArray[np.float64]
+PROGRESS, LEARNED = "progress.npz", "learned.npz"
+SAVE_SECONDS = 300.0
+Tell = Callable[[int, int], None]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Analysis:
-    """What an analysis found.
+@dataclass
+class Sweep:
+    """All that is decided before the audio is read, and what accumulates while it is.
 
-    Attributes:
-        scores: one row a tap, target and measure, and one for each null.
-        replicates: resampled values by row, ``tap|measure|target`` (``…|shuffled`` for nulls): the same resamples
-            of speakers for every model, so differences are paired.
-        notes: what was left out, with counts and reasons.
+    Args:
+        encoder: what is read.
+        corpus: speech with tiers, at the encoder's sample rate.
+        config: what is measured.
+        support: a segment counts if all these grids, and those of the taps, see it.
+        others: encoders by name that targets may name.
+
+    Raises:
+        LaminaError: sample rates differ, a tap is unknown, or no target can be asked.
     """
 
-    scores: Scores
-    replicates: dict[str, Floats]
-    notes: tuple[str, ...]
+    encoder: Encoder
+    corpus: Corpus
+    config: AnalysisConfig
+    support: Sequence[Grid] = ()
+    others: Mapping[str, Encoder] = field(default_factory=dict)
+
+    taps: tuple[Tap, ...] = field(init=False)
+    roles: Roles = field(init=False)
+    targets: dict[str, Target] = field(init=False)
+    sources: dict[str, Source] = field(init=False)
+    readings: list[Reading] = field(init=False)
+    phases: list[list[tuple[Utterance, ...]]] = field(init=False)
+    notes: list[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        encoder, config = self.encoder, self.config
+        _check_rates(encoder, self.corpus, self.support)
+        self.taps = find_taps(encoder, config.taps)
+        names = [full_name(target, encoder) for target in config.targets]
+        self.sources = {name: find_source(name, encoder, self.others) for name in names if is_frames(name)}
+        grids = tuple(dict.fromkeys([*self.support, *(tap.grid for tap in self.taps)]))
+        needed = [*grids, *(source.tap.grid for source in self.sources.values())]
+        self.roles = plan_roles(
+            self.corpus, needed, folds=config.folds, seed=config.seed, max_groups=config.max_groups
+        )
+        self.notes = list(self.roles.notes)
+        self.targets = plan_targets(config, self.roles, grids, self.notes)
+        self.readings = plan_readings(self.taps, self.targets, self.sources, self.roles, grids, config)
+        samples = round(config.batch_seconds * self.corpus.sample_rate)
+        self.phases = [list(plan(role, samples)) for role in (self.roles.fit, self.roles.score) if role]
+
+    @property
+    def digest(self) -> str:
+        """Changes when anything changes that decides on the sums."""
+        groups = [[utterance.id for utterance in group] for phase in self.phases for group in phase]
+        about = [self.config.to_json(), self.encoder.digest, self.corpus.digest, groups]
+        others = [source.encoder.digest for source in self.sources.values() if source.encoder is not None]
+        return digest([*about, others, [grid.to_json() for grid in self.support]])
+
+    def read(self, batch: Batch, *, fitting: bool) -> None:
+        """Take one batch."""
+        others: dict[str, States] = {}
+        own: dict[str, list[str]] = {}  # which targets are states of a tap of this encoder
+        for name, source in self.sources.items():
+            if source.encoder is not None:
+                others[name] = next(iter(source.encoder.states(batch.waves, batch.lengths, [source.tap.name])))
+            else:
+                own.setdefault(source.tap.name, []).append(name)
+        first = min(tap.depth for tap in self.taps)
+        late = [tap for tap, (name, *_) in own.items() if self.sources[name].tap.depth > first]
+        if late:  # taps before it need it: a pass of its own
+            for states in self.encoder.states(batch.waves, batch.lengths, late):
+                others |= dict.fromkeys(own[states.tap.name], states)
+        gather = Gather(batch, self.roles, self.targets, others, fitting=fitting)
+        by_tap: dict[str, list[Reading]] = {name: [] for name in own if name not in late}
+        for reading in self.readings:
+            by_tap.setdefault(reading.tap.name, []).append(reading)
+        for states in self.encoder.states(batch.waves, batch.lengths, list(by_tap)):
+            if states.tap.name not in late:
+                others |= dict.fromkeys(own.get(states.tap.name, ()), states)
+            for reading in by_tap[states.tap.name]:
+                rows = gather.rows(reading.view, states)
+                reading.take(rows.pool.mean(states.values), rows, fitting=fitting)
+
+    def settle(self, *, folded: bool) -> None:
+        """Fix directions and codebooks of the readings whose speakers are scored apart, or of the ``folded`` ones."""
+        for reading in self.readings:
+            if reading.roles.folded == folded:
+                reading.settle(self.config.ridges, seed=self.config.seed)
+
+    def sums(self, *, folded: bool | None = None) -> dict[str, Sums]:
+        """What has accumulated, of all readings or of the ``folded`` or the other ones."""
+        return {
+            f"{number}|{key}": held
+            for number, reading in enumerate(self.readings)
+            if folded is None or reading.roles.folded == folded
+            for key, held in reading.sums.items()
+        }
+
+    def put(self, sums: Mapping[str, Sums]) -> None:
+        """Go on from sums that were kept."""
+        found: dict[int, dict[str, Sums]] = {}
+        for name, held in sums.items():
+            number, _, key = name.partition("|")
+            found.setdefault(int(number), {})[key] = held
+        for number, mine in found.items():
+            self.readings[number].sums = mine
 
 
 def analyze(
@@ -63,79 +152,230 @@ def analyze(
     support: Sequence[Grid] | None = None,
     run: Run | None = None,
     control: str = "",
-    progress: Progress | None = None,
+    progress: Tell | None = None,
+    others: Mapping[str, Encoder] | None = None,
+    save_seconds: float = SAVE_SECONDS,
 ) -> Analysis:
     """Measure what every tap of an encoder knows of every target, in one pass over the audio.
 
     Segments are pooled over the frames whose centres they own, on the common support; mel frames are pooled onto
-    each tap's own frames. Everything is held out by speaker: directions, ridge and codebook come from the fit
-    speakers, values from the others. Statistics and replicates are written into the folder of ``run``.
+    each tap's own frames. Everything is held out: with a train and a test split, directions, ridge and codebook
+    come from the fit speakers, values from the others; without, folds of speakers score each other.
+
+    Processes of one torch.distributed group share the batches out; all return the same. With ``run``, sums are kept
+    in its folder now and then and an interrupted pass goes on from there, bit for bit; at the end statistics and
+    replicates stay there.
 
     Args:
         encoder: what is read.
         corpus: speech with tiers, at the encoder's sample rate.
         config: what is measured.
-        support: a segment counts if all these grids see it; those of this encoder's taps where None. Give the
-            grids of all encoders of a comparison.
-        run: where statistics, replicates and notes are written.
+        support: a segment counts if all these grids see it, besides those of this encoder's taps. Give the grids of
+            all encoders of a comparison.
+        run: where sums, statistics, replicates and notes are written.
         control: of the rows, such as ``untrained``.
         progress: told how many utterances are done, of how many.
+        others: encoders by name that targets ``encoder:NAME`` may name; others are loaded.
+        save_seconds: how often sums are kept in the run folder.
 
     Raises:
         LaminaError: sample rates differ, a tap is unknown, or no target can be measured.
     """
-    _check_rates(encoder, corpus, support or ())
+    sweep = Sweep(encoder, corpus, config, tuple(support or ()), dict(others or {}))
     begun = time.perf_counter()
-    taps = find_taps(encoder, config.taps)
-    grids = tuple(dict.fromkeys([*(support or ()), *(tap.grid for tap in taps)]))
-    mel = MelEncoder() if MEL in config.targets else None
-    needed = [*grids, *(tap.grid for tap in mel.taps)] if mel else grids
-    roles = plan_roles(corpus, needed, seed=config.seed, max_groups=config.max_groups)
-    notes = list(roles.notes)
-    targets = _plan_targets(config, roles, grids, notes)
-    readings = [
-        _reading(tap, name, targets.get(name), config, len(roles.groups))
-        for tap in taps
-        for name in config.targets
-        if name == MEL or name in targets
-    ]
-    by_tap: dict[str, list[Reading]] = {tap.name: [] for tap in taps}
-    for reading in readings:
-        by_tap[reading.tap.name].append(reading)
-    total = len(roles.fit) + len(roles.score)
-    done = 0
+    rank, count = _process()
+    folder = None if run is None else run.folder
+    _pass(sweep, folder, (rank + 1, count), progress, save_seconds)
+    found = finish(sweep, run if rank == 0 else None, control, begun)
+    if folder is not None and rank == 0:
+        for path in (*folder.glob(f"*{PROGRESS}"), *folder.glob(LEARNED)):
+            path.unlink(missing_ok=True)
+    return found
 
-    def sweep(utterances: Sequence[Utterance], *, fitting: bool) -> None:
-        nonlocal done
-        for batch in batches(corpus, utterances, seconds=config.batch_seconds):
-            sound = next(mel.states(batch.waves, batch.lengths)) if mel else None
-            gather = Gather(batch, roles.keys, targets, sound, fitting=fitting)
-            for states in encoder.states(batch.waves, batch.lengths, list(by_tap)):
-                for reading in by_tap[states.tap.name]:
-                    rows = gather.rows(reading.target, states)
-                    (reading.learn if fitting else reading.score)(rows.pool.mean(states.values), rows)
-            done += len(batch.utterances)
-            if progress:
-                progress(done, total)
 
+def analyze_part(
+    encoder: Encoder,
+    corpus: Corpus,
+    config: AnalysisConfig,
+    shard: tuple[int, int],
+    folder: Path,
+    *,
+    support: Sequence[Grid] = (),
+    learned: Path | None = None,
+    progress: Tell | None = None,
+    save_seconds: float = SAVE_SECONDS,
+) -> Progress:
+    """Read part ``shard`` (number from 1, of how many) of the batches and keep its sums in ``folder``.
+
+    Where speakers are scored apart, two rounds are needed: one whose parts are merged into ``learned`` (see
+    `merge_parts`), and one, given that file, for the speakers that are scored.
+
+    Raises:
+        LaminaError: as `analyze`; or ``learned`` is of another analysis.
+    """
+    sweep = Sweep(encoder, corpus, config, support)
+    return _pass(sweep, folder, shard, progress, save_seconds, alone=True, learned=learned)
+
+
+def merge_parts(sweep: Sweep, parts: Sequence[Path], folder: Path) -> bool:
+    """Put the sums of all parts together in ``sweep``; whether that completes the analysis.
+
+    Where another round is needed, what was learned is written into ``folder`` instead.
+
+    Args:
+        sweep: freshly planned, as in the parts.
+        parts: folders of `analyze_part`.
+        folder: where ``learned.npz`` goes.
+
+    Raises:
+        LaminaError: parts are missing, unfinished, doubled, or of another analysis.
+    """
+    found = [Progress.read(part / PROGRESS) for part in parts]
+    plan = sweep.digest
+    for part, kept in zip(parts, found, strict=True):
+        if kept.plan != plan:
+            raise LaminaError(f"{part} is part of another analysis (settings, encoder, corpus or version differ)")
+        if kept.done < len(sweep.phases[kept.phase][kept.shard[0] - 1 :: kept.shard[1]]):
+            raise LaminaError(f"{part} is unfinished: run that part again, it goes on from where it stopped")
+    phase, count = found[0].phase, found[0].shard[1]
+    numbers = sorted(kept.shard for kept in found)
+    if numbers != [(number, count) for number in range(1, count + 1)] or {kept.phase for kept in found} != {phase}:
+        told = ", ".join(f"{number}/{of} (round {kept.phase + 1})" for kept in found for number, of in [kept.shard])
+        raise LaminaError(f"these parts do not make one whole: {told}; give every part of one round once")
+    found.sort(key=lambda kept: kept.shard)
+    if phase + 1 < len(sweep.phases):
+        sums = merge_all([_only(kept.sums, sweep.sums(folded=False)) for kept in found])
+        Progress(plan, phase, (1, 1), len(sweep.phases[phase]), sums).write(folder / LEARNED)
+        return False
+    if phase:
+        _learn(sweep, folder / LEARNED)
+    sweep.put(merge_all([kept.sums for kept in found]))
+    return True
+
+
+def finish(sweep: Sweep, run: Run | None, control: str, begun: float) -> Analysis:
+    """From complete sums to scores; statistics and replicates into the run folder."""
     with torch.inference_mode():
-        sweep(roles.fit, fitting=True)
-        for reading in readings:
-            reading.settle(config.ridges, seed=config.seed)
-        sweep(roles.score, fitting=False)
-        for reading in readings:
+        sweep.settle(folded=True)
+        for reading in sweep.readings:
             reading.finish()
-        notes += _told(readings)
-        rows, replicates = _conclude(readings, roles, config, _blank(encoder, run, roles, config), control)
-    if not rows:
-        raise LaminaError(f"nothing could be measured on {corpus.name}: {'; '.join(notes)}")
+        notes = [*sweep.notes, *told(sweep.readings)]
+        scores, replicates = conclude(sweep.readings, sweep.encoder.name, run, sweep.config, control)
+    if not len(scores):
+        raise LaminaError(f"nothing could be measured on {sweep.corpus.name}: {'; '.join(notes)}")
     if run is not None:
-        write_statistics(run.folder / STATISTICS, _statistics(readings))
+        write_statistics(run.folder / STATISTICS, statistics(sweep.readings))
         write_replicates(run.folder, replicates)
         for note in notes:
             run.log(note=note)
-        run.log(event="analysed", utterances=total, taps=len(taps), seconds=round(time.perf_counter() - begun, 2))
-    return Analysis(Scores(rows), replicates, tuple(notes))
+        total = len(sweep.roles.fit) + len(sweep.roles.score)
+        seconds = round(time.perf_counter() - begun, 2)
+        run.log(event="analysed", utterances=total, taps=len(sweep.taps), seconds=seconds)
+    return Analysis(scores, replicates, tuple(notes))
+
+
+def _pass(
+    sweep: Sweep,
+    folder: Path | None,
+    shard: tuple[int, int],
+    progress: Tell | None,
+    save_seconds: float,
+    *,
+    alone: bool = False,
+    learned: Path | None = None,
+) -> Progress:
+    """Read this part of the batches, phase after phase; ``alone`` stops where other parts' sums are needed."""
+    number, count = shard
+    plan = sweep.digest
+    mine = [groups[number - 1 :: count] for groups in sweep.phases]
+    total = sum(len(group) for groups in mine for group in groups)
+    path = None if folder is None else folder / (PROGRESS if alone or count == 1 else f"{number}-{PROGRESS}")
+    last = learned is not None or not alone
+    here = _kept(path, plan, shard) or Progress(plan, 0, shard, 0, {})
+    if alone and learned is not None and here.phase == 0 and len(sweep.phases) == 1:
+        raise LaminaError("this analysis needs one round only: there is nothing to go on from; leave --learned out")
+    if here.phase:
+        _learn(sweep, learned or _need(folder) / LEARNED)
+    sweep.put(here.sums)
+    done = sum(len(group) for groups in mine[: here.phase] for group in groups)
+    done += sum(len(group) for group in mine[here.phase][: here.done])
+    with torch.inference_mode():
+        for phase in range(here.phase, len(sweep.phases)):
+            begun = here.done if phase == here.phase else 0
+            saved = time.monotonic()
+            for place, batch in enumerate(read_batches(sweep.corpus, mine[phase][begun:]), begun + 1):
+                sweep.read(batch, fitting=phase == 0)
+                done += len(batch.utterances)
+                if progress:
+                    progress(done, total)
+                if path is not None and time.monotonic() - saved > save_seconds:
+                    Progress(plan, phase, shard, place, sweep.sums()).write(path)
+                    saved = time.monotonic()
+            final = phase + 1 == len(sweep.phases)
+            kept = Progress(plan, phase, shard, len(mine[phase]), sweep.sums())
+            if alone and (final or not last):
+                if path is not None:
+                    kept.write(path)
+                return kept
+            if final:
+                if count > 1:
+                    sweep.put(reduce_over_processes(sweep.sums()))
+                return kept
+            _between(sweep, learned, folder, plan, count, first=number == 1)
+    raise AssertionError("an analysis has at least one phase")
+
+
+def _between(sweep: Sweep, learned: Path | None, folder: Path | None, plan: str, count: int, *, first: bool) -> None:
+    """What the fit speakers taught, from all parts; then directions and codebooks are fixed."""
+    if learned is not None:
+        _learn(sweep, learned)
+        return
+    sums = sweep.sums(folded=False)
+    if count > 1:
+        sums = reduce_over_processes(sums)
+        sweep.put(sums)
+    if folder is not None and first:
+        Progress(plan, 0, (1, 1), len(sweep.phases[0]), sums).write(folder / LEARNED)
+    sweep.settle(folded=False)
+
+
+def _learn(sweep: Sweep, path: Path) -> None:
+    """Go on from what the fit speakers taught."""
+    kept = Progress.read(path)
+    if kept.plan != sweep.digest:
+        raise LaminaError(f"{path} is of another analysis (settings, encoder, corpus or version differ)")
+    sweep.put(kept.sums)
+    with torch.inference_mode():
+        sweep.settle(folded=False)
+
+
+def _kept(path: Path | None, plan: str, shard: tuple[int, int]) -> Progress | None:
+    """Where an interrupted pass stood; None where there is none that can be gone on from."""
+    if path is None or not path.is_file():
+        return None
+    with suppress(LaminaError):
+        kept = Progress.read(path)
+        if (kept.plan, kept.shard) == (plan, shard):
+            return kept
+    return None
+
+
+def _need(folder: Path | None) -> Path:
+    if folder is None:
+        raise AssertionError("what is gone on from lies in a folder")
+    return folder
+
+
+def _only(sums: Mapping[str, Sums], like: Mapping[str, Sums]) -> dict[str, Sums]:
+    return {name: held for name, held in sums.items() if name in like}
+
+
+def _process() -> tuple[int, int]:
+    """The number of this process and how many share the work."""
+    group = torch.distributed
+    if group.is_available() and group.is_initialized():
+        return group.get_rank(), group.get_world_size()
+    return 0, 1
 
 
 def _check_rates(encoder: Encoder, corpus: Corpus, support: Sequence[Grid]) -> None:
@@ -150,128 +390,3 @@ def _check_rates(encoder: Encoder, corpus: Corpus, support: Sequence[Grid]) -> N
                 f"a grid of the support counts {grid.sample_rate} samples a second, {corpus.name} has "
                 f"{corpus.sample_rate}: compare encoders of one sample rate"
             )
-
-
-def _plan_targets(
-    config: AnalysisConfig, roles: Roles, grids: Sequence[Grid], notes: list[str]
-) -> dict[str, Target]:
-    """The segment targets; one that cannot be asked is noted and left out, unless nothing else is asked."""
-    targets = {}
-    for name in config.targets:
-        if name == MEL:
-            continue
-        try:
-            targets[name] = plan_target(
-                name,
-                roles.fit,
-                roles.score,
-                grids,
-                max_classes=config.max_classes,
-                min_instances=config.min_instances,
-                max_sample=config.max_sample,
-                seed=config.seed,
-                shuffled=config.shuffled,
-            )
-        except LaminaError as error:
-            if config.targets == (name,):
-                raise
-            notes.append(str(error))
-        else:
-            notes.extend(targets[name].notes)
-    return targets
-
-
-def _reading(tap: Tap, name: str, target: Target | None, config: AnalysisConfig, groups: int) -> Reading:
-    if target is None:
-        return Reading(tap, name, Canonical(tap.width, MelEncoder().taps[0].width, 0, groups), None)
-    labellings, classes = len(target.fit.labels), len(target.classes)
-    codebook = Codebook(tap.width, target.sample, config.clusters_of(name), labellings, classes, groups)
-    return Reading(tap, name, Canonical(tap.width, classes, labellings, groups), codebook)
-
-
-def _told(readings: Sequence[Reading]) -> list[str]:
-    """The readings' notes, each reason once with its taps."""
-    taps: dict[str, list[str]] = {}
-    for reading in readings:
-        for note in reading.notes:
-            taps.setdefault(f"{reading.target}: {note}", []).append(reading.tap.name)
-    return [f"{note} (taps {', '.join(names)})" for note, names in taps.items()]
-
-
-def _blank(encoder: Encoder, run: Run | None, roles: Roles, config: AnalysisConfig) -> Score:
-    """A row with what all rows share."""
-    return Score(
-        study="",
-        run="" if run is None else run.folder.name,
-        model=encoder.name,
-        tap="",
-        depth=0,
-        period_ms=0.0,
-        measure="",
-        target="",
-        value=0.0,
-        unit="",
-        low=None,
-        high=None,
-        n=0,
-        split=roles.split,
-        seed=config.seed,
-        protocol=config.protocol,
-        support="common",
-        control="",
-    )
-
-
-def _conclude(
-    readings: Sequence[Reading], roles: Roles, config: AnalysisConfig, blank: Score, control: str
-) -> tuple[list[Score], dict[str, Floats]]:
-    """Every measure of every reading, with its interval, and the resampled values behind it."""
-    drawn = resample_weights(roles.groups, replicates=config.replicates, seed=config.seed)
-    weights = torch.from_numpy(drawn).double()
-    rows: list[Score] = []
-    replicates: dict[str, Floats] = {}
-    for reading in readings:
-        about = replace(
-            blank,
-            tap=reading.tap.name,
-            depth=reading.tap.depth,
-            period_ms=reading.tap.grid.period_ms,
-            target=reading.target,
-            support="native" if reading.target == MEL else "common",
-        )
-        for labelling, n, values, resampled in _values(reading, weights):
-            if n == 0:
-                continue
-            for measure, (value,) in values.items():
-                again = resampled[measure] if len(roles.groups) > 1 else np.full(len(drawn), np.nan)
-                if measure.startswith("mi-"):
-                    again = debiased(again, float(value))
-                low, high = percentile_interval(again, level=config.level)
-                key = f"{reading.tap.name}|{measure}|{reading.target}"
-                replicates[f"{key}|{SHUFFLED}" if labelling else key] = again
-                found = replace(about, measure=measure, value=float(value), unit=UNITS.get(measure, ""))
-                rows.append(replace(found, low=low, high=high, n=n, control=SHUFFLED if labelling else control))
-    return rows, replicates
-
-
-def _values(reading: Reading, weights: Tensor) -> Iterator[tuple[int, int, Values, Values]]:
-    """Labelling, rows, values and resampled values, for each instrument and labelling of a reading."""
-    if reading.cca is not None:
-        for labelling, projections in enumerate(reading.cca.projections):
-            yield labelling, projections.n, cca_values(projections), cca_values(projections, weights)
-    if reading.codebook is not None:
-        for labelling, counts in enumerate(reading.codebook.counts):
-            yield labelling, counts.n, mi_values(counts), mi_values(counts, weights)
-
-
-def _statistics(readings: Sequence[Reading]) -> dict[str, Statistic]:
-    """By ``tap|instrument|target`` (``…|shuffled`` for nulls), all that the scores were computed from."""
-    named: dict[str, Statistic] = {}
-    for reading in readings:
-        cca: Sequence[Statistic] = reading.cca.projections if reading.cca is not None else []
-        counts: Sequence[Statistic] = reading.codebook.counts if reading.codebook is not None else []
-        for instrument, found in (("cca", cca), ("mi", counts)):
-            for labelling, statistic in enumerate(found):
-                key = f"{reading.tap.name}|{instrument}|{reading.target}"
-                named[f"{key}|{SHUFFLED}" if labelling else key] = statistic
-    return named
