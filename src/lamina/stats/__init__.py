@@ -1,8 +1,11 @@
 """The instruments: arrays in, numbers out. They know nothing of speech.
 
 moments      means and second moments, mergeable: `Moments`, `ClassMoments`
+spectrum     how variance spreads over directions: whitening, effective rank
 information  contingency tables, mutual information, purity: `Counts`
-cca          canonical correlations from moments, fitted and held out
+cca          canonical correlations from moments, fitted and held out: CCA, SVCCA, PWCCA
+cka          linear centred kernel alignment, unbiased, mergeable: `Kernels`, `ClassKernels`
+folds        cross-validated CCA from the moments of folds, ridges chosen inside
 kmeans       streaming k-means
 inference    resampling of groups, intervals, replicates on disk (no torch)
 archive      statistics on disk

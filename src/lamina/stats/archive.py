@@ -16,15 +16,18 @@ from numpy.typing import NDArray
 from lamina.errors import LaminaError
 from lamina.files import replacing
 from lamina.stats.cca import Projections
+from lamina.stats.cka import ClassKernels, Kernels
 from lamina.stats.information import Counts
 from lamina.stats.moments import Arrays, ClassMoments, Moments
 
-FORMAT = 1
+FORMAT = 2
 
-Statistic = Moments | ClassMoments | Counts | Projections
+Statistic = Moments | ClassMoments | Kernels | ClassKernels | Counts | Projections
 KINDS: dict[str, type[Statistic]] = {
     Moments.kind: Moments,
     ClassMoments.kind: ClassMoments,
+    Kernels.kind: Kernels,
+    ClassKernels.kind: ClassKernels,
     Counts.kind: Counts,
     Projections.kind: Projections,
 }

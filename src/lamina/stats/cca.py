@@ -7,12 +7,15 @@ exact: nothing but the moments enters.
 
 Conventions:
 - A ridge is relative to the view's mean variance, so that scaling a view changes nothing.
-- Rank-deficient views: directions whose variance is below `TOLERANCE` of the largest are dropped; k is the smaller
-  rank. A one-hot view whitens in closed form (``diag(p)^-1/2``; its null direction never enters K because x is
-  centred), takes no ridge, and has rank (classes that occur) - 1.
+- Rank-deficient views: directions whose variance is next to nothing are dropped (`lamina.stats.spectrum`); k is
+  the smaller rank. A one-hot view whitens in closed form (``diag(p)^-1/2``; its null direction never enters K
+  because x is centred), takes no ridge, and has rank (classes that occur) - 1.
 - Held-out correlations are signed: a direction that does not carry over counts as about 0, not as its absolute.
-- `cca-mean`, the mean over all k, is invariant to invertible linear maps of either view (at ridge 0); `cca-pwcca`
-  weighs by how much of x's neurons a direction takes and is invariant to rotations and scale of x only.
+- The mean over all k is invariant to invertible linear maps of either view (at ridge 0). PWCCA weighs by how much
+  of a view's neurons a direction takes: invariant to any invertible map of the other view, but of its own view
+  only to scale and to permuting or flipping neurons (absolute values see the basis).
+- SVCCA (Raghu et al. 2017) keeps of each view the fewest principal directions that hold a share of its variance
+  (`Views.of(..., share=0.99)`): invariant to rotations and scale of either view.
 """
 
 from __future__ import annotations
@@ -28,43 +31,11 @@ from torch import Tensor
 
 from lamina.errors import LaminaError
 from lamina.stats.moments import Arrays, ClassMoments, Moments
+from lamina.stats.spectrum import Spectrum
 
-TOLERANCE = 1e-10
 REFUSE_BELOW, WARN_BELOW = 2, 10
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Spectrum:
-    """How to whiten a dense view: the eigendecomposition of its covariance.
-
-    Attributes:
-        values: (rank,) eigenvalues kept.
-        vectors: (p, rank) their eigenvectors.
-        scale: mean variance of the view's dimensions, what ridges are relative to.
-    """
-
-    values: Tensor
-    vectors: Tensor
-    scale: float
-
-    @classmethod
-    def of(cls, covariance: Tensor) -> Spectrum:
-        """Decompose a covariance (p, p).
-
-        Raises:
-            LaminaError: it is not finite, or no dimension varies.
-        """
-        if not bool(torch.isfinite(covariance).all()):
-            raise LaminaError("a view holds values that are not finite: look for NaN or overflow in the states")
-        values, vectors = torch.linalg.eigh(covariance)
-        keep = values > TOLERANCE * values[-1].clamp_min(1e-300)
-        if not bool(keep.any()):
-            raise LaminaError("no dimension of a view varies: there is nothing to correlate")
-        return cls(values[keep], vectors[:, keep], float(torch.diagonal(covariance).mean()))
-
-    def whitener(self, ridge: float) -> Tensor:
-        """(p, rank) matrix whose transpose whitens the view."""
-        return self.vectors * (self.values + ridge * self.scale).rsqrt()
+# Below this the square of a correlation has lost the digits that its directions need.
+SMALL = 1e-4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,21 +60,28 @@ class Views:
     y: Spectrum | None
 
     @classmethod
-    def of(cls, stats: Moments | ClassMoments, labelling: int = 0, x: Spectrum | None = None) -> Views:
+    def of(
+        cls, stats: Moments | ClassMoments, labelling: int = 0, x: Spectrum | None = None, *, share: float = 1.0
+    ) -> Views:
         """Decompose the views of these statistics.
 
         Args:
             stats: training statistics.
             labelling: which labelling of class moments.
             x: the decomposition of x, where it is known (another labelling of the same rows).
+            share: how much of the variance of either view is kept: all for CCA, such as 0.99 for SVCCA.
+
+        Raises:
+            LaminaError: there are no two rows, a view is constant or not finite, or the share is out of range.
         """
-        one_hot = isinstance(stats, ClassMoments)
+        one_hot = isinstance(stats, ClassMoments) and share == 1
         joint = stats.joint(labelling) if isinstance(stats, ClassMoments) else stats
         if joint.n < 2:
             raise LaminaError(f"{joint.n} rows have no covariance")
         cxx, cxy, cyy = joint.sxx / joint.n, joint.sxy / joint.n, joint.syy / joint.n
-        spectrum_y = None if one_hot else Spectrum.of(cyy)
-        return cls(joint.n, joint.mean_x, joint.mean_y, cxx, cxy, cyy, x or Spectrum.of(cxx), spectrum_y)
+        spectrum_x = (x or Spectrum.of(cxx)).leading(share)
+        spectrum_y = None if one_hot else Spectrum.of(cyy).leading(share)
+        return cls(joint.n, joint.mean_x, joint.mean_y, cxx, cxy, cyy, spectrum_x, spectrum_y)
 
     def solve(self, ridge_x: float = 0.0, ridge_y: float = 0.0) -> Solution:
         """The canonical directions at these relative ridges (that of y is not used where y is one-hot)."""
@@ -118,19 +96,11 @@ class Views:
         k = min(white_x.shape[1], rank)
         if k < 1:
             raise LaminaError("only one class occurs: there is nothing to correlate")
-        u, s, vt = torch.linalg.svd(cross, full_matrices=False)
-        a = white_x @ u[:, :k]
-        b = vt[:k].T * scale[:, None] if self.y is None else white_y @ vt[:k].T
-        return Solution(
-            self.n,
-            self.mean_x,
-            self.mean_y,
-            a,
-            b,
-            s[:k].clamp_max(1.0),
-            _shares(self.cxx, a),
-            _shares(self.cyy, b),
-        )
+        u, s, v = _singular(cross, k)
+        a = white_x @ u
+        b = v * scale[:, None] if self.y is None else white_y @ v
+        shares = _shares(self.cxx, a), _shares(self.cyy, b)
+        return Solution(self.n, self.mean_x, self.mean_y, a, b, s.clamp_max(1.0), *shares)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -176,20 +146,21 @@ class Projections:
         counts: (groups,) rows, int64.
         sums: (groups, 5, k) sums of u, v, u u, v v, u v.
         shares: (k,) PWCCA weights of the solution, from x's neurons.
+        shares_y: (k,) the same from y's dimensions.
     """
 
     counts: Tensor
     sums: Tensor
     shares: Tensor
+    shares_y: Tensor
 
     kind: ClassVar[str] = "projections"
 
     @classmethod
     def empty(cls, solution: Solution, groups: int) -> Projections:
         """The sums of no rows: what merging starts from."""
-        shares = solution.weights_x
-        sums = torch.zeros(groups, 5, len(shares), dtype=torch.float64)
-        return cls(torch.zeros(groups, dtype=torch.int64), sums, shares)
+        sums = torch.zeros(groups, 5, len(solution.weights_x), dtype=torch.float64)
+        return cls(torch.zeros(groups, dtype=torch.int64), sums, solution.weights_x, solution.weights_y)
 
     @classmethod
     def of(cls, solution: Solution, x: Tensor, y: Tensor, groups: Tensor, number: int) -> Projections:
@@ -207,13 +178,14 @@ class Projections:
         v = (solution.b[y] if y.ndim == 1 else y.double() @ solution.b) - shift
         sums = torch.zeros(number, 5, u.shape[1], dtype=torch.float64)
         sums.index_add_(0, groups, torch.stack([u, v, u * u, v * v, u * v], 1))
-        return cls(torch.bincount(groups, minlength=number), sums, solution.weights_x)
+        counts = torch.bincount(groups, minlength=number)
+        return cls(counts, sums, solution.weights_x, solution.weights_y)
 
     def __add__(self, other: Projections) -> Projections:
         """Both sets of rows together, projected by the same solution."""
         if not torch.equal(self.shares, other.shares):
             raise LaminaError("projections on the directions of different solutions cannot be merged")
-        return Projections(self.counts + other.counts, self.sums + other.sums, self.shares)
+        return Projections(self.counts + other.counts, self.sums + other.sums, self.shares, self.shares_y)
 
     @property
     def n(self) -> int:
@@ -231,12 +203,30 @@ class Projections:
 
     def to_arrays(self) -> Arrays:
         """Named arrays for `lamina.stats.archive`."""
-        return {name: getattr(self, name).numpy() for name in ("counts", "sums", "shares")}
+        return {name: getattr(self, name).numpy() for name in ("counts", "sums", "shares", "shares_y")}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> Projections:
         """The sums that `to_arrays` described."""
-        return cls(*(torch.from_numpy(np.array(arrays[name])) for name in ("counts", "sums", "shares")))
+        names = ("counts", "sums", "shares", "shares_y")
+        return cls(*(torch.from_numpy(np.array(arrays[name])) for name in names))
+
+
+def svcca(
+    stats: Moments | ClassMoments, share: float = 0.99, *, labelling: int = 0, x: Spectrum | None = None
+) -> Solution:
+    """SVCCA (Raghu et al. 2017): CCA of the principal directions that hold a share of each view's variance.
+
+    Args:
+        stats: training statistics.
+        share: of the variance, of either view.
+        labelling: which labelling of class moments.
+        x: the whole decomposition of x, where it is known.
+
+    Returns:
+        The solution; its mean correlation is the published score, `Solution.held_out` the score on other rows.
+    """
+    return Views.of(stats, labelling, x, share=share).solve()
 
 
 def check_size(n: int, p: int, q: int) -> str:
@@ -257,6 +247,25 @@ def check_size(n: int, p: int, q: int) -> str:
     if n < WARN_BELOW * size:
         return f"{n} rows are few for CCA of {p} and {q} dimensions (better {WARN_BELOW * size} or more)"
     return ""
+
+
+def _singular(matrix: Tensor, k: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The k leading singular triplets u, s, v of a matrix, by way of the smaller Gram matrix where that is exact.
+
+    An eigendecomposition of the Gram matrix costs a third of the singular value decomposition; it is exact as long
+    as no wanted singular value is tiny, and these lie between 0 and 1.
+    """
+    rows, columns = matrix.shape
+    if rows < columns:
+        v, s, u = _singular(matrix.T, k)
+        return u, s, v
+    squares, vectors = torch.linalg.eigh(matrix.T @ matrix)
+    s = squares[-k:].flip(0).clamp_min(0).sqrt()
+    if float(s[-1]) > SMALL:
+        v = vectors[:, -k:].flip(1)
+        return matrix @ v / s, s, v
+    u, s, vt = torch.linalg.svd(matrix, full_matrices=False)
+    return u[:, :k], s[:k], vt[:k].T
 
 
 def _shares(covariance: Tensor, directions: Tensor) -> Tensor:

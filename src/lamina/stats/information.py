@@ -138,14 +138,11 @@ def mutual_information(counts: Counts, weights: Tensor | None = None) -> Informa
         counts: the items.
         weights: (weightings, groups) how often each group counts; every group once where None.
     """
-    rows, columns = counts.shape[-2:]
-    groups = math.prod(counts.shape[:-2])
-    weights = torch.ones(1, groups, dtype=torch.float64) if weights is None else weights.double()
-    pairs, places = torch.unique(counts.cells % (rows * columns), return_inverse=True)
-    by_group = torch.zeros(groups, len(pairs), dtype=torch.float64)
-    by_group[counts.cells // (rows * columns), places] = counts.counts.double()
-    joint = weights @ by_group
-    clusters = torch.zeros(len(joint), rows, dtype=torch.float64).index_add_(1, pairs // columns, joint)
+    columns = counts.shape[-1]
+    pairs, joint = _joint(counts, weights)
+    clusters = torch.zeros(len(joint), counts.shape[-2], dtype=torch.float64).index_add_(
+        1, pairs // columns, joint
+    )
     labels = torch.zeros(len(joint), columns, dtype=torch.float64).index_add_(1, pairs % columns, joint)
     n = joint.sum(1)
     label_bits = _entropy(labels, n)
@@ -161,15 +158,42 @@ def pnmi(counts: Counts) -> float:
 
 
 def purity(counts: Counts) -> tuple[float, float]:
-    """Purity of a table (cluster, label): how much of the items the commonest one covers (HuBERT, section IV-B).
+    """Label purity and cluster purity of a table (cluster, label): see `purities`."""
+    of_label, of_cluster = purities(counts)
+    return float(of_label), float(of_cluster)
+
+
+def purities(counts: Counts, weights: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Purity of a table (cluster, label) or (group, cluster, label): how much the commonest one covers (HuBERT,
+    section IV-B). Both purities grow with the number of clusters or shrink with it: compare equal numbers only.
+
+    Args:
+        counts: the items.
+        weights: (weightings, groups) how often each group counts; every group once where None.
 
     Returns:
-        The share of items that carry their cluster's commonest label (``phone purity``), and the share that lie in
-        their label's commonest cluster (``cluster purity``).
+        (weightings,) share of the items that carry their cluster's commonest label (``phone purity``), and share
+        that lie in their label's commonest cluster (``cluster purity``); not a number where there are no items.
     """
-    table = counts.table().double().reshape(-1, *counts.shape[-2:]).sum(0)
-    n = table.sum()
-    return float(table.max(1).values.sum() / n), float(table.max(0).values.sum() / n)
+    rows, columns = counts.shape[-2:]
+    pairs, joint = _joint(counts, weights)
+
+    def commonest(of: Tensor, number: int) -> Tensor:
+        best = torch.zeros(len(joint), number, dtype=torch.float64)
+        return best.scatter_reduce_(1, of.expand(len(joint), -1), joint, "amax").sum(1) / joint.sum(1)
+
+    return commonest(pairs // columns, rows), commonest(pairs % columns, columns)
+
+
+def _joint(counts: Counts, weights: Tensor | None) -> tuple[Tensor, Tensor]:
+    """The occupied (cluster, label) pairs, flat, and (weightings, pairs) items in each."""
+    size = math.prod(counts.shape[-2:])
+    groups = math.prod(counts.shape[:-2])
+    weights = torch.ones(1, groups, dtype=torch.float64) if weights is None else weights.double()
+    pairs, places = torch.unique(counts.cells % size, return_inverse=True)
+    by_group = torch.zeros(groups, len(pairs), dtype=torch.float64)
+    by_group[counts.cells // size, places] = counts.counts.double()
+    return pairs, weights @ by_group
 
 
 def _entropy(counts: Tensor, n: Tensor) -> Tensor:

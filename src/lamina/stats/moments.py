@@ -59,7 +59,7 @@ class Moments:
             return cls.empty(x.shape[1], y.shape[1])
         x, mean_x = _centred(x)
         y, mean_y = _centred(y)
-        return cls(len(x), mean_x, mean_y, x.T @ x, x.T @ y, y.T @ y)
+        return cls(len(x), mean_x, mean_y, _squared(x), x.T @ y, _squared(y))
 
     def __add__(self, other: Moments) -> Moments:
         """The moments of both sets of rows together."""
@@ -151,7 +151,7 @@ class ClassMoments:
         sums = _zeros(labellings, classes, x.shape[1])
         for labelling in range(labellings):
             sums[labelling].index_add_(0, labels[labelling], x)
-        return cls(len(x), mean_x, x.T @ x, counts, sums)
+        return cls(len(x), mean_x, _squared(x), counts, sums)
 
     def __add__(self, other: ClassMoments) -> ClassMoments:
         """The moments of both sets of rows together."""
@@ -201,6 +201,12 @@ def _centred(x: Tensor) -> tuple[Tensor, Tensor]:
     x = x.double()
     mean = x.mean(0)
     return x - mean, mean
+
+
+def _squared(x: Tensor) -> Tensor:
+    """``x' x``: numpy sees that it is symmetric and does half the work, torch does not."""
+    rows = x.numpy()
+    return torch.from_numpy(rows.T @ rows)
 
 
 def _check_rows(x: Tensor, rows: int) -> None:
