@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from statistics import median
 
 import pytest
@@ -31,10 +32,12 @@ def test_inertia_as_low_as_scikit_learns(spread):
     best = [KMeans(20, n_init=1, random_state=seed).fit(x.numpy()).inertia_ / len(x) for seed in range(5)]
     # Any one start may miss a blob; with several starts that is rare.
     assert median(inertia(x, each) for each in found) < 1.01 * median(best)
-    assert found[0].inertia == pytest.approx(inertia(x, found[0]), rel=1e-4)
+    assert found[0].inertia == pytest.approx(
+        inertia(x, found[0]), rel=2e-3
+    )  # that of the round before the last move
 
 
-def test_more_rows_than_the_sample_are_used_in_mini_batches():
+def test_more_rows_than_the_sample_are_used_too():
     from sklearn.cluster import KMeans
 
     x, _ = blobs(n=30_000, spread=3.0)
@@ -76,31 +79,90 @@ def test_repeated_rows_leave_no_centre_without_a_number():
     x = torch.tensor([[0.0, 0.0], [1.0, 1.0]]).repeat(20, 1)
     found = kmeans.fit(x, 4, seed=0)
     assert torch.isfinite(found.centres).all()
-    assert found.inertia == pytest.approx(0.0, abs=1e-10)
+    assert found.inertia == pytest.approx(0.0, abs=1e-6)
 
 
 def test_empty_centres_move_to_badly_served_rows():
     x, _ = blobs(n=500, centres=4, spread=0.1)
     start = torch.full((4, 8), 1000.0)
     start[0] = x[0]
-    centres, low = kmeans._lloyd(x, start, 20)
+    centres, low = kmeans._lloyd(x, x, start, 20)
     assert float(centres.abs().max()) < 100
     assert low < 0.5 * float((x - x.mean(0)).square().sum(1).mean())
 
 
 def test_batches_make_a_bounded_uniform_sample():
     rows = torch.arange(5000.0)[:, None]
-    kept = kmeans.reservoir(iter(rows.split(333)), 1000, torch.Generator().manual_seed(0))
+    kept, seen = kmeans.reservoir(iter(rows.split(333)), 1000, torch.Generator().manual_seed(0))
     assert len(kept) == len(kept.unique()) == 1000
+    assert seen == 5000
     assert float(kept.mean()) == pytest.approx(2500, abs=5 * 5000 / 12**0.5 / 1000**0.5)
-    few = kmeans.reservoir(iter(rows[:50].split(20)), 1000, torch.Generator().manual_seed(0))
+    few, seen = kmeans.reservoir(iter(rows[:50].split(20)), 1000, torch.Generator().manual_seed(0))
     assert torch.equal(few, rows[:50])
+    assert seen == 50
+
+
+def test_every_row_is_as_likely_to_be_in_the_sample():
+    times = torch.zeros(60)
+    for seed in range(400):
+        kept, _ = kmeans.reservoir(torch.arange(60.0)[:, None].split(7), 15, torch.Generator().manual_seed(seed))
+        times[kept[:, 0].long()] += 1
+    # Binomial(400, 1/4): a deviation of 8.7
+    assert float((times - 100).abs().max()) < 4.5 * 8.7
+
+
+def test_a_pass_over_a_stream_is_a_lloyd_round_whatever_its_order():
+    """From the same centres: the means of all rows' nearest centres, and the inertia beside them."""
+    x, _ = blobs(n=20_000, spread=3.0)
+    ordered = x[x[:, 0].argsort()]  # as bad an order as can be: speaker after speaker
+    before = kmeans.fit(lambda: ordered.split(999), 20, seed=1, sample=4000, passes=0)
+    after = kmeans.fit(lambda: ordered.split(999), 20, seed=1, sample=4000, passes=1)
+    index = before.assign(x)
+    means = torch.stack([x[index == each].mean(0) for each in range(20)])
+    assert float((after.centres - means).norm() / means.norm()) < 0.01  # bfloat16 decides ties otherwise
+    assert inertia(x, after) < inertia(x, before)
+    assert after.inertia == pytest.approx(inertia(x, kmeans.Clusters(means, 0.0)), rel=0.01)
+
+
+def test_a_stream_is_read_once_more_for_each_pass_and_never_held():
+    opened, held = [], []
+
+    def stream():
+        opened.append(True)
+        for seed in range(40):
+            batch = torch.randn(500, 6, generator=torch.Generator().manual_seed(seed))
+            held.append(weakref.ref(batch))
+            yield batch
+            del batch
+            assert sum(each() is not None for each in held) <= 2
+
+    kmeans.fit(stream, 10, seed=0, sample=1000, passes=2)
+    assert len(opened) == 3
+    kmeans.fit(stream, 10, seed=0, sample=20_000, passes=2)
+    assert len(opened) == 4  # all rows are in the sample: nothing more to learn
 
 
 def test_batches_cluster_like_the_whole():
     x, _ = blobs()
-    found = kmeans.fit(iter(x.split(700)), 20, seed=1)
+    found = kmeans.fit(lambda: x.split(700), 20, seed=1)
     assert inertia(x, found) < 1.05 * inertia(x, kmeans.fit(x, 20, seed=1))
+
+
+def test_bfloat16_finds_what_float32_finds(monkeypatch):
+    x, _ = blobs(spread=3.0, offset=100.0)
+    found = []
+    for quick in (False, True):
+        monkeypatch.setattr(kmeans, "_quick", lambda _, quick=quick: quick)
+        found.append(inertia(x, kmeans.fit(x, 20, seed=2)))
+    assert found[1] == pytest.approx(found[0], rel=0.01)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+def test_a_gpu_finds_what_a_cpu_finds():
+    x, _ = blobs(spread=3.0)
+    one, other = (kmeans.fit(x, 20, seed=2, device=device) for device in ("cpu", "cuda"))
+    assert other.centres.device.type == "cpu"
+    assert inertia(x, other) == pytest.approx(inertia(x, one), rel=0.01)
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ CorpusPath = Annotated[
 OutFolder = Annotated[Path, typer.Argument(help="The folder to make.", metavar="OUT")]
 StudyFolder = Annotated[Path | None, typer.Option(help="The study's folder; runs/NAME by default.")]
 Taps = Annotated[str | None, typer.Option(help="Which taps, by commas; all by default.")]
+Device = Annotated[str, typer.Option(help="Where to compute: cpu, cuda, …")]
 Seed = Annotated[int, typer.Option(min=0, help="Of speaker splits, codebooks and resampling.")]
 
 

@@ -7,19 +7,21 @@ from typing import Annotated
 
 import typer
 
-from lamina.cli.options import ConfigFile, CorpusPath, OutFolder, open_speech
+from lamina.cli.options import ConfigFile, CorpusPath, Device, OutFolder, open_speech
 from lamina.terminal import progress, say
 
 units = typer.Typer(help="What pretraining predicts: clusters of a layer's states.", no_args_is_help=True)
 
 
 @units.command("fit")
-def units_fit(config: ConfigFile, corpus_path: CorpusPath, out: OutFolder) -> None:
+def units_fit(config: ConfigFile, corpus_path: CorpusPath, out: OutFolder, device: Device = "cpu") -> None:
     """Cluster the states of a layer (or MFCC) into a codebook; `lamina units label` uses it."""
     from lamina.config import load_config
     from lamina.pretrain.units import UnitsConfig, make_codebook
 
-    made = make_codebook(load_config(config, UnitsConfig), open_speech(corpus_path), out)
+    settings, speech = load_config(config, UnitsConfig), open_speech(corpus_path)
+    with progress(f"frames of {speech.name}") as tell:
+        made = make_codebook(settings, speech, out, tell, device=device)
     say(
         f"{len(made.centroids)} centres of {made.tap} in {out.resolve()}, mean squared distance {made.inertia:.4g}"
     )
@@ -31,6 +33,7 @@ def units_label(
     codebook: Annotated[Path, typer.Argument(help="What `lamina units fit` made of CONFIG.", metavar="CODEBOOK")],
     corpus_path: CorpusPath,
     out: OutFolder,
+    device: Device = "cpu",
 ) -> None:
     """Label a corpus with a codebook's units, and tell how well they know its phones."""
     from lamina.config import load_config
@@ -38,7 +41,7 @@ def units_label(
 
     settings, book, speech = load_config(config, UnitsConfig), Codebook.read(codebook), open_speech(corpus_path)
     with progress(f"units of {speech.name}") as tell:
-        made, quality = label_corpus(settings, book, speech, out, tell)
+        made, quality = label_corpus(settings, book, speech, out, tell, device=device)
     say(f"{made.clusters} units, {len(made.labels)} labels in {out.resolve()}")
     for measure, value in quality.items():
         say(f"{measure}: {value:.3f}")

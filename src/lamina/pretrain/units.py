@@ -21,7 +21,7 @@ from lamina.corpus.corpus import Corpus, Utterance
 from lamina.corpus.splits import of_split
 from lamina.encoders.encoder import Encoder, States, Tap, find_taps
 from lamina.errors import LaminaError
-from lamina.files import digest
+from lamina.files import check_folder, digest
 from lamina.pretrain.labels import CODEBOOK_FILE, UNITS_FILE, Codebook, Normalise, Units, normalised
 from lamina.stats import kmeans
 from lamina.stats.information import Counts, pnmi, purity
@@ -40,6 +40,8 @@ __all__ = [
     "unit_quality",
 ]
 
+Progress = Callable[[int, int], None]
+
 
 class UnitsConfig(Config):
     """How units are made.
@@ -52,7 +54,11 @@ class UnitsConfig(Config):
             it removes channel and much of the voice); ``none`` clusters the states as they are (usual from
             round 2 on).
         split: the split that the clusters are fitted on; all of a corpus without splits.
-        frames: clusters are fitted on so many frames, drawn evenly from the whole split (all, where it has fewer).
+        frames: clusters are sought on so many frames, drawn evenly from the whole split (all, where it has fewer);
+            the only ones that are held in memory.
+        restarts: k-means++ starts tried.
+        passes: where the split has more frames, the centres then settle in so many passes over all of them; each
+            encodes the split again. 0 fits the drawn frames alone, as HuBERT's recipe does.
         seed: of the draw and of k-means.
         batch_seconds: seconds of audio, padding included, encoded at a time.
     """
@@ -63,6 +69,8 @@ class UnitsConfig(Config):
     normalise: Normalise = "utterance"
     split: str = "train"
     frames: int = Field(default=100_000, ge=1)
+    restarts: int = Field(default=5, ge=1)
+    passes: int = Field(default=1, ge=0)
     seed: int = 0
     batch_seconds: float = Field(default=120.0, gt=0)
 
@@ -71,15 +79,23 @@ def make_units(
     config: UnitsConfig,
     corpus: Corpus,
     folder: Path,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> tuple[Units, dict[str, float]]:
     """`make_codebook`, then `label_corpus`, into one folder."""
     return label_corpus(config, make_codebook(config, corpus, folder), corpus, folder, progress)
 
 
-def make_codebook(config: UnitsConfig, corpus: Corpus, folder: Path) -> Codebook:
-    """Fit a codebook and write it into ``folder``."""
-    codebook = fit_units(features_of(config), config.tap, corpus, config)
+def make_codebook(
+    config: UnitsConfig,
+    corpus: Corpus,
+    folder: Path,
+    progress: Progress | None = None,
+    *,
+    device: str = "cpu",
+) -> Codebook:
+    """Fit a codebook and write it into ``folder``; the encoder and k-means run on ``device``."""
+    check_folder(folder)
+    codebook = fit_units(features_of(config, device), config.tap, corpus, config, progress, device=device)
     codebook.write(folder / CODEBOOK_FILE)
     return codebook
 
@@ -89,28 +105,41 @@ def label_corpus(
     codebook: Codebook,
     corpus: Corpus,
     folder: Path,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
+    *,
+    device: str = "cpu",
 ) -> tuple[Units, dict[str, float]]:
     """Label a corpus with a codebook that ``config`` made, there or on another corpus; writes into ``folder``.
 
     Returns:
         The units, and what `unit_quality` says of them (on ``phone``; empty where the corpus has no such tier).
     """
-    encoder = features_of(config)
+    check_folder(folder)
+    encoder = features_of(config, device)
     units = label_units(encoder, codebook, corpus, batch_seconds=config.batch_seconds, progress=progress)
     units.write(folder / UNITS_FILE)
     return units, unit_quality(units, corpus, "phone")
 
 
-def features_of(config: UnitsConfig) -> Encoder:
+def features_of(config: UnitsConfig, device: str = "cpu") -> Encoder:
     """The encoder whose states are clustered."""
     from lamina.encoders.features import MfccEncoder
     from lamina.encoders.load import load_encoder
 
-    return MfccEncoder(config.normalise) if config.features == "mfcc" else load_encoder(config.features)
+    if config.features == "mfcc":
+        return MfccEncoder(config.normalise, device=device)
+    return load_encoder(config.features, device=device)
 
 
-def fit_units(encoder: Encoder, tap: str, corpus: Corpus, config: UnitsConfig) -> Codebook:
+def fit_units(
+    encoder: Encoder,
+    tap: str,
+    corpus: Corpus,
+    config: UnitsConfig,
+    progress: Progress | None = None,
+    *,
+    device: str = "cpu",
+) -> Codebook:
     """Fit ``config.clusters`` centres to the states at ``tap`` (the only one where empty), streaming.
 
     Raises:
@@ -118,12 +147,24 @@ def fit_units(encoder: Encoder, tap: str, corpus: Corpus, config: UnitsConfig) -
     """
     place = unit_tap(encoder, tap)
     utterances = of_split(corpus, config.split)
-    states = utterance_states(encoder, place, corpus, utterances, config.batch_seconds)
+    if not utterances:
+        raise LaminaError(f"corpus {corpus.name} has no audio to cluster: check its path")
+
+    def frames() -> Iterator[Tensor]:
+        states = utterance_states(encoder, place, corpus, utterances, config.batch_seconds)
+        for done, (_, values) in enumerate(states, start=1):
+            if progress is not None:
+                progress(done, len(utterances))
+            yield normalised(values.float().cpu(), config.normalise)
+
     found = kmeans.fit(
-        (normalised(values.float().cpu(), config.normalise) for _, values in states),
+        frames,
         config.clusters,
         seed=config.seed,
         sample=config.frames,
+        restarts=config.restarts,
+        passes=config.passes,
+        device=device,
     )
     return Codebook(found.centres, config.normalise, place.name, encoder.digest, found.inertia)
 
@@ -134,7 +175,7 @@ def label_units(
     corpus: Corpus,
     *,
     batch_seconds: float = 120.0,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Units:
     """Label every utterance of a corpus; one pass, one batch in memory at a time.
 
@@ -217,8 +258,8 @@ def unit_quality(units: Units, corpus: Corpus, tier: str, split: str | None = No
     of_label, of_cluster = purity(counts)
     return {
         "pnmi": pnmi(counts),
-        "label-purity": of_label,
-        "cluster-purity": of_cluster,
+        "label-purity": float(of_label),
+        "cluster-purity": float(of_cluster),
         "used": len(np.unique(units.labels)) / units.clusters,
     }
 

@@ -1,13 +1,19 @@
-"""k-means in bounded memory: a seeded start, mini-batches, a few full rounds, one assignment.
+"""k-means in memory that does not grow with the data: a sample finds the centres, passes over all settle them.
 
-k-means++ (Arthur and Vassilvitskii 2007) on a bounded sample, the best of several starts; mini-batch steps with
-per-centre learning rates (Sculley 2010) where there are more rows than the sample; then Lloyd rounds on the sample
-until it converges. A centre that loses all its rows moves to the row that is worst served.
+A seeded uniform sample is kept. On it: the best of several k-means++ starts (Arthur and Vassilvitskii 2007), a
+pass of mini-batches with per-centre learning rates (Sculley 2010), then Lloyd rounds until it converges. Where
+there are more rows than the sample, each further pass over all of them, batch by batch, is one exact Lloyd round,
+so the order of the data (speaker after speaker) does not matter. A centre that loses all its rows moves to the row
+that is worst served.
+
+While centres are sought, rows are compared with them in bfloat16 where the machine multiplies it well: that is
+several times as fast, and decides otherwise only between nearly equal centres. Means and `Clusters.assign` are
+float32.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
@@ -16,6 +22,11 @@ from torch import Tensor
 from lamina.errors import LaminaError
 
 CHUNK = 8192
+START_ROWS = 2048  # k-means++ draws from so many rows, or from FEW rows a cluster
+FEW = 8
+CONVERGED = 1e-4  # a round that lowers the inertia by a smaller share is the last
+# k-means++ tries several draws a centre where all distances between its rows fit into memory
+MOST_PAIRS = 1 << 26
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,8 +34,8 @@ class Clusters:
     """Fitted centres.
 
     Attributes:
-        centres: (clusters, p) float32.
-        inertia: mean squared distance of the sample's rows to their centres.
+        centres: (clusters, p) float32, on the CPU.
+        inertia: mean squared distance of the rows of the last round to the centres that it assigned them to.
     """
 
     centres: Tensor
@@ -32,146 +43,218 @@ class Clusters:
 
     def assign(self, x: Tensor) -> Tensor:
         """(n,) index of the nearest centre of each row of x (n, p), int64; of equally near ones, the first."""
-        return _nearest(x, self.centres)[0]
+        centres = self.centres.to(x.device)
+        half = centres.square().sum(1) / 2
+        parts = [torch.addmm(half, part.float(), centres.T, alpha=-1).argmin(1) for part in chunks(x)]
+        return torch.cat(parts)
 
 
 def fit(
-    data: Tensor | Iterable[Tensor],
+    data: Tensor | Callable[[], Iterable[Tensor]],
     clusters: int,
     *,
     seed: int,
-    sample: int = 50_000,
+    sample: int = 100_000,
     restarts: int = 5,
-    passes: int = 2,
     rounds: int = 20,
+    passes: int = 1,
+    device: torch.device | str = "cpu",
 ) -> Clusters:
     """Find centres.
 
     Args:
-        data: (n, p) rows, or an iterable of such batches, read once: a seeded reservoir of ``sample`` rows stays.
+        data: (n, p) rows, or what gives them batch by batch, the same ones whenever it is called.
         clusters: how many centres.
         seed: of everything random.
-        sample: rows of the bounded sample.
+        sample: rows of the uniform sample, the only ones held; all where there are fewer.
         restarts: k-means++ starts tried; the best goes on.
-        passes: mini-batch passes over all rows (only where there are more rows than the sample).
-        rounds: at most so many Lloyd rounds on the sample at the end.
+        rounds: at most so many Lloyd rounds on the sample.
+        passes: exact Lloyd rounds over all rows, where there are more than the sample; each reads the data again.
+        device: where to compute.
 
     Raises:
         LaminaError: there are fewer rows than clusters, or a value is not finite.
     """
     generator = torch.Generator().manual_seed(seed)
-    rows = data if isinstance(data, Tensor) else reservoir(data, sample, generator)
-    rows = rows.float()
-    if len(rows) < clusters:
-        raise LaminaError(f"{len(rows)} rows cannot make {clusters} clusters: use more speech or fewer clusters")
-    if not bool(torch.isfinite(rows).all()):
-        raise LaminaError("k-means met values that are not finite: look for NaN or overflow in the states")
-    # About the mean, float32 distances lose fewer digits.
-    mean = rows.mean(0)
-    rows = rows - mean
-    kept = rows if len(rows) <= sample else rows[torch.randperm(len(rows), generator=generator)[:sample]]
+    if isinstance(data, Tensor):
+        seen = len(data)
+        kept = data if seen <= sample else data[torch.randperm(seen, generator=generator)[:sample]]
+    else:
+        kept, seen = reservoir(data(), sample, generator)
+    if len(kept) < clusters:
+        raise LaminaError(f"{len(kept)} rows cannot make {clusters} clusters: use more speech or fewer clusters")
+    kept = kept.to(device, torch.float32)
+    check_finite(kept)
+    # About the mean, distances lose fewer digits.
+    mean = kept.mean(0)
+    kept = kept - mean
+    short = kept.bfloat16() if _quick(kept.device) else kept
     centres = _best_start(kept, clusters, restarts, generator)
-    if len(rows) > len(kept):
-        centres = _mini_batches(rows, centres, passes, generator)
-    centres, inertia = _lloyd(kept, centres, rounds)
-    return Clusters(centres + mean, inertia)
+    centres = _mini_batches(kept, short, centres, generator)
+    centres, inertia = _lloyd(kept, short, centres, rounds)
+    for _ in range(passes if seen > len(kept) else 0):
+        found = Sums(centres)
+        for batch in [data] if isinstance(data, Tensor) else data():
+            for part in chunks(batch):
+                rows = part.to(kept.device, torch.float32) - mean
+                check_finite(rows)
+                found.add(rows, rows.bfloat16() if short is not kept else rows)
+        inertia = found.inertia()
+        centres = _repaired(found, kept, short)
+    return Clusters((centres + mean).cpu(), inertia)
 
 
-def reservoir(batches: Iterable[Tensor], size: int, generator: torch.Generator) -> Tensor:
-    """A uniform sample of ``size`` rows (all where there are fewer) of batches (n, p), in one pass.
+class Sums:
+    """One Lloyd round: the rows of every centre, counted and added up.
+
+    Args:
+        centres: (clusters, p) that rows are assigned to.
+    """
+
+    def __init__(self, centres: Tensor) -> None:
+        self.centres = centres
+        self.counts = torch.zeros(len(centres), device=centres.device)
+        self._sums = torch.zeros_like(centres)
+        self._squares = torch.zeros((), dtype=torch.float64, device=centres.device)
+
+    def add(self, rows: Tensor, short: Tensor) -> Tensor:
+        """Assign a chunk of ``rows`` (n, p), compared as ``short``; returns each one's centre (n,)."""
+        index = _nearest(short, self.centres)
+        self.counts += torch.bincount(index, minlength=len(self.centres))
+        self._sums.index_add_(0, index, rows)
+        self._squares += torch.linalg.vector_norm(rows).double().square()
+        return index
+
+    def means(self) -> Tensor:
+        """(clusters, p) mean of every centre's rows; a centre without rows stays."""
+        has = (self.counts > 0)[:, None]
+        return torch.where(has, self._sums / self.counts.clamp_min(1)[:, None], self.centres)
+
+    def inertia(self) -> float:
+        """Mean squared distance of the rows to `means`."""
+        explained = (self.counts.double() * self.means().double().square().sum(1)).sum()
+        return float((self._squares - explained).clamp_min(0) / self.counts.double().sum())
+
+
+def chunks(rows: Tensor) -> tuple[Tensor, ...]:
+    """The rows in parts that bound the memory of what is computed from them."""
+    return torch.split(rows, CHUNK)
+
+
+def check_finite(rows: Tensor) -> None:
+    """Raise `LaminaError` where a value is NaN or infinite."""
+    # A sum is finite only if all are; one that overflowed is looked at again.
+    if not bool(torch.isfinite(rows.sum())) and not bool(torch.isfinite(rows).all()):
+        raise LaminaError("k-means met values that are not finite: look for NaN or overflow in the states")
+
+
+def reservoir(batches: Iterable[Tensor], size: int, generator: torch.Generator) -> tuple[Tensor, int]:
+    """A uniform sample of ``size`` rows (or all) of batches (n, p), in one pass; and how many rows there are.
 
     Each row draws a random key and the smallest keys stay, so memory is bounded by ``size`` and one batch.
     """
-    kept, keys = torch.empty(0), torch.empty(0, dtype=torch.float64)
+    kept, keys, held, seen = torch.empty(0, 0), torch.empty(0, dtype=torch.float64), 0, 0
     for batch in batches:
+        if not held:
+            kept, keys = batch.new_empty(size, batch.shape[1]), torch.empty(size, dtype=torch.float64)
         drawn = torch.rand(len(batch), generator=generator, dtype=torch.float64)
-        kept = torch.cat([kept, batch]) if len(keys) else batch
-        keys = torch.cat([keys, drawn])
-        if len(keys) > size:
-            keys, places = torch.topk(keys, size, largest=False, sorted=False)
-            kept = kept[places]
-    return kept
+        first = min(size - held, len(batch))
+        kept[held : held + first], keys[held : held + first] = batch[:first], drawn[:first]
+        held, seen = held + first, seen + len(batch)
+        coming = torch.nonzero(drawn[first:] < keys[:held].max())[:, 0] + first
+        if len(coming):
+            stay = torch.cat([keys, drawn[coming]]).topk(size, largest=False).indices
+            stays = torch.zeros(size + len(coming), dtype=torch.bool)
+            stays[stay] = True
+            places, rows = torch.nonzero(~stays[:size])[:, 0], coming[stays[size:]]
+            kept[places], keys[places] = batch[rows], drawn[rows]
+    return kept[:held], seen
 
 
-def _nearest(x: Tensor, centres: Tensor) -> tuple[Tensor, Tensor]:
-    """Index of and squared distance to the nearest centre of each row, in chunks of bounded memory."""
-    half = centres.square().sum(1) / 2
-    index = torch.empty(len(x), dtype=torch.int64)
-    gap = torch.empty(len(x))
-    for start in range(0, len(x), CHUNK):
-        part = x[start : start + CHUNK].float()
-        best, place = torch.addmm(half, part, centres.T, alpha=-1).min(1)
-        index[start : start + CHUNK] = place
-        gap[start : start + CHUNK] = 2 * best + part.square().sum(1)
-    return index, gap.clamp_min_(0)
+def _quick(device: torch.device) -> bool:
+    """Whether the device multiplies bfloat16 at least as fast as float32."""
+    if device.type == "cpu":
+        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # noqa: SLF001 - there is no public name for it
+    return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+
+
+def _nearest(x: Tensor, centres: Tensor) -> Tensor:
+    """Index of the nearest centre of each row, compared in the type of ``x``."""
+    half = (centres.square().sum(1) / 2).to(x.dtype)
+    return torch.addmm(half, x, centres.to(x.dtype).T, alpha=-1).argmin(1)
 
 
 def _best_start(x: Tensor, clusters: int, restarts: int, generator: torch.Generator) -> Tensor:
-    """The best of several k-means++ starts on a few rows a cluster, each after three rounds."""
+    """The best of several k-means++ starts: a centre is drawn by squared distance, the best of a few draws.
+
+    All starts share a few rows a cluster and the distances between them. No Lloyd rounds follow on so few rows:
+    they would fit those rows and end, on all, in a worse place than the start itself.
+    """
+    x = x[torch.randperm(len(x), generator=generator)[: max(START_ROWS, FEW * clusters)].to(x.device)]
+    norms = x.square().sum(1)
+    pairs = None
+    if len(x) ** 2 <= MOST_PAIRS:
+        pairs = torch.addmm(norms + norms[:, None], x, x.T, alpha=-2).clamp_min_(0)
+    trials = 1 if pairs is None else 2 + int(torch.tensor(float(clusters)).log())
+
+    def gaps(rows: Tensor) -> Tensor:
+        if pairs is not None:
+            return pairs[rows]
+        return (norms + norms[rows, None] - 2 * (x[rows] @ x.T)).clamp_min_(0)
+
     best, lowest = x[:clusters], float("inf")
     for _ in range(restarts):
-        few = x[torch.randperm(len(x), generator=generator)[: max(4096, 20 * clusters)]]
-        centres, inertia = _lloyd(few, _plus_plus(few, clusters, generator), 3)
-        if restarts > 1 and len(few) < len(x):
-            inertia = float(_nearest(x, centres)[1].mean())
-        if inertia < lowest:
-            best, lowest = centres, inertia
+        chosen = torch.empty(clusters, dtype=torch.int64, device=x.device)
+        chosen[:1] = torch.randint(len(x), (1,), generator=generator)
+        gap = gaps(chosen[:1])[0]
+        for place in range(1, clusters):
+            mass = gap.double().cumsum(0)
+            draws = torch.rand(trials, generator=generator, dtype=torch.float64).to(x.device) * mass[-1]
+            rows = torch.searchsorted(mass, draws, right=True).clamp_max(len(x) - 1)
+            tried = torch.minimum(gaps(rows), gap)
+            better = tried.sum(1).argmin()
+            gap = tried[better]
+            chosen[place] = rows[better]
+        if float(gap.sum()) < lowest:
+            best, lowest = x[chosen], float(gap.sum())
     return best
 
 
-def _plus_plus(x: Tensor, clusters: int, generator: torch.Generator) -> Tensor:
-    """k-means++: each next centre is drawn in proportion to squared distance, the best of a few draws."""
-    trials = 2 + int(torch.tensor(float(clusters)).log())
-    norms = x.square().sum(1)
-    chosen = int(torch.randint(len(x), (), generator=generator))
-    centres = x[chosen : chosen + 1].repeat(clusters, 1)
-    gap = (x - x[chosen]).square().sum(1)
-    for place in range(1, clusters):
-        mass = gap.double().cumsum(0)
-        draws = torch.rand(trials, generator=generator, dtype=torch.float64) * mass[-1]
-        rows = torch.searchsorted(mass, draws, right=True).clamp_max(len(x) - 1)
-        tried = (norms + norms[rows, None] - 2 * (x[rows] @ x.T)).clamp_min_(0)
-        tried = torch.minimum(tried, gap)
-        best = int(tried.sum(1).argmin())
-        gap = tried[best]
-        centres[place] = x[rows[best]]
+def _mini_batches(x: Tensor, short: Tensor, centres: Tensor, generator: torch.Generator) -> Tensor:
+    """One pass: a centre moves by (its rows in the batch) / (its rows so far) towards their mean."""
+    seen = torch.zeros(len(centres), device=x.device)
+    for order in chunks(torch.randperm(len(x), generator=generator).to(x.device)):
+        found = Sums(centres)
+        found.add(x[order], short[order])
+        seen += found.counts
+        centres = centres + (found.means() - centres) * (found.counts / seen.clamp_min(1))[:, None]
     return centres
 
 
-def _mini_batches(x: Tensor, centres: Tensor, passes: int, generator: torch.Generator) -> Tensor:
-    """Mini-batch steps: a centre moves by (rows of the batch) / (rows so far) towards their mean."""
-    centres = centres.clone()
-    seen = torch.zeros(len(centres))
-    for batch in _shuffled(x, passes, generator):
-        index, _ = _nearest(batch, centres)
-        counts = torch.bincount(index, minlength=len(centres)).float()
-        sums = torch.zeros_like(centres).index_add_(0, index, batch)
-        seen += counts
-        centres += (sums - counts[:, None] * centres) / seen.clamp_min(1)[:, None]
-    return centres
-
-
-def _shuffled(x: Tensor, passes: int, generator: torch.Generator) -> Iterator[Tensor]:
-    for _ in range(passes):
-        order = torch.randperm(len(x), generator=generator)
-        for start in range(0, len(x), CHUNK):
-            yield x[order[start : start + CHUNK]]
-
-
-def _lloyd(x: Tensor, centres: Tensor, rounds: int) -> tuple[Tensor, float]:
-    """Lloyd rounds until the mean squared distance falls by less than 1 in 10,000; centres and that distance."""
+def _lloyd(x: Tensor, short: Tensor, centres: Tensor, rounds: int) -> tuple[Tensor, float]:
+    """Lloyd rounds until one lowers the inertia by less than `CONVERGED`; the centres and the inertia."""
     before = float("inf")
-    index, gap = _nearest(x, centres)
-    for _ in range(rounds):
-        inertia = float(gap.double().mean())
-        if inertia >= before * (1 - 1e-4):
+    for _ in range(max(1, rounds)):
+        found = Sums(centres)
+        for part, near in zip(chunks(x), chunks(short), strict=True):
+            found.add(part, near)
+        inertia = found.inertia()
+        centres = _repaired(found, x, short)
+        if before - inertia < CONVERGED * before and not bool((found.counts == 0).any()):
             break
         before = inertia
-        counts = torch.bincount(index, minlength=len(centres))
-        sums = torch.zeros_like(centres).index_add_(0, index, x)
-        centres = torch.where(counts[:, None] > 0, sums / counts.clamp_min(1)[:, None], centres)
-        empty = torch.nonzero(counts == 0)[:, 0]
-        if len(empty):
-            centres[empty] = x[gap.topk(len(empty)).indices]
-        index, gap = _nearest(x, centres)
-    return centres, float(gap.double().mean())
+    return centres, inertia
+
+
+def _repaired(found: Sums, x: Tensor, short: Tensor) -> Tensor:
+    """The means of a round; instead of centres without rows, the sample's rows that the others serve worst."""
+    centres = found.means()
+    empty = torch.nonzero(found.counts == 0)[:, 0]
+    if len(empty):
+        full = centres[found.counts > 0]
+        gaps = [
+            (part - full[_nearest(near, full)]).square().sum(1)
+            for part, near in zip(chunks(x), chunks(short), strict=True)
+        ]
+        centres[empty] = x[torch.cat(gaps).topk(len(empty)).indices]
+    return centres
