@@ -5,7 +5,7 @@
       log.jsonl      one JSON object a line: progress, losses, warnings
       scores.jsonl   what was measured (`lamina.score`), where something was
       …              what the run made: a corpus, units, a checkpoint, statistics
-      done           written last: the run is complete
+      done           written last: the run is complete; the size of each of its files
 
 The digest is that of the config and of the runs it builds on, so a folder that is `done` never has to be made
 again, and a changed setting never meets an old result.
@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from lamina.errors import LaminaError
-from lamina.files import digest, read_json, write_json, write_text
+from lamina.files import digest, read_json, write_json
 
 FORMAT = 1
 LIBRARIES = (
@@ -125,8 +125,28 @@ class Run:
         return lines[-1] if lines else {}
 
     def finish(self) -> None:
-        """Mark the run complete."""
-        write_text(self.folder / "done", "")
+        """Mark the run complete, and write down its files, so that half of a copy is known as such."""
+        files = (path for path in sorted(self.folder.rglob("*")) if path.is_file() and path.name != "done")
+        write_json(
+            self.folder / "done", {str(path.relative_to(self.folder)): path.stat().st_size for path in files}
+        )
+
+    def damaged(self) -> list[str]:
+        """The files of a `done` run that are missing or not as large as when it finished (``done`` itself, too).
+
+        Runs that were finished before sizes were written down (an empty ``done``) have none to compare.
+        """
+        if not (self.folder / "done").stat().st_size:
+            return []
+        try:
+            sizes: dict[str, int] = read_json(self.folder / "done")
+        except LaminaError:
+            return ["done"]
+        return [
+            name
+            for name, size in sizes.items()
+            if not (self.folder / name).is_file() or (self.folder / name).stat().st_size != size
+        ]
 
 
 def environment() -> dict[str, Any]:

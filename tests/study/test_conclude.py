@@ -9,24 +9,45 @@ import numpy as np
 import pytest
 
 from lamina.errors import LaminaError
+from lamina.report.verdicts import read_verdicts
 from lamina.runs import Run
 from lamina.score import Score, Scores
 from lamina.stats.inference import write_replicates
-from lamina.study.conclude import Study, conclude
+from lamina.study.claims import Claim
+from lamina.study.conclude import conclude
+from lamina.study.effects import contrasts
+from lamina.study.record import Study
 
 FACTORS = {"auxiliary": ["no", "yes"], "rate": ["20", "40"]}
 TAPS = {"front": 0.9, "enc20.1": 0.1, "mid40.1": 0.3}  # the front end never counts as a layer
 
 
-def make(root: Path, seeds: tuple[int, ...] = (0,), missing: bool = False) -> Study:
+def claim(effect: str, direction: str, margin: float = 0.0, **more: str) -> Claim:
+    values = {"text": "So it is.", "effect": effect, "measure": "cca-mean", "target": "phone", "margin": margin}
+    return Claim.model_validate(values | {"direction": direction} | more)
+
+
+CLAIMS = {
+    "helps": claim("auxiliary", "raises"),
+    "helps-much": claim("auxiliary", "raises", 0.5),
+    "nothing": claim("rate", "none", 0.1, at="matched"),
+    "nothing-at-all": claim("rate", "none", 0.001, at="mean"),
+    "cells": claim("10 - 00", "lowers"),
+    "no-such-effect": claim("width", "raises"),
+    "no-such-score": claim("rate", "raises", measure="probe-accuracy"),
+}
+
+
+def make(root: Path, seeds: tuple[int, ...] = (0,), missing: bool = False, noise: float = 0.0) -> Study:
     """Cells where the auxiliary loss adds .2, the rate takes .05, and both together add .04 more."""
     speakers = np.random.default_rng(0).normal(0, 0.1, 200)  # what all cells have in common
+    chance = np.random.default_rng(1)
     runs = []
     for seed, a, r in product(seeds, (0, 1), (0, 1)):
         levels = {"auxiliary": FACTORS["auxiliary"][a], "rate": FACTORS["rate"][r]}
         run = Run.plan(root, f"analysis-{a}{r}-s{seed}", {"a": a, "r": r, "seed": seed})
         run.start()
-        shift = 0.2 * a - 0.05 * r + 0.04 * a * r + 0.001 * seed
+        shift = 0.2 * a - 0.05 * r + 0.04 * a * r + 0.001 * seed + chance.normal(0, noise)
         rows, replicates = [], {}
         for depth, (tap, base) in enumerate(TAPS.items()):
             for measure in ("cca-mean", "mi-normalised"):
@@ -37,18 +58,22 @@ def make(root: Path, seeds: tuple[int, ...] = (0,), missing: bool = False) -> St
                 )  # fmt: skip
                 replicates[f"{tap}|{measure}|phone"] = value + speakers
         Scores(rows).write(run.folder / "scores.jsonl")
-        write_replicates(run.folder, replicates)
+        write_replicates(run.folder, replicates, groups=200)
         if not (missing and a and r):
             run.finish()
-        runs.append({"folder": run.folder.name, "kind": "analysis", "model": "", "seed": seed, "levels": levels})
-    study = Study("known", FACTORS, runs, {})
+        runs.append({"folder": run.folder.name, "kind": "analysis", "model": f"{a}{r}", "seed": seed,
+                     "levels": levels})  # fmt: skip
+    study = Study("known", FACTORS, runs, {}, claims=CLAIMS)
     study.write(root)
     assert Study.read(root) == study
     return study
 
 
 @pytest.mark.parametrize("seeds", [(0,), (0, 1, 2)])
-@pytest.mark.parametrize(("tap", "measure"), [("best", "cca-mean"), ("mean", "mi-normalised")])
+@pytest.mark.parametrize(
+    ("tap", "measure"),
+    [("best", "cca-mean"), ("mean", "mi-normalised"), ("matched", "cca-mean"), ("layer", "cca-mean")],
+)
 def test_effects_are_the_planted_ones(tmp_path: Path, seeds: tuple[int, ...], tap: str, measure: str) -> None:
     make(tmp_path, seeds)
     scores = conclude(tmp_path)
@@ -74,10 +99,105 @@ def test_a_missing_cell_means_no_effects_but_all_scores(tmp_path: Path) -> None:
     scores = conclude(tmp_path)
     assert len(scores.select(unit="difference")) == 0
     assert len(scores) == 3 * len(TAPS) * 2
+    verdicts = {verdict.name: verdict for verdict in read_verdicts(tmp_path)}
+    assert verdicts["helps"].verdict == "undecided"
+    assert verdicts["helps"].reason == "It cannot be told yet: no finished scores of 11."
+    assert verdicts["cells"].effect == pytest.approx(0.2)  # both of its cells are there
+
+
+def test_seeds_that_a_cell_lacks_are_left_out(tmp_path: Path) -> None:
+    study = make(tmp_path, seeds=(0, 1, 2))
+    (tmp_path / study.runs[-1]["folder"] / "done").unlink()  # seed 2 of the last cell
+    conclude(tmp_path)
+    assert {verdict.name: verdict.n_seeds for verdict in read_verdicts(tmp_path)}["helps"] == 2
+
+
+def test_verdicts_on_planted_effects(tmp_path: Path) -> None:
+    """The auxiliary loss adds .22, the rate takes .03, without any chance but what cancels."""
+    make(tmp_path)
+    conclude(tmp_path)
+    verdicts = {verdict.name: verdict for verdict in read_verdicts(tmp_path)}
+    assert list(verdicts) == list(CLAIMS)
+    assert {name: verdict.verdict for name, verdict in verdicts.items()} == {
+        "helps": "supported",
+        "helps-much": "contradicted",
+        "nothing": "supported",
+        "nothing-at-all": "contradicted",
+        "cells": "contradicted",
+        "no-such-effect": "undecided",
+        "no-such-score": "undecided",
+    }
+    helps = verdicts["helps"]
+    assert helps.effect == pytest.approx(0.22)
+    assert (helps.n_seeds, helps.n_speakers, helps.where) == (1, 200, "best")
+    assert "One seed" in helps.reason
+    assert "no effect 'width'" in verdicts["no-such-effect"].reason
+    assert "probe-accuracy of phone" in verdicts["no-such-score"].reason
+
+
+def test_chance_leaves_claims_undecided(tmp_path: Path) -> None:
+    make(tmp_path, seeds=(0, 1, 2), noise=0.3)
+    conclude(tmp_path)
+    helps = next(verdict for verdict in read_verdicts(tmp_path) if verdict.name == "helps")
+    assert helps.verdict == "undecided"
+    assert helps.low is not None
+    assert helps.high is not None
+    assert helps.effect is not None
+    assert helps.low < 0.22 < helps.high
+    assert helps.p is not None
+    assert helps.p_holm is not None
+    assert helps.p_holm >= helps.p
+    assert helps.detectable is not None
+    assert helps.detectable > 0.3
+
+
+def test_nested_factors_are_compared_where_they_mean_something() -> None:
+    """HuBERT has no middle: its one cell is held against the U-net that differs in nothing else."""
+    factors = {"body": ["hubert", "unet"], "loss": ["no", "yes"], "rate": ["20", "40", "80"]}
+    within = {"loss": {"body": "unet"}, "rate": {"body": "unet"}}
+    cells = {"h": {"body": "hubert"}} | {
+        f"{a}{r}": {"body": "unet", "loss": a, "rate": r} for a in factors["loss"] for r in factors["rate"]
+    }
+    found = dict(contrasts(Study("s", factors, [], {}, within), cells))
+    assert set(found) == {"body", "loss", "rate=40", "rate=80", "loss x rate=40", "loss x rate=80"}
+    assert found["body"] == {"no20": 1, "h": -1}
+    assert found["loss"] == pytest.approx(
+        {f"{a}{r}": (1 if a == "yes" else -1) / 3 for a in factors["loss"] for r in factors["rate"]}
+    )
+    assert found["rate=80"] == {"no80": 0.5, "yes80": 0.5, "no20": -0.5, "yes20": -0.5}
+    assert found["loss x rate=40"] == {"yes40": 1, "yes20": -1, "no40": -1, "no20": 1}
+
+
+@pytest.mark.parametrize("name", ["scores.jsonl", "replicates.npz", "done"])
+def test_half_copied_runs_are_named(tmp_path: Path, name: str) -> None:
+    study = make(tmp_path)
+    folder = tmp_path / study.runs[0]["folder"]
+    (folder / name).write_bytes((folder / name).read_bytes()[:50])
+    with pytest.raises(LaminaError, match=rf"half-copied: its {name} is missing or cut short; copy"):
+        conclude(tmp_path)
+
+
+def test_weights_and_corpora_need_not_be_copied(tmp_path: Path) -> None:
+    study = make(tmp_path)
+    folder = tmp_path / study.runs[0]["folder"]
+    (folder / "model").mkdir()
+    (folder / "model" / "weights").write_text("heavy")
+    (folder / "done").unlink()
+    Run.read(folder).finish()
+    (folder / "model" / "weights").unlink()
+    conclude(tmp_path)
+
+
+def test_runs_of_another_version_are_named(tmp_path: Path) -> None:
+    study = make(tmp_path)
+    path = tmp_path / study.runs[1]["folder"] / "run.json"
+    path.write_text(path.read_text().replace('"format": 1', '"format": 0'))
+    with pytest.raises(LaminaError, match=f"{study.runs[1]['folder']} was written by another version"):
+        conclude(tmp_path)
 
 
 def test_folders_that_are_no_study(tmp_path: Path) -> None:
-    with pytest.raises(LaminaError, match="there is no file"):
+    with pytest.raises(LaminaError, match="is no study folder: there is no file"):
         conclude(tmp_path)
     Study("empty", FACTORS, [], {}).write(tmp_path)
     with pytest.raises(LaminaError, match="no run in"):

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from lamina.score import Scores
-from lamina.study.conclude import Study
+from lamina.study.record import Study
 
 CONFIG = """
 name = "small"

@@ -28,14 +28,15 @@ class Verdict:
         hypothesis: what it says of our numbers, such as ``auxiliary raises cca-mean of phone at the best tap``.
         verdict: ``supported``, ``contradicted`` or ``undecided``.
         effect: the estimated difference; None where it could not be measured (then ``reason`` says why).
-        low: lower end of its interval at the level that holds for all claims together (see ``reason``).
+        low: lower end of its 95 % interval (of this claim alone; ``p_holm`` minds the others).
         high: upper end of that interval.
         unit: of the effect, empty for correlations and ratios.
         n_seeds: seeds a cell.
         n_speakers: speakers that were scored (resampled groups).
         measure: such as ``cca-mean``.
         target: such as ``phone``.
-        where: ``best`` (each encoder's best tap), ``matched`` (taps at equal depth) or ``mean`` (over taps).
+        where: ``best`` (each encoder at its best layer), ``matched`` (all at one depth), ``mean`` (over layers), or
+            ``whole`` (the encoder as a whole).
         reason: one sentence with the numbers that says why.
         margin: differences within plus and minus this count as none; 0 where the claim names none.
         p: two-sided probability of so large an effect where there is none, before Holm's correction.

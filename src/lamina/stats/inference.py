@@ -115,8 +115,9 @@ def over_seeds_and_speakers(values: Floats, resampled: Floats, *, speakers: int)
     """The mean of a difference over seeds, with its error over seeds and speakers.
 
     A hierarchical bootstrap: seeds are drawn anew, then speakers, who are the same in every cell and seed. What is
-    bootstrapped over seeds is a mean, so its variance is written down, not drawn; analyses draw the speakers. Both variances are scaled by n / (n - 1), without which a bootstrap of few units is too sure (Efron 1979; with
-    two seeds by a factor of 2), and added; their degrees of freedom too (Satterthwaite 1946).
+    bootstrapped over seeds is a mean, so its variance is written down, not drawn; analyses draw the speakers. Both
+    variances are scaled by n / (n - 1), without which a bootstrap of few units is too sure (Efron 1979; with two
+    seeds by a factor of 2), and added; their degrees of freedom too (Satterthwaite 1946).
 
     Args:
         values: (seeds,) the difference with each seed.

@@ -7,8 +7,9 @@ from typing import Any
 
 from lamina.errors import LaminaError
 from lamina.runs import environment
-from lamina.study.conclude import Study, report_study
+from lamina.study.conclude import report_study
 from lamina.study.design import Step, StudyConfig, plan
+from lamina.study.record import Study
 from lamina.study.schedule import Watcher, run_steps
 from lamina.study.steps import execute
 

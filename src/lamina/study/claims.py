@@ -1,0 +1,168 @@
+"""Claims: sentences of a paper as hypotheses of a study, and what its numbers say of them. Needs no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from lamina.config import Config
+from lamina.report.verdicts import Answer, Verdict
+from lamina.stats.inference import Estimate, holm
+
+ALPHA = 0.05
+WORDS = {
+    "best": "at each encoder's best layer",
+    "matched": "at one depth for all encoders",
+    "mean": "averaged over the layers",
+    "whole": "of the whole encoder",
+}
+
+
+class Claim(Config):
+    """One claim.
+
+    Attributes:
+        text: the sentence, as its authors mean it.
+        effect: which difference decides it: a factor (of two levels), ``FACTOR=LEVEL`` (against its first level),
+            ``FACTOR x FACTOR`` (their interaction), or ``MODEL - MODEL`` (two cells or baselines by name).
+        measure: of which score, such as ``cca-mean``, ``probe-accuracy``, ``masked-accuracy``, ``macs``.
+        target: of which target, such as ``word``; the length of audio (``10 s``) for costs.
+        at: ``best`` (each encoder at its best layer), ``matched`` (all at one depth), or ``mean`` (over layers);
+            without meaning for scores of a whole encoder.
+        direction: what the claim says of the effect: it ``raises`` the score, ``lowers`` it, or does ``none``.
+        margin: effects smaller than this do not count. A claim of no effect needs one: nothing is ever exactly 0.
+    """
+
+    text: str = Field(min_length=1)
+    effect: str = Field(min_length=1)
+    measure: str = Field(min_length=1)
+    target: str = ""
+    at: Literal["best", "matched", "mean"] = "best"
+    direction: Literal["raises", "lowers", "none"]
+    margin: float = Field(default=0.0, ge=0)
+
+    @model_validator(mode="after")
+    def _sensible(self) -> Claim:
+        if self.direction == "none" and not self.margin:
+            raise ValueError("a claim of no effect needs a margin: the largest difference that counts as none")
+        return self
+
+    def hypothesis(self, where: str) -> str:
+        """What the claim says of our numbers."""
+        what = f"{self.measure}{f' of {self.target}' if self.target else ''} {WORDS[where]}"
+        if self.direction == "none":
+            return f"{self.effect} changes {what} by less than {self.margin:g}"
+        by = f" by more than {self.margin:g}" if self.margin else ""
+        return f"{self.effect} {self.direction} {what}{by}"
+
+
+def probabilities(claim: Claim, found: Estimate) -> tuple[float, float]:
+    """One-sided probabilities of data as good for the claim, and as good against it, where the other holds."""
+    if claim.direction == "raises":
+        return found.p_above(claim.margin), found.p_below(claim.margin)
+    if claim.direction == "lowers":
+        return found.p_below(-claim.margin), found.p_above(-claim.margin)
+    # Two one-sided tests (Schuirmann 1987) for it; outside the margin on either side against it.
+    inside = max(found.p_above(-claim.margin), found.p_below(claim.margin))
+    outside = min(1.0, 2 * min(found.p_above(claim.margin), found.p_below(-claim.margin)))
+    return inside, outside
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """An effect that a claim asks for, or why there is none.
+
+    Attributes:
+        found: the estimate; None where it could not be made.
+        where: ``best``, ``matched``, ``mean`` or ``whole``.
+        unit: of the effect.
+        lacking: why there is no estimate.
+        beside: what baselines score there, in words.
+        seeds: how many seeds each cell has.
+        speakers: how many speakers were resampled; 0 where none were.
+    """
+
+    found: Estimate | None
+    where: str
+    unit: str = ""
+    lacking: str = ""
+    beside: str = ""
+    seeds: int = 0
+    speakers: int = 0
+
+
+def judge(claims: Mapping[str, Claim], effects: Mapping[str, Judged]) -> list[Verdict]:
+    """The verdict on every claim; probabilities are corrected for how many there are (Holm 1979).
+
+    A claim is supported where its test passes at 5 % after the correction, contradicted where the opposite's does,
+    undecided where neither does.
+    """
+    sides = {
+        name: probabilities(claims[name], judged.found)
+        for name, judged in effects.items()
+        if judged.found is not None and judged.found.error is not None
+    }
+    raw = {name: min(1.0, 2 * min(both)) for name, both in sides.items()}
+    corrected = dict(zip(raw, holm(list(raw.values())), strict=True))
+    verdicts = []
+    for name, claim in claims.items():
+        judged = effects[name]
+        answer: Answer = "undecided"
+        if name in sides and corrected[name] < ALPHA:
+            answer = "supported" if sides[name][0] < sides[name][1] else "contradicted"
+        found = judged.found
+        low, high = found.interval() if found else (None, None)
+        verdicts.append(
+            Verdict(
+                name=name,
+                claim=claim.text,
+                hypothesis=claim.hypothesis(judged.where),
+                verdict=answer,
+                effect=found.value if found else None,
+                low=low,
+                high=high,
+                unit=judged.unit,
+                n_seeds=judged.seeds,
+                n_speakers=judged.speakers,
+                measure=claim.measure,
+                target=claim.target,
+                where=judged.where,
+                reason=_reason(judged, corrected.get(name), len(raw)),
+                margin=claim.margin,
+                p=raw.get(name),
+                p_holm=corrected.get(name),
+                detectable=found.detectable() if found else None,
+            )
+        )
+    return verdicts
+
+
+def _reason(judged: Judged, p: float | None, claims: int) -> str:
+    found = judged.found
+    if found is None:
+        return judged.lacking
+    if found.exact:
+        return f"The difference is {found.value:+.4g}; it is counted, not estimated, so there is no chance in it."
+    seeds = f"{judged.seeds} seed{'s' if judged.seeds != 1 else ''}"
+    who = f"{seeds}, {judged.speakers} speakers" if judged.speakers else seeds
+    low, high = found.interval()
+    if low is None or high is None or p is None:
+        return f"The difference is {found.value:+.3f} ({who}); with so few of them chance cannot be told."
+    said = (
+        f"The difference is {found.value:+.3f} (95 % interval {low:+.3f} to {high:+.3f}; {who}); p = {p:.2g} "
+        f"after Holm's correction for {claims} claim{'s' if claims != 1 else ''}; this design finds a true "
+        f"difference of {found.detectable():.3f} four times in five."
+    )
+    if judged.seeds == 1:
+        said += " One seed: this speaks of speakers only, another seed may move it."
+    if not judged.speakers:
+        said += " Speakers were not resampled: this speaks of seeds only."
+    return said + (f" Beside it: {judged.beside}." if judged.beside else "")
+
+
+def missing(names: Sequence[str]) -> str:
+    """Why an effect cannot be told where runs are missing."""
+    return f"It cannot be told yet: no finished scores of {', '.join(names)}."

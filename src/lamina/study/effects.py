@@ -1,0 +1,286 @@
+"""Effects: from the scores of all cells to differences with errors over seeds and speakers. Needs no torch.
+
+A difference is a weighted sum over models: +1 over the cells at a level, -1 over those at the first level. Each
+model gives one number a seed, read at one of these places:
+
+- ``best``: its best tap behind the front end, chosen anew in every resample, so that the choice is part of the
+  uncertainty;
+- ``matched``: all models at one depth, that at which they are best on average (chosen anew, too);
+- ``mean``: the mean over its transformer layers;
+- ``layer``: one layer, the same in all models (no claim is judged there, it is for pictures);
+- ``whole``: scores of a whole encoder (costs, masked prediction).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lamina.score import Score, Scores
+from lamina.stats.inference import Estimate, over_seeds_and_speakers, read_groups, read_replicates
+from lamina.study.record import Study
+
+Floats = NDArray[np.float64]
+Weights = dict[str, float]
+MASKED = "masked-accuracy"
+COUNTED = ("macs", "macs-attention", "parameters")
+READINGS = ("best", "matched", "mean")
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """The scores of one model with one seed, by tap in the order of depth.
+
+    Attributes:
+        rows: the scores.
+        drawn: (taps, replicates) the same with resampled speakers; no columns where none were.
+    """
+
+    rows: tuple[Score, ...]
+    drawn: Floats
+
+    @property
+    def values(self) -> Floats:
+        """(taps,) values."""
+        return np.array([row.value for row in self.rows])
+
+    @property
+    def layers(self) -> list[int]:
+        """Which taps are transformer layers (``enc20.3``); all where none is, as of MFCC."""
+        found = [place for place, row in enumerate(self.rows) if re.search(r"\.\d+$", row.tap)]
+        return found or list(range(len(self.rows)))
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """One number a seed of one model: (seeds,) values and (seeds, replicates) resampled ones."""
+
+    values: Floats
+    drawn: Floats
+
+
+class Outcomes:
+    """All scores of a study, by model and seed, ready to be compared.
+
+    Args:
+        study: the design.
+        root: the study folder.
+        runs: its finished runs with scores.
+        scores: their scores.
+    """
+
+    def __init__(self, study: Study, root: Path, runs: Sequence[dict[str, Any]], scores: Scores) -> None:
+        self.study = study
+        self.cells = {run["model"]: run["levels"] for run in study.runs if run["levels"]}
+        self._serves_all = {run["model"] for run in study.runs if run.get("every_seed")}
+        own = [row for row in scores if row.control != "shuffled"]
+        by_run: dict[str, list[Score]] = {}
+        for row in own:
+            by_run.setdefault(row.run, []).append(row)
+        self._rows: dict[str, dict[int, list[Score]]] = {}
+        self._drawn: dict[tuple[str, int], dict[str, Floats]] = {}
+        self._speakers: dict[str, int] = {}
+        for run in runs:
+            model, seed, folder = run["model"], run["seed"], root / run["folder"]
+            self._rows.setdefault(model, {}).setdefault(seed, []).extend(by_run.get(run["folder"], ()))
+            if (folder / "replicates.npz").is_file():
+                self._drawn.setdefault((model, seed), {}).update(read_replicates(folder))
+                self._speakers[model] = read_groups(folder)
+
+    def kinds(self) -> list[Score]:
+        """One example row a measure, target and set of rules that the cells have at taps."""
+        found: dict[tuple[str, ...], Score] = {}
+        for model in self.cells:
+            for rows in self._rows.get(model, {}).values():
+                for row in rows:
+                    if row.tap and row.measure not in (MASKED, *COUNTED):
+                        found.setdefault(_rules(row), row)
+        return list(found.values())
+
+    def example(self, measure: str, target: str, models: Iterable[str]) -> Score | None:
+        """The first row of that measure and target of any of these models; None where there is none."""
+        return next(
+            (
+                row
+                for model in models
+                for rows in self._rows.get(model, {}).values()
+                for row in rows
+                if row.measure == measure and row.target == target
+            ),
+            None,
+        )
+
+    def reading(self, model: str, seed: int, like: Score) -> Reading | None:
+        """The rows of one model and seed under the rules of ``like``; None where there are none."""
+        seeds = self._rows.get(model, {})
+        if model in self._serves_all and seeds:
+            seed = min(seeds)
+        rows = [row for row in seeds.get(seed, ()) if _rules(row) == _rules(like)]
+        if like.measure == MASKED:  # of the finest level alone: a coarse level names other units
+            rows = [min(rows, key=lambda row: row.period_ms)] if rows else []
+        elif not like.tap:
+            rows = [row for row in rows if not row.tap]
+        elif len(rows) > 1:
+            rows = sorted((row for row in rows if row.depth > 0), key=lambda row: row.depth)
+        if not rows:
+            return None
+        known = self._drawn.get((model, seed), {})
+        drawn = [known.get(f"{row.tap}|{row.measure}|{row.target}") for row in rows]
+        table = [each for each in drawn if each is not None]
+        whole = len(table) == len(rows) and np.isfinite(table).any()
+        return Reading(tuple(rows), np.array(table) if whole else np.zeros((len(rows), 0)))
+
+    def seeds(self, models: Iterable[str], like: Score) -> list[int]:
+        """The seeds with which every one of these models has scores like ``like``."""
+        models = list(models)
+        alone = [model for model in models if model not in self._serves_all]
+        asked = alone or models
+        return [
+            seed
+            for seed in sorted(self._rows.get(asked[0], {}) if asked else ())
+            if all(self.reading(model, seed, like) for model in models)
+        ]
+
+    def speakers(self, models: Iterable[str]) -> int:
+        """How many speakers were resampled: the fewest of any model; 0 where unknown."""
+        return min((self._speakers.get(model, 0) for model in models), default=0)
+
+    def estimate(self, weights: Weights, like: Score, at: str, layer: int = 0) -> tuple[Estimate, int, int] | None:
+        """The weighted sum of outcomes, with how many seeds and speakers it rests on; None where a model lacks.
+
+        Args:
+            weights: of the models.
+            like: a row of the measure, target and rules.
+            at: where models are read, see the module.
+            layer: for ``layer``, counted from 0.
+        """
+        seeds = self.seeds(weights, like)
+        if not seeds:
+            return None
+        readings = {
+            model: [reading for seed in seeds if (reading := self.reading(model, seed, like))] for model in weights
+        }
+        if like.measure in COUNTED:
+            values = {model: found[0].values.max() for model, found in readings.items()}
+            total = sum(weight * values[model] for model, weight in weights.items())
+            return Estimate(float(total), 0.0, exact=True), len(seeds), 0
+        outcomes = read_at(readings, at, layer)
+        drawn = all(outcome.drawn.shape[1] for outcome in outcomes.values())
+        values_ = sum((weight * outcomes[model].values for model, weight in weights.items()), np.zeros(len(seeds)))
+        none = np.zeros((len(seeds), 0))
+        resampled = (
+            sum((weight * outcomes[model].drawn for model, weight in weights.items()), 0.0) if drawn else none
+        )
+        speakers = self.speakers(weights) if drawn else 0
+        return over_seeds_and_speakers(values_, np.asarray(resampled), speakers=speakers), len(seeds), speakers
+
+
+def _rules(row: Score) -> tuple[str, ...]:
+    # Costs say in `support` on what they were measured, which is no rule of theirs.
+    support = "" if row.measure in COUNTED else row.support
+    return row.measure, row.target, row.protocol, support, row.split
+
+
+def read_at(readings: Mapping[str, Sequence[Reading]], at: str, layer: int = 0) -> dict[str, Outcome]:
+    """The outcome of every model at ``best``, ``matched``, ``mean``, ``layer`` or ``whole`` (see the module)."""
+    if at in ("best", "whole"):
+        return {model: _outcome(found, lambda _, table: table.max(axis=0)) for model, found in readings.items()}
+    if at == "mean":
+        return {
+            model: _outcome(found, lambda reading, table: table[reading.layers].mean(axis=0))
+            for model, found in readings.items()
+        }
+    # Layers at equal shares of the depth: layer 2 of 6 is held against layer 4 of 12.
+    least = min(len(reading.layers) for found in readings.values() for reading in found)
+    lined = {
+        model: _outcome(found, lambda reading, table: table[_spaced(reading.layers, least)])
+        for model, found in readings.items()
+    }
+    if at == "layer":
+        return {model: Outcome(each.values[:, layer], each.drawn[:, layer]) for model, each in lined.items()}
+    top = np.mean([each.values.mean(axis=0) for each in lined.values()], axis=0).argmax()
+    outcomes = {}
+    for model, each in lined.items():
+        drawn = each.drawn[:, 0]
+        if drawn.shape[1]:
+            tops = np.mean([other.drawn.mean(axis=0) for other in lined.values()], axis=0).argmax(axis=0)
+            drawn = np.take_along_axis(each.drawn, tops[None, None, :], axis=1)[:, 0]
+        outcomes[model] = Outcome(each.values[:, top], drawn)
+    return outcomes
+
+
+def _outcome(found: Sequence[Reading], reduce: Any) -> Outcome:
+    values = np.array([reduce(reading, reading.values) for reading in found])
+    return Outcome(values, np.array([reduce(reading, reading.drawn) for reading in found]))
+
+
+def _spaced(layers: Sequence[int], count: int) -> list[int]:
+    """``count`` of the layers, evenly spaced, the last among them."""
+    return [layers[-(-(place + 1) * len(layers) // count) - 1] for place in range(count)]
+
+
+def layers_of(outcomes: Outcomes, weights: Weights, like: Score) -> int:
+    """How many layers all these models can be read at; 0 where one has no scores."""
+    seeds = outcomes.seeds(weights, like)
+    found = [outcomes.reading(model, seed, like) for model in weights for seed in seeds]
+    return min((len(reading.layers) for reading in found if reading), default=0)
+
+
+def contrasts(study: Study, cells: Mapping[str, Mapping[str, str]]) -> Iterator[tuple[str, Weights]]:
+    """Every main effect and every interaction of two factors, as weights of the cells.
+
+    A main effect is the mean over the cells at a level less the mean over those at the factor's first level, all
+    levels of the other factors alike. Factors that are nested within one of the two compared levels stay at their
+    first level, so that cells which differ in one thing are compared. An interaction is the difference between the
+    effects of one factor at two levels of the other.
+    """
+    factors = study.factors
+
+    def average(**fixed: str) -> Weights:
+        inner = {
+            name: levels[0]
+            for name, levels in factors.items()
+            if name not in fixed and any(outer in fixed for outer in study.within.get(name, {}))
+        }
+        chosen = [
+            model
+            for model, levels in cells.items()
+            if all(levels.get(name) == level for name, level in fixed.items())
+            and all(levels.get(name, level) == level for name, level in inner.items())
+        ]
+        return {model: 1 / len(chosen) for model in chosen}
+
+    for name, (first, *others) in factors.items():
+        for level in others:
+            here, there = average(**{name: level}), average(**{name: first})
+            if here and there:
+                yield name if len(others) == 1 else f"{name}={level}", _minus(here, there)
+    for one, two in combinations(factors, 2):
+        for a in factors[one][1:]:
+            for b in factors[two][1:]:
+                corners = [average(**{one: x, two: y}) for x in (a, factors[one][0]) for y in (b, factors[two][0])]
+                if all(corners):
+                    label = " x ".join(
+                        name if len(factors[name]) == 2 else f"{name}={level}"
+                        for name, level in ((one, a), (two, b))
+                    )
+                    yield label, _minus(_minus(corners[0], corners[2]), _minus(corners[1], corners[3]))
+
+
+def _minus(left: Weights, right: Weights) -> Weights:
+    return {model: left.get(model, 0.0) - right.get(model, 0.0) for model in dict.fromkeys([*left, *right])}
+
+
+def weights_of(effect: str, known: Mapping[str, Weights], models: Iterable[str]) -> Weights | None:
+    """The weights of an effect by its name, or of ``MODEL - MODEL``; None where there is no such effect."""
+    if effect in known:
+        return known[effect]
+    left, _, right = (part.strip() for part in effect.partition(" - "))
+    return {left: 1.0, right: -1.0} if left != right and {left, right} <= set(models) else None
