@@ -13,6 +13,7 @@ from transformers import initialization as init
 from transformers.utils import ModelOutput
 
 from lamina.encoders.mrhubert.config import MRHubertConfig
+from lamina.encoders.mrhubert.layers import Linear
 from lamina.encoders.mrhubert.lengths import frame_counts, real
 from lamina.encoders.mrhubert.model import MRHubertModel, MRHubertOutput, MRHubertPreTrainedModel, _samples
 from lamina.errors import LaminaError
@@ -67,7 +68,7 @@ class MRHubertForPreTraining(MRHubertPreTrainedModel):
         self.mrhubert = MRHubertModel(config)
         # fairseq: final_projs, label_embs_concat
         self.projections = nn.ModuleList(
-            nn.Linear(config.hidden_size, config.final_dim) for _ in config.num_classes
+            Linear(config.hidden_size, config.final_dim) for _ in config.num_classes
         )
         self.codes = nn.ModuleList(
             Codes(classes + config.special_classes, config.final_dim) for classes in config.num_classes
