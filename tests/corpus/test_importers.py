@@ -4,42 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
-import soundfile
+from corpus_help import textgrid, tone
 
 from lamina.corpus.check import check
 from lamina.corpus.corpus import Segment
 from lamina.corpus.importers import open_corpus
 from lamina.errors import LaminaError
-
-
-def tone(path: Path, seconds: float = 1.0, rate: int = 16000, channels: int = 1) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    wave = 0.1 * np.sin(np.arange(round(seconds * rate)) * 0.1)
-    soundfile.write(path, np.stack([wave * (i + 1) for i in range(channels)], axis=1), rate)
-
-
-def textgrid(path: Path, encoding: str = "utf-8", **tiers: list[tuple[float, float, str]]) -> None:
-    """Write a TextGrid by hand, so that the reader is not tested against its own library."""
-    lines = [
-        'File type = "ooTextFile"',
-        'Object class = "TextGrid"',
-        "",
-        "xmin = 0",
-        "xmax = 1",
-        "tiers? <exists>",
-    ]
-    lines += [f"size = {len(tiers)}", "item []:"]
-    for number, (name, entries) in enumerate(tiers.items(), start=1):
-        lines += [f"    item [{number}]:", '        class = "IntervalTier"', f'        name = "{name}"']
-        lines += ["        xmin = 0", "        xmax = 1", f"        intervals: size = {len(entries)}"]
-        for place, (start, stop, label) in enumerate(entries, start=1):
-            lines += [f"        intervals [{place}]:", f"            xmin = {start}", f"            xmax = {stop}"]
-            lines += [f'            text = "{label}"']
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n".join(lines) + "\n", encoding=encoding)
-
 
 WORDS = [(0.0, 0.25, ""), (0.25, 0.5, "Grün"), (0.5, 1.0, "<eps>")]
 

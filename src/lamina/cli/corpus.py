@@ -2,14 +2,72 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from lamina.cli.options import ConfigFile, CorpusPath, OutFolder, open_speech
+from lamina.errors import LaminaError
 from lamina.terminal import progress, say
 
-corpus = typer.Typer(help="Speech with time-aligned tiers: synthesise, check.", no_args_is_help=True)
+corpus = typer.Typer(
+    help="Speech with time-aligned tiers: import, synthesise, check, look at, split.", no_args_is_help=True
+)
+
+
+@corpus.command("list")
+def corpus_list() -> None:
+    """Name the corpora that can be imported: what each needs, its size, licence and source."""
+    from lamina.corpus.doors.catalogue import DOORS
+
+    for door in DOORS.values():
+        say(f"{door.kind}: {door.title}")
+        say(f"  needs    {door.layout}")
+        say(f"  gives    {door.gives}")
+        say(f"  size     {door.size}")
+        say(f"  licence  {door.licence}")
+        say(f"  from     {door.source}")
+
+
+@corpus.command("import")
+def corpus_import(
+    kind: Annotated[str, typer.Argument(help="Which corpus; see `lamina corpus list`.", metavar="KIND")],
+    source: Annotated[Path, typer.Argument(help="The corpus's folder (or CutSet).", metavar="SRC")],
+    out: OutFolder,
+    partial: Annotated[bool, typer.Option("--partial", help="Import what is whole; list the rest.")] = False,
+    alignments: Annotated[
+        Path | None, typer.Option(help="A folder of alignments from elsewhere: TextGrids, CTMs, RTTMs.")
+    ] = None,
+    stamps: Annotated[str, typer.Option(help="What an xlabel time is of its label: ends or starts.")] = "ends",
+    root: Annotated[str, typer.Option(help="OLD=NEW: where paths of another machine lie here.")] = "",
+) -> None:
+    """Make a corpus folder that points to the audio of a corpus on disk."""
+    from lamina.corpus.doors.importing import FAULTS, import_corpus
+    from lamina.corpus.intervals import ENDS, STARTS
+
+    if stamps not in {ENDS, STARTS}:
+        raise LaminaError(f"--stamps is {stamps!r}: give ends or starts")
+    old, equals, new = root.partition("=")
+    if root and not (old and equals and new):
+        raise LaminaError(f"--root is {root!r}: give OLD=NEW, the beginning of a path there and here")
+    with progress("import, utterances") as tell:
+        made = import_corpus(
+            kind,
+            source,
+            out,
+            partial=partial,
+            alignments=alignments,
+            stamps=stamps,
+            root=(old, new) if root else None,
+            progress=tell,
+        )
+    for note in made.notes:
+        say(f"note: {note}")
+    if (out / FAULTS).is_file():
+        say(f"faults: {(out / FAULTS).resolve()}")
+    tiers = ", ".join(f"{name} {count}" for name, count in sorted(made.tiers.items())) or "none"
+    say(f"{len(made)} utterances in {out.resolve()}; tiers: {tiers}")
 
 
 @corpus.command("synth")

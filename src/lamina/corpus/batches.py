@@ -42,7 +42,11 @@ def batches(corpus: Corpus, utterances: Iterable[Utterance], *, seconds: float) 
     Raises:
         LaminaError: audio is missing or does not decode.
     """
-    groups = plan(utterances, round(seconds * corpus.sample_rate))
+    yield from read_batches(corpus, plan(utterances, round(seconds * corpus.sample_rate)))
+
+
+def read_batches(corpus: Corpus, groups: Iterable[tuple[Utterance, ...]]) -> Iterator[Batch]:
+    """The batches of planned groups, in order; the next one is read while one is worked on."""
     with ThreadPoolExecutor(1) as reader:
         coming: Future[Batch] | None = None
         for group in groups:

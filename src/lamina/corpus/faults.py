@@ -15,16 +15,26 @@ class Faults:
 
     Args:
         keep: whether faults are kept as lines and what they concern is left out; else the first is raised.
+        remarks: whether what readers mend by themselves is kept, too.
     """
 
-    def __init__(self, *, keep: bool) -> None:
+    def __init__(self, *, keep: bool, remarks: bool = False) -> None:
         self.keep = keep
+        self.remarks = remarks
         self._told: dict[str, None] = {}  # a corpus that is read twice tells its faults twice
 
     @property
     def lines(self) -> list[str]:
         """What was told."""
         return list(self._told)
+
+    def __len__(self) -> int:
+        """How many were told."""
+        return len(self._told)
+
+    def __bool__(self) -> bool:
+        """A place to tell faults is one even while it is empty."""
+        return True
 
     def add(self, fault: str) -> None:
         """Tell a fault that makes an utterance, or a part of it, unusable.
@@ -37,8 +47,8 @@ class Faults:
         self._told[fault] = None
 
     def remark(self, fault: str) -> None:
-        """Tell what a reader can mend by itself; dropped where faults are not kept."""
-        if self.keep:
+        """Tell what a reader can mend by itself; dropped where nobody asks for remarks."""
+        if self.remarks:
             self._told[fault] = None
 
     @contextmanager

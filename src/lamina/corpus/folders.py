@@ -1,11 +1,11 @@
 """Folders of audio with alignments, as aligners (MFA and others) and annotators leave them.
 
-- Audio: every ``.wav``, ``.flac``, ``.mp3`` and ``.ogg`` in the folder and below, in tars too; channels are averaged.
-  An utterance's id is the file's name without its ending; where folders repeat names, the path from the folder.
+- Audio: every ``.wav``, ``.flac``, ``.mp3`` and ``.ogg`` in the folder and below, in tars too; channels are
+  averaged. An utterance's id is the file's name without its ending; where folders repeat names, its path.
 - Alignments: see `lamina.corpus.intervals`. A file for one utterance has its name and lies beside the audio, else
   anywhere in the folder; TextGrids go before ``.lab``, these before CTM, CSV and RTTM.
-- Speaker, split, text and labels: from ``manifest.tsv`` or ``manifest.csv`` in the folder (columns ``utt`` or
-  ``path``, ``speaker``, ``split``, ``text``; all but the first may be missing; all others are labels). Without it the
+- Speaker, split, text, labels: from ``manifest.tsv`` or ``manifest.csv`` there (columns ``utt`` or ``path``,
+  ``speaker``, ``split``, ``text``; all but the first may be missing; all others are labels). Without it the
   speaker is the folder that holds the audio; where all audio lies in one folder, the id up to its first - or _.
 """
 
@@ -23,7 +23,7 @@ from lamina.corpus.cutsets import tar_members
 from lamina.corpus.faults import Faults
 from lamina.corpus.segments import segments
 from lamina.corpus.stored import SAMPLE_RATE, AudioFile, StoredCorpus, audio_file, rescale
-from lamina.corpus.voices import voice_tiers
+from lamina.corpus.voices import Turn, voice_tiers
 from lamina.errors import LaminaError
 
 AUDIO_ENDINGS = frozenset({".wav", ".flac", ".mp3", ".ogg"})
@@ -69,7 +69,7 @@ def folder_items(
     about = _about(folder, faults)
     rule, speakers = _speakers(named, about, folder)
     notes.append(rule)
-    if faults.keep:
+    if faults.remarks:
         _unmatched(about, named, folder, faults)
     channels, left_out, found = Counter[int](), 0, 0
     for identity, (path, member) in sorted(named.items()):
@@ -155,14 +155,15 @@ class _Alignments:
         for tier in self._wanted:
             if tier not in found and identity in self.known:
                 self._faults.add(
-                    f"{where} has no {tier!r} tier, only {sorted(found) or 'none'}: ask for other tiers, or align again"
+                    f"{where} has no {tier!r} tier, only {sorted(found) or 'none'}: ask for other tiers, or align "
+                    "again"
                 )
         made = {
             name: segments(name, tier, SAMPLE_RATE, samples, f"{where}, tier {name!r}", self._faults)
             for name, tier in found.items()
         }
         if key in self._turns:
-            turns = [(name, (start, end), {}) for name, start, end in self._turns[key]]
+            turns: list[Turn] = [(name, (start, end), {}) for name, start, end in self._turns[key]]
             made |= voice_tiers(turns, samples, f"{identity}, RTTM", self._faults)
         return made
 
@@ -212,6 +213,15 @@ def _merge(into: dict[str, files.Tiers], found: Mapping[str, files.Tiers]) -> No
             into.setdefault(utterance, {}).setdefault(tier, []).extend(intervals)
 
 
+def unwritable(text: str) -> bool:
+    """Whether a name has bytes that are not UTF-8, which no manifest can hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
 def _hidden(path: Path, folder: Path) -> bool:
     return any(part.startswith(".") for part in path.relative_to(folder).parts)
 
@@ -225,21 +235,24 @@ def _identities(
         if path.suffix.lower() in AUDIO_ENDINGS:
             found.append((path.relative_to(folder), path, None))
         elif path.suffix.lower() == ".tar":
-            for name, place in tar_members(path, faults).items():
+            for name, inside in tar_members(path, faults).items():
                 if Path(name).suffix.lower() in AUDIO_ENDINGS:
-                    found.append((Path(name), path, place))
+                    found.append((Path(name), path, inside))
     stems = Counter(told.stem for told, _, _ in found)
     unique = max(stems.values(), default=0) <= 1
     if not unique:
         stem = next(stem for stem, count in stems.items() if count > 1)
         both = [str(told) for told, _, _ in found if told.stem == stem]
         faults.remark(
-            f"the name {stem!r} is that of {len(both)} files ({both[0]}, {both[1]}): ids are paths from the folder, "
-            "and an alignment may be taken for either's"
+            f"the name {stem!r} is that of {len(both)} files ({both[0]}, {both[1]}): ids are paths from the "
+            "folder, and an alignment may be taken for either's"
         )
     named: dict[str, tuple[Path, tuple[int, int] | None]] = {}
     for told, path, place in found:
         identity = told.stem if unique else told.with_suffix("").as_posix()
+        if unwritable(identity):
+            faults.add(f"{str(path)!a}: the name is not UTF-8: rename the file")
+            continue
         if identity in named:
             faults.add(
                 f"two audio files have the id {identity!r}: {named[identity][0]} and {path}; keep one of them"

@@ -27,7 +27,8 @@ def open_corpus(path: Path | str, *, tiers: Sequence[str] = (), faults: Faults |
     Args:
         path: file or folder.
         tiers: names of tiers (``phone``, ``syllable``, ``word``, …) that the corpus must have.
-        faults: where faults of single utterances are told, which are then left out; the first is raised where None.
+        faults: where faults of single utterances are told, which are then left out; the first is raised
+            where None.
 
     Raises:
         LaminaError: there is no corpus at ``path``, a file in it is broken, or a tier is missing.

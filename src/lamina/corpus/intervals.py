@@ -139,7 +139,7 @@ def _xlabel(path: Path, lines: Iterable[str], stamps: str, seconds: float | None
 
 
 def ctm(path: Path) -> dict[str, Tiers]:
-    """A CTM: utterance, channel, start, length, label a line. The file's name says the tier, ``word`` by default."""
+    """A CTM: utterance, channel, start, length, label a line; the file's name tells the tier, else ``word``."""
     tier = _tier_of(path, "word")
     found: dict[str, Tiers] = {}
     for number, line in enumerate(read_text(path).splitlines(), start=1):
@@ -151,7 +151,7 @@ def ctm(path: Path) -> dict[str, Tiers]:
             interval = (parts[4], start, round(start + float(parts[3]), 8))
         except (IndexError, ValueError) as error:
             raise LaminaError(
-                f"{path}, line {number}, {line[:60]!r}: expected utterance, channel, start, length and label (CTM)"
+                f"{path}, line {number}, {line[:60]!r}: expected utterance, channel, start, length, label (CTM)"
             ) from error
         found.setdefault(parts[0], {}).setdefault(tier, []).append(interval)
     return found

@@ -204,9 +204,8 @@ def rows(path: Path) -> Iterator[dict[str, Any]]:
         LaminaError: the file does not read as JSON lines.
     """
     try:
-        opened = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
-        with opened as file:
-            for line in file:
+        with path.open("rb") as file:
+            for line in gzip.GzipFile(fileobj=file) if path.suffix == ".gz" else file:
                 if line.strip():
                     value = json.loads(line)
                     if not isinstance(value, dict):

@@ -86,7 +86,7 @@ def segments(
     faults = faults or Faults(keep=False)
     made: list[Segment] = []
     intervals = list(intervals)
-    if faults.keep:
+    if faults.remarks:
         _remarks(intervals, where, faults)
     for label, start, end in sorted(intervals, key=lambda interval: (interval[1], interval[2])):
         if silent(label):

@@ -1,0 +1,201 @@
+"""Through a door into a corpus folder of ours, an utterance at a time."""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from lamina.corpus.corpus import Segment, Utterance
+from lamina.corpus.doors.catalogue import DOORS
+from lamina.corpus.doors.door import Door, Found, Source
+from lamina.corpus.faults import Faults
+from lamina.corpus.folders import unwritable
+from lamina.corpus.intervals import ENDS
+from lamina.corpus.manifest import ABOUT, AUDIO, ManifestWriter, open_folder
+from lamina.corpus.segments import segments
+from lamina.corpus.stored import SAMPLE_RATE, AudioFile, StoredCorpus, audio_file, rescale
+from lamina.corpus.trials import write_trials
+from lamina.corpus.voices import Turn, voice_tiers
+from lamina.errors import LaminaError
+from lamina.files import replacing, write_text
+
+FAULTS = "faults.txt"
+ANOTHER_VERSION = 0.5  # the least likeness of an alignment's words to the transcript
+
+
+def import_corpus(
+    kind: str,
+    source: Path | str,
+    folder: Path | str,
+    *,
+    partial: bool = False,
+    alignments: Path | str | None = None,
+    stamps: str = ENDS,
+    root: tuple[str, str] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> StoredCorpus:
+    """Make a corpus folder of ours that points to the audio of a corpus on disk.
+
+    Args:
+        kind: one of `lamina.corpus.doors.catalogue.DOORS`.
+        source: the corpus.
+        folder: the folder to make; replaced if it was made by an import, else an error.
+        partial: import what is whole; the rest is listed in ``faults.txt``.
+        alignments: a folder of alignments from elsewhere (TextGrids as published or from MFA, or CTMs).
+        stamps: what an xlabel time stamp is, where the corpus does not say: ``ends`` or ``starts``.
+        root: the beginning of paths on another machine, and what it is here.
+        progress: called with the utterances that are done, twice, for nobody knows how many there are.
+
+    Raises:
+        LaminaError: the kind is unknown, the folder is not this corpus, or anything in it is broken or missing and
+            ``partial`` was not asked for.
+    """
+    door = DOORS.get(kind)
+    if door is None:
+        guess = difflib.get_close_matches(kind, DOORS, n=1)
+        hint = f"; did you mean {guess[0]!r}?" if guess else ""
+        raise LaminaError(f"no importer is called {kind!r}{hint}; there are {', '.join(DOORS)}")
+    path, folder = Path(source), Path(folder)
+    if not path.exists():
+        raise LaminaError(f"there is nothing at {path}: expected {door.layout}")
+    if path.is_dir() and not any(path.iterdir()):
+        raise LaminaError(f"{path} is an empty folder: expected {door.layout}")
+    faults = Faults(keep=True)
+    given = Source(path, door.layout, faults, Path(alignments) if alignments is not None else None, stamps, root)
+    with replacing(folder, mark=ABOUT) as beside:
+        beside.mkdir(parents=True)
+        count = _write(door, given, beside, folder, progress)
+        if not count:
+            if faults.lines:
+                raise LaminaError(_report(door, path, faults.lines, count))
+            raise given.wrong("utterance")
+        if faults.lines and not partial:
+            raise LaminaError(_report(door, path, faults.lines, count))
+        if faults.lines:
+            write_text(beside / FAULTS, "\n".join(faults.lines) + "\n")
+    return open_folder(folder)
+
+
+def _write(
+    door: Door, source: Source, folder: Path, place: Path, progress: Callable[[int, int], None] | None
+) -> int:
+    seen: set[str] = set()
+    rates = Counter[int]()
+    with ManifestWriter(folder, place) as writer:
+        for found in door.read(source):
+            if found.id in seen:
+                source.faults.add(f"two utterances have the id {found.id!r}: keep one of them")
+                continue
+            before = len(source.faults)
+            try:
+                utterance, audio = _utterance(found, folder, source.faults)
+            except LaminaError as error:
+                source.faults.add(f"{found.id}: {error}")
+                continue
+            if len(source.faults) > before:
+                continue  # an utterance with a broken tier is not whole
+            seen.add(found.id)
+            rates[audio.rate] += 1
+            if Path(audio.path).is_relative_to(folder):  # written here: it moves with the folder
+                audio = replace(audio, path=str(place.absolute() / Path(audio.path).relative_to(folder)))
+            writer.add(utterance, audio)
+            if progress is not None and len(seen) % 100 == 0:
+                progress(len(seen), len(seen))
+        notes = list(source.notes)
+        if source.faults.lines:
+            notes.append(f"a partial import: {len(source.faults)} faults, listed in {FAULTS}")
+        made = {
+            "by": "lamina.corpus.doors",
+            "kind": door.kind,
+            "source": str(source.path.resolve()),
+            "licence": door.licence,
+        }
+        if source.alignments is not None:
+            made["alignments"] = str(source.alignments.resolve())
+        if source.trials:
+            kept = [trial for trial in source.trials if trial.left in seen and trial.right in seen]
+            if len(kept) < len(source.trials):
+                source.faults.add(
+                    f"{len(source.trials) - len(kept)} of {len(source.trials)} trials name utterances that "
+                    f"are not "
+                    "there"
+                )
+            made["trials"] = str(write_trials(folder, kept))
+        writer.finish(door.kind, made, notes)
+    return len(seen)
+
+
+def _utterance(found: Found, folder: Path, faults: Faults) -> tuple[Utterance, AudioFile]:
+    """What a door found, with the audio's header read and its tiers as segments."""
+    audio = _audio(found, folder)
+    if unwritable(found.id + audio.path):
+        raise LaminaError(f"{audio.path!a}: the name is not UTF-8: rename the file or its folder")
+    samples = rescale(audio.samples, audio.rate, SAMPLE_RATE)
+    tiers: dict[str, tuple[Segment, ...]] = dict(found.segments or {})
+    for name, intervals in found.tiers.items():
+        tiers[name] = segments(name, intervals, SAMPLE_RATE, samples, f"{found.id}, tier {name!r}", faults)
+    if found.turns:
+        turns: list[Turn] = [(name, (start, end), {}) for name, start, end in found.turns]
+        tiers |= voice_tiers(turns, samples, found.id, faults)
+    words = [segment.label for segment in tiers.get("word", ())]
+    _same_words(found, words, faults)
+    text = found.text or " ".join(words)
+    utterance = Utterance(found.id, found.speaker, found.split, samples, text, tiers, dict(found.labels))
+    return utterance, audio
+
+
+def _audio(found: Found, folder: Path) -> AudioFile:
+    if isinstance(found.audio, AudioFile):
+        return found.audio
+    path = found.audio
+    if isinstance(path, bytes):
+        (folder / AUDIO).mkdir(exist_ok=True)
+        path = folder / AUDIO / f"{found.id.replace('/', '_')}.{_ending(path)}"
+        path.write_bytes(found.audio if isinstance(found.audio, bytes) else b"")
+    audio, channels = audio_file(path)
+    if channels == 1:
+        audio = replace(audio, channel=0)
+    if found.stretch is not None:
+        first, last = found.stretch
+        if not 0 <= first < last <= audio.samples:
+            raise LaminaError(
+                f"{path} has {audio.samples} samples, the labels speak of [{first}, {last}): it was cut, or the "
+                "labels are of another file"
+            )
+        audio = replace(audio, start=first, samples=last - first)
+    return audio
+
+
+def _ending(data: bytes) -> str:
+    for mark, ending in ((b"RIFF", "wav"), (b"fLaC", "flac"), (b"OggS", "ogg")):
+        if data.startswith(mark):
+            return ending
+    return "mp3"
+
+
+def _same_words(found: Found, words: list[str], faults: Faults) -> None:
+    """An alignment whose words are not those of the transcript is of another version, or of another file."""
+    said = found.text.casefold().split()
+    if not words or not said:
+        return
+    alike = difflib.SequenceMatcher(None, words, said, autojunk=False).ratio()
+    bare = difflib.SequenceMatcher(None, "".join(words), "".join(said), autojunk=False)
+    if alike < ANOTHER_VERSION and bare.quick_ratio() < 0.8:
+        heard, text = " ".join(words)[:50], " ".join(said)[:50]
+        faults.add(
+            f"{found.id}: the alignment says {heard!r}, the transcript {text!r}: the alignment is of another "
+            "version or file"
+        )
+
+
+def _report(door: Door, path: Path, faults: list[str], whole: int) -> str:
+    more = f"; and {len(faults) - 3} more" if len(faults) > 3 else ""
+    return (
+        f"{path} is not a whole {door.title}: {whole} utterances are whole, {len(faults)} faults: "
+        f"{'; '.join(faults[:3])}{more}. Expected: {door.layout}. Copy what is missing, or take what is whole "
+        f"with "
+        "--partial"
+    )

@@ -1,0 +1,194 @@
+"""Phones labelled by hand: TIMIT, Buckeye, EMO-DB."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from lamina.corpus.doors.door import Found, Source, told
+from lamina.corpus.intervals import ENDS, STARTS, lab, read_text
+from lamina.corpus.segments import Interval
+from lamina.corpus.stored import audio_file
+from lamina.errors import LaminaError
+
+TIMIT_RATE = 16_000  # the unit of its label files
+PAUSE = 0.5  # seconds without transcribed speech at which Buckeye's ten-minute tracks are cut
+
+
+def timit(source: Source) -> Iterator[Found]:
+    """``TRAIN`` and ``TEST`` with ``DRn/SPEAKER/``: ``.WAV`` (NIST or RIFF), ``.PHN``, ``.WRD``, ``.TXT``, any
+    case.
+
+    Splits: the core test set (24 speakers) is ``test``, the usual 50 other test speakers are ``dev``, the rest of
+    the complete test set has none. The 61 phones become 39 (Lee and Hon 1989, as lhotse's table has it): closures
+    and pauses are silence, the glottal stop q goes to the phone before it.
+    """
+    from lhotse.recipes.timit import get_phonemes, get_speakers
+
+    fold: dict[str, str] = get_phonemes(39)
+    dev, core = (set(names) for names in get_speakers())
+    waves = sorted(path for path in source.path.rglob("*") if path.suffix.lower() == ".wav")
+    waves = [path for path in waves if {"train", "test"} & {part.lower() for part in path.parts}]
+    if not waves:
+        raise source.wrong("TRAIN or TEST with .WAV files")
+    for wave in waves:
+        speaker = wave.parent.name.lower()
+        part = next(p.lower() for p in reversed(wave.parts[:-1]) if p.lower() in {"train", "test"})
+        split = part if part == "train" else "dev" if speaker in dev else "test" if speaker in core else ""
+        files = {path.suffix.lower(): path for path in wave.parent.glob(f"{wave.stem}.*")}
+        if missing := [ending for ending in (".phn", ".wrd") if ending not in files]:
+            source.faults.add(f"{wave} has no {' and no '.join(missing)} beside it: half-copied")
+            continue
+        try:
+            phones = _glottal([(label.lower(), start, end) for label, start, end in _samples(files[".phn"])])
+            words = _apart(_samples(files[".wrd"]))
+        except LaminaError as error:
+            source.faults.add(str(error))
+            continue
+        if unknown := sorted({label for label, _, _ in phones} - fold.keys()):
+            source.faults.add(f"{files['.phn']} has the phone {unknown[0]!r}, which is none of TIMIT's 61")
+            continue
+        tiers = {"phone": [(fold[label], start, end) for label, start, end in phones], "word": words}
+        text = " ".join(read_text(files[".txt"]).split()[2:]) if ".txt" in files else ""
+        gender = {"m": "male", "f": "female"}.get(speaker[:1], "")
+        labels = told(gender=gender, dialect=wave.parent.parent.name.lower(), kind=wave.stem[:2].lower())
+        yield Found(f"{speaker}-{wave.stem.lower()}", wave, speaker, split, text, tiers, labels)
+
+
+def _samples(path: Path) -> list[Interval]:
+    """Lines of first sample, last sample (exclusive), label."""
+    made = []
+    for number, line in enumerate(read_text(path).splitlines(), start=1):
+        parts = line.split()
+        if not parts:
+            continue
+        try:
+            made.append((parts[2], int(parts[0]) / TIMIT_RATE, int(parts[1]) / TIMIT_RATE))
+        except (IndexError, ValueError) as error:
+            raise LaminaError(f"{path}, line {number}, {line[:40]!r}: expected two samples and a label") from error
+    return made
+
+
+def _glottal(phones: list[Interval]) -> list[Interval]:
+    """Without q: its time is the phone's before it."""
+    made: list[Interval] = []
+    for label, start, end in phones:
+        if label == "q" and made:
+            made[-1] = (made[-1][0], made[-1][1], end)
+        elif label != "q":
+            made.append((label, start, end))
+    return made
+
+
+def _apart(words: list[Interval]) -> list[Interval]:
+    """Some of TIMIT's words share their last phone with the next word: it is the next word's."""
+    return [
+        (label, start, min(end, later[1]) if later[1] > start else end)
+        for (label, start, end), later in zip(words, [*words[1:], ("", float("inf"), 0.0)], strict=True)
+    ]
+
+
+def buckeye(source: Source) -> Iterator[Found]:
+    """``sNN/sNNNNx.wav`` with ``.phones`` and ``.words``; times are ends. Tracks are cut at pauses of 0.5 s.
+
+    Only lower-case phones are speech; the rest (SIL, NOISE, VOCNOISE, IVER, LAUGH, UNKNOWN, CUTOFF, {B_TRANS}, …)
+    is none. Words in angle or curly brackets are none.
+    """
+    tracks = sorted(path for path in source.path.rglob("s[0-9][0-9]*.wav"))
+    if not tracks:
+        raise source.wrong("track (s01/s0101a.wav)")
+    for wave in tracks:
+        labels = [wave.with_suffix(ending) for ending in (".phones", ".words")]
+        if missing := [path.name for path in labels if not path.is_file()]:
+            source.faults.add(f"{wave} has no {' and no '.join(missing)} beside it: half-copied, or still zipped")
+            continue
+        try:
+            phones = [part for part in lab(labels[0], stamps=ENDS) if part[0].isalpha() and part[0].islower()]
+            words = [part for part in lab(labels[1], stamps=ENDS) if part[0] and part[0][0] not in "<{"]
+            audio, _ = audio_file(wave)
+        except LaminaError as error:
+            source.faults.add(str(error))
+            continue
+        for number, (start, end) in enumerate(_between_pauses(phones, audio.samples / audio.rate)):
+            first, last = round(start * audio.rate), round(end * audio.rate)
+            tiers = {
+                name: [
+                    (label, a - first / audio.rate, b - first / audio.rate)
+                    for label, a, b in tier
+                    if start <= a < end
+                ]
+                for name, tier in (("phone", phones), ("word", words))
+            }
+            yield Found(f"{wave.stem}-{number:03d}", wave, wave.stem[:3], tiers=tiers, stretch=(first, last))
+
+
+def _between_pauses(phones: list[Interval], seconds: float) -> list[tuple[float, float]]:
+    """Stretches of speech, with up to a tenth of a second around them."""
+    spans: list[list[float]] = []
+    for _, start, end in phones:
+        if spans and start - spans[-1][1] < PAUSE:
+            spans[-1][1] = end
+        else:
+            spans.append([start, end])
+    return [(max(0.0, start - 0.1), min(seconds, max(end, end + 0.1))) for start, end in spans]
+
+
+EMODB_EMOTIONS = {
+    "W": "anger", "L": "boredom", "E": "disgust", "A": "fear", "F": "happiness", "T": "sadness", "N": "neutral",
+}  # fmt: skip
+EMODB_TEXTS = {
+    "a01": "der lappen liegt auf dem eisschrank",
+    "a02": "das will sie am mittwoch abgeben",
+    "a04": "heute abend könnte ich es ihm sagen",
+    "a05": "das schwarze stück papier befindet sich da oben neben dem holzstück",
+    "a07": "in sieben stunden wird es soweit sein",
+    "b01": "was sind denn das für tüten die da unter dem tisch stehen",
+    "b02": "sie haben es gerade hochgetragen und jetzt gehen sie wieder runter",
+    "b03": "an den wochenenden bin ich jetzt immer nach hause gefahren und habe agnes besucht",
+    "b09": "ich will das eben wegbringen und dann mit karl was trinken gehen",
+    "b10": "die wird auf dem platz sein wo wir sie immer hinlegen",
+}
+EMODB_MEN = frozenset({"03", "10", "11", "12", "15"})
+
+
+def emodb(source: Source) -> Iterator[Found]:
+    """``wav/03a01Fa.wav`` with ``lablaut/03a01Faxx.lablaut`` (phones) and ``labsilb/`` (syllables), where there
+    are.
+
+    Time stamps are starts, against the habit of xlabel. A burst (``!t``) or an aspiration (``tasp``) belongs to
+    the closure before it.
+    """
+    base = source.base("wav")
+    for wave in sorted((base / "wav").glob("*.wav")):
+        speaker, text, emotion = wave.stem[:2], wave.stem[2:5], wave.stem[5:6]
+        if len(wave.stem) != 7 or emotion not in EMODB_EMOTIONS:
+            source.faults.add(f"{wave} has no name of EMO-DB (03a01Fa: speaker, text, emotion, version)")
+            continue
+        tiers = {}
+        try:
+            audio, _ = audio_file(wave)
+            for name, folder in (("phone", "lablaut"), ("syllable", "labsilb")):
+                path = base / folder / f"{wave.stem}xx.{folder}"
+                path = path if path.is_file() else base / folder / f"{wave.stem}.{folder}"
+                if path.is_file():
+                    read = lab(path, stamps=STARTS, seconds=audio.samples / audio.rate)
+                    tiers[name] = _bursts(read) if name == "phone" else read
+                elif (base / folder).is_dir():
+                    source.faults.add(f"{wave.stem} has no labels in {base / folder}: half-copied")
+        except LaminaError as error:
+            source.faults.add(str(error))
+            continue
+        gender = "male" if speaker in EMODB_MEN else "female"
+        labels = told(emotion=EMODB_EMOTIONS[emotion], gender=gender, sentence=text, language="de")
+        yield Found(wave.stem, wave, speaker, text=EMODB_TEXTS.get(text, ""), tiers=tiers, labels=labels)
+
+
+def _bursts(phones: list[Interval]) -> list[Interval]:
+    made: list[Interval] = []
+    for label, start, end in phones:
+        bare = label.strip().lstrip("!").removesuffix("asp") or label
+        if made and bare != label and made[-1][0] == bare:
+            made[-1] = (bare, made[-1][1], end)
+        else:
+            made.append((bare, start, end))
+    return made
