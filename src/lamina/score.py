@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Self, overload
@@ -19,6 +19,7 @@ from lamina.errors import LaminaError
 from lamina.files import write_text
 
 FORMAT = 1
+PLAIN = frozenset({"common", "native"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,21 @@ class Score:
     protocol: str
     support: str
     control: str
+
+    @property
+    def plain(self) -> bool:
+        """Whether a tap was read as it runs: all frames of a segment, at its own rate."""
+        return self.support in PLAIN
+
+    @property
+    def key(self) -> str:
+        """What names the row among those of its run: ``tap|measure|target``.
+
+        ``…|support`` follows where the tap was not read plainly, ``…|shuffled`` for a null.
+        """
+        parts = [self.tap, self.measure, self.target]
+        parts += [] if self.plain else [self.support]
+        return "|".join([*parts, self.control] if self.control == "shuffled" else parts)
 
 
 COLUMNS = tuple(field.name for field in fields(Score))
@@ -137,6 +153,23 @@ class Scores:
             raise LaminaError(f"no score has measure {measure!r} with {values or 'these rows'}")
         return max(rows, key=lambda row: row.value)
 
+    def table(self) -> str:
+        """Plain text: a block a model and target, a line a tap and support, a column a measure.
+
+        Behind a slash stands the null (labels shuffled within speaker).
+        """
+        nulls = {
+            (row.model, row.key.removesuffix("|shuffled")): row.value for row in self.select(control="shuffled")
+        }
+        real = self.select(lambda row: row.control != "shuffled")
+        blocks: dict[tuple[str, str], dict[tuple[str, str], dict[str, str]]] = {}
+        for row in real:
+            null = nulls.get((row.model, row.key))
+            cell = f"{row.value:.3f}" + ("" if null is None else f" /{null:.2f}")
+            lines = blocks.setdefault((row.model, row.target), {})
+            lines.setdefault((f"{row.tap} ({row.period_ms:g} ms)", row.support), {})[row.measure] = cell
+        return "\n".join(_block(f"{model}: {target}", lines) for (model, target), lines in blocks.items())
+
     def to_jsonl(self) -> str:
         """One JSON object a line."""
         return "".join(json.dumps(asdict(row) | {"format": FORMAT}, ensure_ascii=False) + "\n" for row in self)
@@ -171,6 +204,17 @@ class Scores:
         except OSError as error:
             raise LaminaError(f"cannot read scores from {path}: {error.strerror}") from error
         return cls(_row(line, f"{path}, line {number}") for number, line in enumerate(lines, 1))
+
+
+def _block(title: str, lines: Mapping[tuple[str, str], Mapping[str, str]]) -> str:
+    measures = list(dict.fromkeys(measure for cells in lines.values() for measure in cells))
+    table = [["tap", "support", *measures]]
+    table += [[*place, *(cells.get(measure, "") for measure in measures)] for place, cells in lines.items()]
+    widths = [max(len(cell) for cell in column) for column in zip(*table, strict=True)]
+    text = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table
+    ]
+    return "\n".join([title, *text, ""])
 
 
 def _row(line: str, where: str) -> Score:

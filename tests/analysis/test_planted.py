@@ -10,7 +10,6 @@ import torch
 from planted import FRONT, Plant, PlantedCorpus, PlantedEncoder, tap
 
 from lamina.analysis.sweep import STATISTICS, AnalysisConfig, analyze
-from lamina.corpus.splits import roles
 from lamina.encoders.encoder import States, Tap
 from lamina.encoders.features import MelEncoder
 from lamina.errors import LaminaError
@@ -96,7 +95,7 @@ def test_rows_say_what_they_counted(found, corpus):
         assert set(found.scores.select(target=target).distinct("n")) == {seen}
     assert found.scores.distinct("protocol") == ["lamina"]
     assert found.scores.distinct("support") == ["common"]
-    assert found.scores.distinct("split") == [roles(corpus, seed=0)[2]]
+    assert found.scores.distinct("split") == ["test"]
     assert any("phone: " in note and "own no frame" in note for note in found.notes)
     assert len(found.scores) == 5 * 2 * 5 * 2
 
@@ -188,12 +187,19 @@ def test_statistics_and_replicates_are_written_and_suffice(encoder, corpus, tmp_
     assert run.last_log()["event"] == "analysed"
 
 
-def test_a_corpus_of_one_speaker_has_no_intervals_and_says_so(encoder):
+def test_a_corpus_of_one_speaker_is_folded_by_utterances_and_says_so(encoder):
     only = CONFIG.model_copy(update={"targets": ("phone",), "taps": ("fine.strong", "fine.noise")})
     found = analyze(encoder, PlantedCorpus(speakers="a", each=40, splits=False), only)
+    assert found.scores.distinct("split") == ["utterance-folds-5"]
+    assert any("one speaker (a): folds are of utterances" in note for note in found.notes)
+    assert value(found, "fine.strong", "cca-mean", "phone").value > 0.9
+
+
+def test_one_score_speaker_has_no_intervals_and_says_so(encoder):
+    only = CONFIG.model_copy(update={"targets": ("phone",), "taps": ("fine.strong", "fine.noise")})
+    found = analyze(encoder, PlantedCorpus(speakers="abcd", each=30), only)
     assert all(row.low is None and row.high is None for row in found.scores)
     assert any("one score speaker" in note for note in found.notes)
-    assert value(found, "fine.strong", "cca-mean", "phone").value > 0.9
 
 
 def test_too_little_speech_is_left_out_with_the_reason(encoder):

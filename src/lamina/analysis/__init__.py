@@ -1,10 +1,20 @@
 """One pass over the audio, many questions.
 
-config    what is measured, by which rules
-sweep     `analyze`: the pass
-gather    who is fitted on, what rows a batch gives
-targets   segments and labels on the common support
-pooling   frames to segments and cells, by centres
-readings  what a tap accumulates: CCA, codebooks
-measures  statistics to values
+config     what is measured, by which rules
+sweep      `analyze`: the pass, on one process or many, whole or in parts
+roles      who is fitted on, who is scored; folds
+questions  from settings to targets, and to readings of every tap
+targets    segments and labels on the common support
+sentences  whole utterances held against each other
+vectors    files of word vectors and scored pairs
+pooling    frames to segments and cells, by centres
+gather     what rows a batch gives
+readings   what a tap accumulates
+linear     CCA, CKA, dimensions
+discrete   codebooks, mutual information
+sums       what has accumulated, merged and kept
+measures   statistics to values
+pasad      the protocol of the public scripts
+results    values to rows with intervals
+compare    differences between rows
 """

@@ -1,89 +1,60 @@
-"""Who plays which role, and which rows of a batch answer which question."""
+"""Which rows of a batch answer which question."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from lamina.analysis.pooling import Ints, Pool, bounds, cells
-from lamina.analysis.readings import LEARN, TUNE, Rows
+from lamina.analysis.pooling import Ints, Pool, bounds, cells, frame_counts, narrowed, nearest
+from lamina.analysis.roles import Roles
 from lamina.analysis.targets import Target
 from lamina.corpus.batches import Batch
-from lamina.corpus.corpus import Corpus, Utterance
-from lamina.corpus.splits import roles
 from lamina.encoders.encoder import States
-from lamina.errors import LaminaError
 from lamina.grid import Grid
 
-MEL = "mel"
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One way to read a tap against a target.
+
+    Attributes:
+        target: against what.
+        pooling: which frames of a segment are averaged; ``all`` for frame targets.
+        matched: the coarser grid that the tap is decimated to; None to read it at its own rate.
+        frames: whether the target is frames (of mel, a tap, an encoder) rather than segments.
+    """
+
+    target: str
+    pooling: str = "all"
+    matched: Grid | None = None
+    frames: bool = False
+
+    @property
+    def support(self) -> str:
+        """The ``support`` column: ``common`` segments, ``native`` frames or ``decimated`` ones; the pooling."""
+        base = "decimated" if self.matched else "native" if self.frames else "common"
+        return base if self.pooling == "all" else f"{base}-{self.pooling}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Roles:
-    """Who is fitted on and who is scored.
+class Rows:
+    """The rows of a batch that answer one question on one grid.
 
     Attributes:
-        fit: utterances to fit on.
-        score: utterances to score, of other speakers.
-        split: what is scored, such as ``test``.
-        keys: by utterance id, the part (fit) or the group (score) it counts in.
-        groups: names of the groups of score speakers, sorted.
-        notes: what was left out.
+        pool: which frames make each row.
+        side: what the states are held against: vectors (n, size), or labels (labellings, n).
+        keys: (n,) the part or fold (fit rows) or speaker group (score rows) of each row.
+        slots: (n,) place in the codebook's sample, -1 outside it; None for frames.
     """
 
-    fit: tuple[Utterance, ...]
-    score: tuple[Utterance, ...]
-    split: str
-    keys: Mapping[str, int]
-    groups: tuple[str, ...]
-    notes: tuple[str, ...]
-
-
-def plan_roles(corpus: Corpus, grids: Sequence[Grid], *, seed: int, max_groups: int) -> Roles:
-    """Divide a corpus; utterances in which some grid has no frame are left out.
-
-    A third of the fit speakers tunes ridges (of the fit utterances where one speaker is all there is). Score
-    speakers are groups of their own, or share ``max_groups`` groups by a hash of their names where they are more.
-
-    Raises:
-        LaminaError: nothing is left to fit on or to score.
-    """
-    fit, score, split = roles(corpus, seed=seed)
-    least = max(grid.least_samples for grid in grids)
-    short = sum(utterance.samples < least for utterance in (*fit, *score))
-    fit = [utterance for utterance in fit if utterance.samples >= least]
-    score = [utterance for utterance in score if utterance.samples >= least]
-    if not fit or not score:
-        raise LaminaError(
-            f"{corpus.name}: {len(fit)} utterances to fit on and {len(score)} to score are left after those "
-            f"shorter than {least} samples (one frame of every compared grid); use a corpus of longer utterances"
-        )
-    notes = [f"{short} utterances are shorter than one frame of some compared grid"] if short else []
-    speakers = sorted({utterance.speaker for utterance in fit})
-    units = speakers if len(speakers) > 1 else sorted(utterance.id for utterance in fit)
-    order = np.random.default_rng(seed).permutation(len(units))
-    tuned = {units[place] for place in order[: round(len(units) / 3)]}
-    keys = {
-        utterance.id: TUNE if (utterance.speaker if len(speakers) > 1 else utterance.id) in tuned else LEARN
-        for utterance in fit
-    }
-    names = sorted({utterance.speaker for utterance in score})
-    group = {name: name if len(names) <= max_groups else _bucket(name, max_groups) for name in names}
-    groups = tuple(sorted(set(group.values())))
-    keys |= {utterance.id: groups.index(group[utterance.speaker]) for utterance in score}
-    if len(groups) < len(names):
-        notes.append(f"{len(names)} score speakers are resampled in {len(groups)} groups")
-    if len(groups) == 1:
-        notes.append("one score speaker: no intervals, as they resample speakers")
-    return Roles(tuple(fit), tuple(score), split, keys, groups, tuple(notes))
-
-
-def _bucket(name: str, buckets: int) -> str:
-    return f"{int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], 'big') % buckets:06d}"
+    pool: Pool
+    side: Tensor
+    keys: Tensor
+    slots: Tensor | None
 
 
 class Gather:
@@ -91,60 +62,89 @@ class Gather:
 
     Args:
         batch: some utterances of one role.
-        keys: by utterance id, the part or group.
+        roles: who is fitted on and scored, for targets that do not say otherwise.
         targets: by name, the segment targets.
-        mel: log-mel states of the batch, where asked for.
+        others: by name, the states of the batch that frame targets are held against; may be filled on the way.
         fitting: whether the utterances are those to fit on.
     """
 
     def __init__(
         self,
         batch: Batch,
-        keys: Mapping[str, int],
+        roles: Roles,
         targets: Mapping[str, Target],
-        mel: States | None,
+        others: Mapping[str, States],
         *,
         fitting: bool,
     ) -> None:
-        self._utterances, self._targets, self._mel, self._fitting = batch.utterances, targets, mel, fitting
-        self._keys = np.array([keys[utterance.id] for utterance in batch.utterances], dtype=np.int64)
-        self._rows: dict[tuple[str, Grid], Rows] = {}
+        self._batch, self._roles, self._targets, self._others = batch, roles, targets, others
+        self._fitting = fitting
+        self._rows: dict[tuple[View, Grid], Rows] = {}
 
-    def rows(self, target: str, states: States) -> Rows:
-        """The rows that answer ``target`` on the grid of these states."""
-        key = (target, states.tap.grid)
+    def rows(self, view: View, states: States) -> Rows:
+        """The rows that answer ``view`` on the grid of these states."""
+        key = (view, states.tap.grid)
         if key not in self._rows:
-            frames = states.lengths.cpu().numpy().astype(np.int64)
-            padded = states.values.shape[1]
-            found = self._frames if target == MEL else self._segments
-            self._rows[key] = found(target, states.tap.grid, frames, padded)
+            self._rows[key] = self._framed(view, states) if view.frames else self._segmented(view, states)
         return self._rows[key]
 
-    def _segments(self, name: str, grid: Grid, frames: Ints, padded: int) -> Rows:
-        target = self._targets[name]
-        segments = target.fit if self._fitting else target.score
-        numbers, items = segments.of(self._utterances)
-        start, stop = bounds(grid, segments.onsets[numbers], segments.offsets[numbers], frames[items])
+    def _keys(self, roles: Roles, items: Ints) -> Tensor:
+        keys = np.array([roles.keys.get(utterance.id, 0) for utterance in self._batch.utterances], dtype=np.int64)
+        return torch.from_numpy(keys[items])
+
+    def _segmented(self, view: View, states: States) -> Rows:
+        target = self._targets[view.target]
+        segments = target.fit if self._fitting or target.roles.folded else target.score
+        numbers, items = segments.of(self._batch.utterances)
+        grid, frames = self._grid(view, states)
+        onsets, offsets = segments.onsets[numbers], segments.offsets[numbers]
+        start, stop = narrowed(view.pooling, grid, onsets, offsets, *bounds(grid, onsets, offsets, frames[items]))
+        labels = torch.from_numpy(segments.labels[:, numbers])
         return Rows(
-            Pool.of(items, start, stop, padded),
-            torch.from_numpy(segments.labels[:, numbers]),
-            torch.from_numpy(self._keys[items]),
+            self._pool(view, states, items, start, stop),
+            labels if target.table is None else target.table[labels].movedim(0, 1).flatten(1),
+            self._keys(target.roles, items),
             torch.from_numpy(segments.slots[numbers]),
         )
 
-    def _frames(self, _name: str, grid: Grid, frames: Ints, padded: int) -> Rows:
-        """Every frame whose cell holds a mel frame, against the mean of those mel frames."""
-        if self._mel is None:
-            raise AssertionError("mel rows need mel states")
-        starts, stops, places = [], [], []
-        for count, mel_count in zip(frames, self._mel.lengths.tolist(), strict=True):
-            start, stop = cells(self._mel.tap.grid, grid, mel_count, int(count))
+    def _framed(self, view: View, states: States) -> Rows:
+        """Frames of the coarser of two grids, against the mean of the finer one's frames in each one's cell.
+
+        Frames whose cell holds none are left out: at the very ends, where one grid has no frames any more.
+        """
+        other = self._others[view.target]
+        grid, frames = self._grid(view, states)
+        counts = other.lengths.cpu().numpy().astype(np.int64)
+        mine = grid.stride >= other.tap.grid.stride  # the tap's frames are the coarser ones, and make the rows
+        coarse, fine = (grid, other.tap.grid) if mine else (other.tap.grid, grid)
+        items, starts, stops, places = [], [], [], []
+        for item, (own, others) in enumerate(zip(frames.tolist(), counts.tolist(), strict=True)):
+            few, many = (own, others) if mine else (others, own)
+            start, stop = cells(fine, coarse, many, few)
             seen = np.flatnonzero(stop > start)
+            items.append(np.full(len(seen), item))
             starts.append(start[seen])
             stops.append(stop[seen])
             places.append(seen)
-        items = np.repeat(np.arange(len(frames)), [len(seen) for seen in places])
-        place = np.concatenate(places)
-        mel = Pool.of(items, np.concatenate(starts), np.concatenate(stops), self._mel.values.shape[1])
-        pool = Pool.of(items, place, place + 1, padded)
-        return Rows(pool, mel.mean(self._mel.values), torch.from_numpy(self._keys[items]), None)
+        row, place = np.concatenate(items), np.concatenate(places)
+        narrow, wide = (place, place + 1), (np.concatenate(starts), np.concatenate(stops))
+        pool = self._pool(view, states, row, *(narrow if mine else wide))
+        side = Pool.of(row, *(wide if mine else narrow), other.values.shape[1]).mean(other.values)
+        return Rows(pool, side, self._keys(self._roles, row), None)
+
+    def _grid(self, view: View, states: States) -> tuple[Grid, Ints]:
+        """The grid that a view reads, and how many frames of it each utterance has."""
+        if view.matched is None:
+            return states.tap.grid, states.lengths.cpu().numpy().astype(np.int64)
+        return view.matched, frame_counts(view.matched, self._batch.lengths.numpy())
+
+    def _pool(self, view: View, states: States, items: Ints, start: Ints, stop: Ints) -> Pool:
+        padded = states.values.shape[1]
+        if view.matched is None:
+            return Pool.of(items, start, stop, padded)
+        _, coarse = self._grid(view, states)
+        width = max(1, int(coarse.max()))
+        places = np.zeros((len(coarse), width), dtype=np.int64)
+        for item, (many, few) in enumerate(zip(states.lengths.tolist(), coarse.tolist(), strict=True)):
+            places[item, :few] = item * padded + nearest(states.tap.grid, view.matched, many, few)
+        return Pool.of(items, start, stop, width).through(torch.from_numpy(places.reshape(-1)))

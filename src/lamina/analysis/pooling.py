@@ -46,6 +46,47 @@ def cells(fine: Grid, coarse: Grid, fine_frames: int, coarse_frames: int) -> tup
     return places[:-1], places[1:]
 
 
+def narrowed(pooling: str, grid: Grid, onsets: Ints, offsets: Ints, start: Ints, stop: Ints) -> tuple[Ints, Ints]:
+    """Which of the frames that each segment owns are averaged; never none of them.
+
+    ``all``: every one. ``middle``: the middle third (a third of the frames, rounded down, is left out on either
+    side). ``centre``: the one nearest the segment's middle, the earlier of two. ``quarter1`` to ``quarter4``: a
+    quarter of the frames; segments of fewer than four frames share them between quarters.
+
+    Args:
+        pooling: one of those names.
+        grid: where frames lie.
+        onsets: (segments,) first sample of each.
+        offsets: (segments,) first sample beyond each.
+        start: (segments,) first frame owned (see `bounds`).
+        stop: (segments,) first frame beyond; greater than ``start``.
+    """
+    owned = stop - start
+    if pooling == "middle":
+        return start + owned // 3, stop - owned // 3
+    if pooling == "centre":
+        unit = 2 * lcm(grid.centre.denominator, grid.stride.denominator)
+        centre, stride = int(grid.centre * unit), int(grid.stride * unit)
+        # ceil(x - 1/2) is the nearest whole number, the lower of two.
+        place = -((2 * centre + stride - (onsets + offsets) * unit) // (2 * stride))
+        place = np.clip(place, start, stop - 1)
+        return place, place + 1
+    if pooling.startswith("quarter"):
+        quarter = int(pooling.removeprefix("quarter"))
+        first = start + owned * (quarter - 1) // 4
+        return first, np.maximum(start + owned * quarter // 4, first + 1)
+    return start, stop
+
+
+def nearest(fine: Grid, coarse: Grid, fine_frames: int, coarse_frames: int) -> Ints:
+    """(coarse_frames,) the fine frame whose centre is nearest to that of each coarse one, the earlier of two."""
+    unit = lcm(*(value.denominator for value in (fine.centre, fine.stride, coarse.centre, coarse.stride)))
+    centres = int(coarse.centre * unit) + int(coarse.stride * unit) * np.arange(coarse_frames, dtype=np.int64)
+    centre, stride = int(fine.centre * unit), int(fine.stride * unit)
+    places: Ints = np.clip(-((2 * centre + stride - 2 * centres) // (2 * stride)), 0, fine_frames - 1)
+    return places
+
+
 def frame_counts(grid: Grid, samples: Ints) -> Ints:
     """(utterances,) frames that the grid makes of so many samples each."""
     return np.array([grid.frames(int(count)) for count in samples], dtype=np.int64)
@@ -79,6 +120,10 @@ class Pool:
         before = np.cumsum(lengths) - lengths
         rows = np.repeat(first - before, lengths) + np.arange(int(lengths.sum()))
         return cls(torch.from_numpy(rows), torch.from_numpy(lengths))
+
+    def through(self, places: Tensor) -> Pool:
+        """The same runs where frame k of the flattened batch stands at row ``places[k]`` of another."""
+        return Pool(places[self.rows], self.lengths)
 
     def mean(self, values: Tensor) -> Tensor:
         """(runs, width) means of values (batch, frames, width), on the CPU."""

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from lamina.analysis.config import TAP, AnalysisConfig
+from lamina.analysis.config import AnalysisConfig
 from lamina.analysis.gather import Gather
 from lamina.analysis.questions import Source, find_source, full_name, is_frames, plan_readings, plan_targets
 from lamina.analysis.readings import Reading
@@ -120,7 +120,7 @@ class Sweep:
                 reading.take(rows.pool.mean(states.values), rows, fitting=fitting)
 
     def settle(self, *, folded: bool) -> None:
-        """Fix directions and codebooks of the readings whose speakers are scored apart, or of the ``folded`` ones."""
+        """Fix directions and codebooks of the ``folded`` readings, or of the others."""
         for reading in self.readings:
             if reading.roles.folded == folded:
                 reading.settle(self.config.ridges, seed=self.config.seed)
@@ -140,8 +140,8 @@ class Sweep:
         for name, held in sums.items():
             number, _, key = name.partition("|")
             found.setdefault(int(number), {})[key] = held
-        for number, mine in found.items():
-            self.readings[number].sums = mine
+        for place, mine in found.items():
+            self.readings[place].sums = mine
 
 
 def analyze(
@@ -162,16 +162,16 @@ def analyze(
     each tap's own frames. Everything is held out: with a train and a test split, directions, ridge and codebook
     come from the fit speakers, values from the others; without, folds of speakers score each other.
 
-    Processes of one torch.distributed group share the batches out; all return the same. With ``run``, sums are kept
-    in its folder now and then and an interrupted pass goes on from there, bit for bit; at the end statistics and
-    replicates stay there.
+    Processes of one torch.distributed group share the batches out; all return the same. With ``run``, sums are
+    kept in its folder now and then and an interrupted pass goes on from there, bit for bit; at the end statistics
+    and replicates stay there.
 
     Args:
         encoder: what is read.
         corpus: speech with tiers, at the encoder's sample rate.
         config: what is measured.
-        support: a segment counts if all these grids see it, besides those of this encoder's taps. Give the grids of
-            all encoders of a comparison.
+        support: a segment counts if all these grids see it, besides those of this encoder's taps. Give the grids
+            of all encoders of a comparison.
         run: where sums, statistics, replicates and notes are written.
         control: of the rows, such as ``untrained``.
         progress: told how many utterances are done, of how many.
@@ -240,8 +240,8 @@ def merge_parts(sweep: Sweep, parts: Sequence[Path], folder: Path) -> bool:
     phase, count = found[0].phase, found[0].shard[1]
     numbers = sorted(kept.shard for kept in found)
     if numbers != [(number, count) for number in range(1, count + 1)] or {kept.phase for kept in found} != {phase}:
-        told = ", ".join(f"{number}/{of} (round {kept.phase + 1})" for kept in found for number, of in [kept.shard])
-        raise LaminaError(f"these parts do not make one whole: {told}; give every part of one round once")
+        said = ", ".join(f"{kept.shard[0]}/{kept.shard[1]} (round {kept.phase + 1})" for kept in found)
+        raise LaminaError(f"these parts do not make one whole: {said}; give every part of one round once")
     found.sort(key=lambda kept: kept.shard)
     if phase + 1 < len(sweep.phases):
         sums = merge_all([_only(kept.sums, sweep.sums(folded=False)) for kept in found])
@@ -259,13 +259,13 @@ def finish(sweep: Sweep, run: Run | None, control: str, begun: float) -> Analysi
         sweep.settle(folded=True)
         for reading in sweep.readings:
             reading.finish()
-        notes = [*sweep.notes, *told(sweep.readings)]
         scores, replicates = conclude(sweep.readings, sweep.encoder.name, run, sweep.config, control)
+        notes = [*sweep.notes, *told(sweep.readings)]
     if not len(scores):
         raise LaminaError(f"nothing could be measured on {sweep.corpus.name}: {'; '.join(notes)}")
     if run is not None:
         write_statistics(run.folder / STATISTICS, statistics(sweep.readings))
-        write_replicates(run.folder, replicates)
+        write_replicates(run.folder, replicates, groups=len(sweep.roles.groups))
         for note in notes:
             run.log(note=note)
         total = len(sweep.roles.fit) + len(sweep.roles.score)
@@ -293,7 +293,7 @@ def _pass(
     last = learned is not None or not alone
     here = _kept(path, plan, shard) or Progress(plan, 0, shard, 0, {})
     if alone and learned is not None and here.phase == 0 and len(sweep.phases) == 1:
-        raise LaminaError("this analysis needs one round only: there is nothing to go on from; leave --learned out")
+        raise LaminaError("this analysis needs one round: there is nothing to go on from; leave --learned out")
     if here.phase:
         _learn(sweep, learned or _need(folder) / LEARNED)
     sweep.put(here.sums)
@@ -325,7 +325,9 @@ def _pass(
     raise AssertionError("an analysis has at least one phase")
 
 
-def _between(sweep: Sweep, learned: Path | None, folder: Path | None, plan: str, count: int, *, first: bool) -> None:
+def _between(
+    sweep: Sweep, learned: Path | None, folder: Path | None, plan: str, count: int, *, first: bool
+) -> None:
     """What the fit speakers taught, from all parts; then directions and codebooks are fixed."""
     if learned is not None:
         _learn(sweep, learned)

@@ -1,0 +1,102 @@
+"""The discrete instrument: clusters of a tap's segments, and what they tell of labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch import Tensor
+
+from lamina.analysis.gather import Rows
+from lamina.analysis.measures import Values, mi_values, purity_values
+from lamina.analysis.sums import Sample, Sums, numbered
+from lamina.analysis.targets import Target
+from lamina.errors import LaminaError
+from lamina.stats import kmeans
+from lamina.stats.information import Counts
+
+FEW_A_CLUSTER = 10
+
+
+class Codebook:
+    """k-means clusters of one tap's pooled segments, and what they tell of labels.
+
+    Args:
+        width: of the tap.
+        target: its segments.
+        clusters: how many clusters it gets.
+    """
+
+    def __init__(self, width: int, target: Target, clusters: int) -> None:
+        self._target, self._number = target, clusters
+        self._shape = (len(target.roles.groups), clusters, len(target.classes))
+        self._sample = Sample.empty(target.sample, width)
+        self._clusters: kmeans.Clusters | None = None
+        self.counts = [Counts.empty(*self._shape) for _ in target.fit.labels]
+
+    def learn(self, x: Tensor, rows: Rows) -> None:
+        """Keep the fit rows x (n, width) that have a slot of the sample."""
+        if rows.slots is not None:
+            self._sample.put(x, rows.slots)
+
+    def settle(self, seed: int) -> None:
+        """Find the clusters and forget the sample; with folds, count each of its folds in the others' clusters.
+
+        Raises:
+            LaminaError: the sample has fewer than two rows a cluster, or the states are not finite.
+        """
+        found, self._sample = self._sample.rows, Sample.empty(0, 0)
+        if not self._target.roles.folded:
+            self._clusters = self._fit(found, seed)
+            return
+        labels, folds = self._target.sampled()
+        for fold in torch.unique(folds).tolist():
+            inside = folds == fold
+            index = self._fit(found[~inside], seed).assign(found[inside])
+            self._count(index, labels[:, inside], folds[inside])
+
+    def _fit(self, rows: Tensor, seed: int) -> kmeans.Clusters:
+        if len(rows) < 2 * self._number:
+            raise LaminaError(
+                f"{len(rows)} segments are too few for {self._number} clusters (at least {2 * self._number}"
+                "); use more speech or fewer clusters"
+            )
+        return kmeans.fit(rows, self._number, seed=seed, restarts=1)
+
+    def score(self, x: Tensor, rows: Rows) -> None:
+        """Count score rows x (n, width), each of a group."""
+        if self._clusters is None:
+            raise AssertionError("a codebook is settled before anything is scored")
+        self._count(self._clusters.assign(x), rows.side, rows.keys)
+
+    def _count(self, index: Tensor, labels: Tensor, groups: Tensor) -> None:
+        for labelling, side in enumerate(labels):
+            self.counts[labelling] += Counts.of([groups, index, side], self._shape)
+
+    @property
+    def sums(self) -> dict[str, Sums]:
+        """What this phase has accumulated."""
+        return {"sample": self._sample} if len(self._sample.rows) else dict(numbered("counts", self.counts))
+
+    @sums.setter
+    def sums(self, found: Mapping[str, Sums]) -> None:
+        if "sample" in found:
+            (self._sample,) = (each for each in found.values() if isinstance(each, Sample))
+        else:
+            self.counts = [each for each in found.values() if isinstance(each, Counts)]
+
+    def values(self, weights: Tensor) -> Iterator[tuple[int, int, Values, Values]]:
+        """Labelling, rows, values and resampled values."""
+        for labelling, counts in enumerate(self.counts):
+            yield labelling, counts.n, mi_values(counts), mi_values(counts, weights)
+            yield labelling, counts.n, purity_values(counts), purity_values(counts, weights)
+
+    def note(self) -> str:
+        """Whether there are few segments for so many clusters."""
+        n = self.counts[0].n
+        if n >= FEW_A_CLUSTER * self._number:
+            return ""
+        return (
+            f"{n} segments in {self._number} clusters: much of the plug-in mutual information is chance, see the "
+            "shuffled rows and mi-corrected"
+        )

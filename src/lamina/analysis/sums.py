@@ -1,0 +1,158 @@
+"""What an unfinished pass has accumulated: merged over processes and machines, kept on disk to go on from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, TypeAlias, TypeVar, get_args
+from zipfile import BadZipFile
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lamina.errors import LaminaError
+from lamina.files import replacing
+from lamina.stats.cca import Projections
+from lamina.stats.cka import ClassKernels, Kernels
+from lamina.stats.information import Counts
+from lamina.stats.moments import Arrays, ClassMoments, Moments
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sample:
+    """Rows in numbered slots, each filled once. ``+`` merges samples of which each slot is filled in one at most.
+
+    Attributes:
+        rows: (slots, width) float32, zero where nothing came yet.
+    """
+
+    rows: Tensor
+
+    kind: ClassVar[str] = "sample"
+
+    @classmethod
+    def empty(cls, slots: int, width: int) -> Sample:
+        """No slot filled."""
+        return cls(torch.zeros(slots, width))
+
+    def put(self, x: Tensor, slots: Tensor) -> None:
+        """Fill slots (n,) with rows x (n, width), in place; -1 means none."""
+        chosen = slots >= 0
+        self.rows[slots[chosen]] = x[chosen].float()
+
+    def __add__(self, other: Sample) -> Sample:
+        return Sample(self.rows + other.rows)
+
+    def to_arrays(self) -> Arrays:
+        """Named arrays."""
+        return {"rows": self.rows.numpy()}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> Sample:
+        """The sample that `to_arrays` described."""
+        return cls(torch.from_numpy(np.array(arrays["rows"])))
+
+
+Sums: TypeAlias = Moments | ClassMoments | Kernels | ClassKernels | Projections | Counts | Sample
+KINDS: dict[str, type[Sums]] = {kind.kind: kind for kind in get_args(Sums)}
+S = TypeVar("S", bound=Sums)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Progress:
+    """Where a pass stands.
+
+    Attributes:
+        plan: digest of everything that decides on the sums.
+        phase: 0 while the fit utterances are read, 1 while those are that are scored apart.
+        shard: which part of all batches these sums are of, ``(number from 1, of how many)``.
+        done: how many of its batches the sums hold.
+        sums: by reading and instrument.
+    """
+
+    plan: str
+    phase: int
+    shard: tuple[int, int]
+    done: int
+    sums: dict[str, Sums]
+
+    def write(self, path: Path) -> None:
+        """Write to ``path`` (``.npz``), atomically."""
+        about = {
+            "format": np.asarray(FORMAT),
+            "plan": np.asarray(self.plan),
+            "place": np.asarray([self.phase, *self.shard, self.done]),
+        }
+        arrays: dict[str, NDArray[np.generic]] = dict(about)
+        for name, held in self.sums.items():
+            for field, array in held.to_arrays().items():
+                arrays[f"{name}::{held.kind}::{field}"] = array
+        with replacing(path) as beside, beside.open("wb") as file:
+            np.savez(file, **dict(arrays))  # type: ignore[arg-type]  # numpy's stub takes `allow_pickle` for an array
+
+    @classmethod
+    def read(cls, path: Path) -> Progress:
+        """Read what `write` wrote.
+
+        Raises:
+            LaminaError: the file is missing, cut off, or of another version.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                arrays: Arrays = {key: file[key] for key in file.files}
+            version = int(arrays.pop("format"))
+            phase, number, count, done = arrays.pop("place").tolist()
+            plan = str(arrays.pop("plan"))
+        except (OSError, ValueError, KeyError, BadZipFile) as error:
+            raise LaminaError(f"cannot read unfinished sums in {path} ({error}): run that part again") from error
+        if version != FORMAT:
+            raise LaminaError(f"{path} has format {version}, not {FORMAT}: run that part again")
+        found: dict[tuple[str, str], Arrays] = {}
+        for key, array in arrays.items():
+            name, kind, field = key.split("::")
+            found.setdefault((name, kind), {})[field] = array
+        sums = {name: KINDS[kind].from_arrays(held) for (name, kind), held in found.items()}
+        return cls(plan, phase, (number, count), done, sums)
+
+
+def merged(one: S, other: S) -> S:
+    """Both sums together."""
+    if type(one) is not type(other):
+        raise AssertionError(f"{type(one).__name__} and {type(other).__name__} do not merge")
+    return one + other  # type: ignore[operator, return-value]  # they are of one type
+
+
+def numbered(name: str, held: Sequence[Sums]) -> Iterator[tuple[str, Sums]]:
+    """Each with its name and number."""
+    return ((f"{name}{number}", each) for number, each in enumerate(held))
+
+
+def merge_all(parts: list[dict[str, Sums]]) -> dict[str, Sums]:
+    """The sums of several parts together, in the order given."""
+    whole = dict(parts[0])
+    for part in parts[1:]:
+        if part.keys() != whole.keys():
+            raise AssertionError("parts of one analysis hold the same sums")
+        for name, held in part.items():
+            whole[name] = merged(whole[name], held)
+    return whole
+
+
+def reduce_over_processes(sums: dict[str, Sums]) -> dict[str, Sums]:
+    """The sums of all processes of this group together, the same in each; one statistic at a time."""
+    import torch.distributed as group
+
+    whole: dict[str, Sums] = {}
+    for name, held in sums.items():
+        everyone: list[Arrays] = [{} for _ in range(group.get_world_size())]
+        group.all_gather_object(everyone, held.to_arrays())
+        total = KINDS[held.kind].from_arrays(everyone[0])
+        for arrays in everyone[1:]:
+            total = merged(total, KINDS[held.kind].from_arrays(arrays))
+        whole[name] = total
+    return whole
