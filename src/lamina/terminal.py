@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import typer
 
@@ -46,23 +46,43 @@ def keep(scores: Scores, out: Path | None) -> None:
         say(f"scores: {out.resolve()}")
 
 
+class Tell(Protocol):
+    """How far a long piece of work is, and what else to say of it."""
+
+    def __call__(self, done: int, total: int, note: str = "") -> None:
+        """Show it."""
+        ...
+
+
 @contextmanager
-def progress(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on a terminal; elsewhere a line on standard error every ten seconds."""
+def progress(what: str, *, quiet: bool = False) -> Iterator[Tell]:
+    """A bar on a terminal; elsewhere a line on standard error every ten seconds; both with the time left."""
     from rich.console import Console
-    from rich.progress import Progress
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    began: tuple[float, int] | None = None
     last = time.monotonic()
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bars:
-        bar = bars.add_task(what, total=None)
+    with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as bars:
+        bar = bars.add_task(what, total=None, note="")
 
-        def tell(done: int, total: int) -> None:
-            nonlocal last
-            bars.update(bar, completed=done, total=total)
-            if not console.is_terminal and time.monotonic() - last > 10:
-                last = time.monotonic()
-                typer.echo(f"{what}: {done} of {total}", err=True)
+        def tell(done: int, total: int, note: str = "") -> None:
+            nonlocal began, last
+            bars.update(bar, completed=done, total=total, note=note)
+            now = time.monotonic()
+            began = began or (now, done)
+            if not quiet and not console.is_terminal and now - last > 10:
+                last = now
+                pace = (done - began[1]) / max(now - began[0], 1e-9)
+                left = f"{(total - done) / pace:.0f} s left" if pace else ""
+                typer.echo(", ".join(filter(None, (f"{what}: {done} of {total}", note, left))), err=True)
 
         yield tell
 
@@ -75,6 +95,6 @@ def show(table: Table) -> None:
     (console if console.is_terminal else Console(width=240)).print(table)
 
 
-def say(text: str) -> None:
-    """Print a line."""
-    typer.echo(text)
+def say(text: str, *, error: bool = False) -> None:
+    """Print a line, on standard error where it is no result."""
+    typer.echo(text, err=error)

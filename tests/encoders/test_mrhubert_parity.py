@@ -114,6 +114,7 @@ def as_fairseq(monkeypatch: pytest.MonkeyPatch, heads: MRHubertForPreTraining, d
     monkeypatch.setattr(sampling, "hide_padding", lambda x, _: x)
     monkeypatch.setattr(model.MRHubertModel, "frames", lambda _, __, grid: counts.get(grid))
     monkeypatch.setattr(MRHubertForPreTraining, "scored", lambda _, level, *__: scored[level])
+    monkeypatch.setattr(MRHubertForPreTraining, "penalty", lambda _, features, __: features.square().mean())
     assert config.predicting_levels <= len(scored)
 
 

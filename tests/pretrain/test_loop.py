@@ -18,6 +18,7 @@ from lamina.pretrain.data import CropReader, Crops
 from lamina.pretrain.journal import Journal
 from lamina.pretrain.loop import learning_rate, pretrain
 from lamina.pretrain.meter import Alarms, Meter
+from lamina.pretrain.plan import EqualCrops
 from lamina.pretrain.recipe import ModelConfig
 from lamina.pretrain.units import UnitsConfig, make_units
 from lamina.pretrain.weights import build
@@ -120,14 +121,20 @@ def test_matched_models_start_alike(changes: dict) -> None:
     assert not torch.equal(base["codes.0.weight"], base["codes.1.weight"])
 
 
+def crops_of(corpus, *, samples: int, size: int) -> EqualCrops:
+    lengths = [utterance.samples for utterance in corpus.utterances()]
+    return EqualCrops(lengths, samples=samples, size=size, grain=160)
+
+
 def test_batches_and_masks_do_not_depend_on_the_cell(corpus, units) -> None:
     readers = []
     for ratios in ([1, 2], [1, 1]):
         grids = MRHubertConfig(label_rate_ratios=ratios).levels
         everyone = list(corpus.utterances())
-        readers.append(CropReader(corpus, everyone, units, grids, samples=8000, memory=1 << 20))
+        readers.append(CropReader(corpus, everyone, [units], grids, memory=1 << 20))
     for step in range(5):
-        one, other = (reader.batch(3, seed=0, step=step) for reader in readers)
+        places = crops_of(corpus, samples=8000, size=3).batch(0, step)
+        one, other = (reader.read(places) for reader in readers)
         assert torch.equal(one.waves, other.waves)
         assert torch.equal(one.labels[0], other.labels[0])
         assert torch.equal(one.labels[1], other.labels[1][:, ::2])
@@ -137,18 +144,19 @@ def test_crops_are_the_same_from_memory_and_from_disk(corpus, units) -> None:
     grids = MRHubertConfig().levels
     everyone = list(corpus.utterances())
     held, read = (
-        CropReader(corpus, everyone, units, grids, samples=9000, memory=memory) for memory in (1 << 20, 0)
+        CropReader(corpus, everyone, [units], grids, memory=memory, normalise=True) for memory in (1 << 20, 0)
     )
     for step in range(6):
-        one, other = held.batch(2, seed=1, step=step), read.batch(2, seed=1, step=step)
+        places = crops_of(corpus, samples=9000, size=2).batch(1, step)
+        one, other = held.read(places), read.read(places)
         assert torch.equal(one.waves, other.waves)
         assert all(torch.equal(a, b) for a, b in zip(one.labels, other.labels, strict=True))
 
 
 def test_labels_of_a_crop_are_those_of_its_place(corpus, units) -> None:
     """Encode-then-crop: the crop's labels are every second unit from its start."""
-    reader = CropReader(corpus, list(corpus.utterances()), units, MRHubertConfig().levels, samples=8000, memory=0)
-    batch = reader.batch(4, seed=0, step=0)
+    reader = CropReader(corpus, list(corpus.utterances()), [units], MRHubertConfig().levels, memory=0)
+    batch = reader.read(crops_of(corpus, samples=8000, size=4).batch(0, 0))
     for wave, labels in zip(batch.waves.numpy(), batch.labels[0].numpy(), strict=True):
         places = [
             (u, start)
@@ -161,12 +169,12 @@ def test_labels_of_a_crop_are_those_of_its_place(corpus, units) -> None:
         assert (labels == units.of(utterance)[start // 160 :][: 2 * len(labels) : 2]).all()
 
 
-def test_an_epoch_takes_every_utterance_as_often_as_it_holds_crops(corpus, units) -> None:
+def test_an_epoch_takes_every_utterance_as_often_as_it_holds_crops(corpus) -> None:
     everyone = list(corpus.utterances())
-    reader = CropReader(corpus, everyone, units, MRHubertConfig().levels, samples=6400, memory=0)
-    turns = sorted(reader._epoch(0, 0).tolist())
+    plan = crops_of(corpus, samples=6400, size=2)
+    turns = sorted(plan.epoch(0, 0).tolist())
     assert turns == [i for i, u in enumerate(everyone) for _ in range(u.samples // 6400)]
-    assert not np.array_equal(reader._epoch(0, 0), reader._epoch(0, 1))
+    assert not np.array_equal(plan.epoch(0, 0), plan.epoch(0, 1))
 
 
 def test_short_utterances_are_left_out_and_counted(corpus, units, tmp_path) -> None:
@@ -177,7 +185,7 @@ def test_short_utterances_are_left_out_and_counted(corpus, units, tmp_path) -> N
         pretrain(tiny(crop_seconds=5.0), corpus, units, Run(tmp_path / "b", {}, {}))
     with pytest.raises(LaminaError, match="has no split 'nowhere'"):
         pretrain(tiny(split="nowhere"), corpus, units, Run(tmp_path / "c", {}, {}))
-    with pytest.raises(LaminaError, match="too short for masks"):
+    with pytest.raises(LaminaError, match="take longer crops"):
         pretrain(tiny(mask_length=30), corpus, units, Run(tmp_path / "d", {}, {}))
     with pytest.raises(LaminaError, match="made for corpus"):
         pretrain(tiny(), Tones(seed=5), units, Run(tmp_path / "e", {}, {}))

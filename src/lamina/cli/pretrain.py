@@ -50,7 +50,10 @@ def units_label(
 def pretrain(
     config: ConfigFile,
     corpus_path: CorpusPath,
-    units_folder: Annotated[Path, typer.Argument(help="What `lamina units label` made.", metavar="UNITS")],
+    units_folders: Annotated[
+        list[Path],
+        typer.Argument(help="What `lamina units label` made: for all levels, or one a level, finest first."),
+    ],
     out: Annotated[Path, typer.Option(help="Where the run folder goes.")] = Path("runs"),
 ) -> None:
     """Pretrain an encoder by masked unit prediction; the same command goes on where it was stopped.
@@ -61,15 +64,34 @@ def pretrain(
     from lamina.pretrain.labels import Units
     from lamina.pretrain.loop import pretrain as train
     from lamina.pretrain.recipe import PretrainConfig
+    from lamina.pretrain.weights import check_shape
+    from lamina.pretrain.workers import is_main
     from lamina.runs import Run
 
     recipe = load_config(config, PretrainConfig)
-    speech, labels = open_speech(corpus_path), Units.read(units_folder)
-    inputs = {"corpus": speech.digest, "units": labels.digest}
+    check_shape(recipe.model, str(config))
+    speech, labels = open_speech(corpus_path), [Units.read(folder) for folder in units_folders]
+    inputs = {"corpus": speech.digest, "units": "+".join(each.digest for each in labels)}
     run = Run.plan(out, config.stem, {"kind": "pretrain", **recipe.to_json()}, inputs)
     if not run.done:
-        run.start()
-        with progress(config.stem) as tell:
-            train(recipe, speech, labels, run, progress=lambda done, total, _: tell(done, total))
-        run.finish()
-    say(f"encoder: {run.folder.resolve()}")
+        with progress(config.stem, quiet=not is_main()) as tell:
+            train(
+                recipe,
+                speech,
+                labels,
+                run,
+                progress=lambda done, total, figures: tell(done, total, told(figures)),
+                warn=lambda message: say(f"note: {message}", error=True),
+            )
+        if is_main():
+            run.finish()
+    if is_main():
+        say(f"encoder: {run.folder.resolve()}")
+
+
+def told(figures: dict[str, float]) -> str:
+    """The figures that somebody who waits wants to see."""
+    shown = [f"loss {figures['loss']:.3f}"] if figures else []
+    shown += [f"{value:.0%} right" for name, value in figures.items() if name == "accuracy_masked_0"]
+    shown += [f"{figures['audio_seconds_per_second']:.0f} s of audio a second"] if figures else []
+    return ", ".join(shown)

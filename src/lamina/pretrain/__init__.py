@@ -4,7 +4,8 @@ recipe   the config of a run
 units    cluster the states of a layer, label a corpus
 labels   codebooks and units on disk
 masking  which frames are masked
-data     crops with the units of every level
+plan     which crops or utterances make the batch of a step
+data     their audio, with the units of every level
 weights  seeded weights, checkpoints
 workers  processes that share a batch, signals, reading ahead
 update   one update of the weights

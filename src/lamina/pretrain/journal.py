@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
 
@@ -15,10 +16,12 @@ class Journal:
     Args:
         run: into its folder (``log.jsonl``, ``tensorboard/``).
         write: False for a process beside the main one, which says nothing.
+        hear: gets every warning, too.
     """
 
-    def __init__(self, run: Run, *, write: bool = True) -> None:
+    def __init__(self, run: Run, *, write: bool = True, hear: Callable[[str], None] | None = None) -> None:
         self._run = run
+        self._hear = hear
         self._write = write
         self._board: Any = None
 
@@ -42,6 +45,8 @@ class Journal:
     def warn(self, message: str, **values: Any) -> None:
         """One line that somebody should read."""
         self.log(event="warning", message=message, **values)
+        if self._write and self._hear is not None:
+            self._hear(message)
 
     def close(self) -> None:
         """Write out what TensorBoard still holds."""

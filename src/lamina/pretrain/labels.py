@@ -159,6 +159,19 @@ class Units:
         for utterance in utterances:
             self.of(utterance)
 
+    def check_rate(self, grid: Grid, level: int) -> None:
+        """Raise `LaminaError` unless the period of ``grid`` or that of these units is a multiple of the other.
+
+        Else most frames would lie between two units.
+        """
+        ratio = grid.stride / self.grid.stride
+        if ratio.numerator != 1 and ratio.denominator != 1:
+            raise LaminaError(
+                f"level {level} has a frame every {grid.period_ms:g} ms, its units one every "
+                f"{self.grid.period_ms:g} ms: neither divides the other; take units of a rate that does (MFCC: "
+                "10 ms) or another label_rate_ratios, or give each level units of its own"
+            )
+
     def write(self, path: Path) -> None:
         """Write one safetensors file, atomically."""
         meta = {
@@ -204,7 +217,8 @@ def _read(path: Path, kind: str) -> tuple[dict[str, NDArray[Any]], dict[str, Any
             meta = json.loads((file.metadata() or {}).get("lamina", "{}"))
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (safe_open is no dict)
     except FileNotFoundError as error:
-        raise LaminaError(f"there is no {kind} file {path}") from error
+        made = "`lamina units fit` makes one" if kind == "codebook" else "`lamina units label` makes one"
+        raise LaminaError(f"there is no {kind} file {path}: {made}; check the path") from error
     except (SafetensorError, OSError, ValueError) as error:
         raise LaminaError(
             f"{path} cannot be read as {kind} ({error}); it may be half-copied: make it again"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -12,26 +12,29 @@ from lamina.corpus.splits import of_split
 from lamina.encoders.mrhubert import MRHubertForPreTraining
 from lamina.errors import LaminaError
 from lamina.files import digest
-from lamina.pretrain.data import CropReader
+from lamina.pretrain.data import Source, crop_samples
 from lamina.pretrain.journal import Journal
 from lamina.pretrain.labels import Units
-from lamina.pretrain.masking import Masks
 from lamina.pretrain.meter import Alarms, Meter
 from lamina.pretrain.recipe import ModelConfig, PretrainConfig
 from lamina.pretrain.update import Updater, Work
-from lamina.pretrain.weights import Checkpoints, build, write_model
+from lamina.pretrain.weights import Checkpoints, build, remove_partials, write_model
 from lamina.pretrain.workers import Stopper, Workers, read_ahead
 from lamina.runs import Run
 
 __all__ = ["ModelConfig", "PretrainConfig", "pretrain"]
 
-MASK, CHECK = 3, 4  # streams of random numbers beside those of `lamina.pretrain.data`
-
 Progress = Callable[[int, int, dict[str, float]], None]
 
 
 def pretrain(
-    config: PretrainConfig, corpus: Corpus, units: Units, run: Run, *, progress: Progress | None = None
+    config: PretrainConfig,
+    corpus: Corpus,
+    units: Units | Sequence[Units],
+    run: Run,
+    *,
+    progress: Progress | None = None,
+    warn: Callable[[str], None] | None = None,
 ) -> Path:
     """Pretrain a model by masked prediction of ``units`` (Hsu et al. 2021; at several rates: Shi et al. 2024).
 
@@ -43,9 +46,11 @@ def pretrain(
     Args:
         config: the recipe.
         corpus: what to train and validate on.
-        units: its units.
-        run: where everything goes. Neither `Run.start` nor `Run.finish` is called.
+        units: its units: those of all levels (a coarse level takes the unit at each frame's centre, the
+            reference's way), or one set a predicting level, finest first.
+        run: where everything goes; started once all is known to fit. `Run.finish` is not called.
         progress: called after every step with (steps done, steps in all, the last logged figures).
+        warn: hears what somebody should read, which is in the log, too.
 
     Returns:
         The model folder.
@@ -56,16 +61,21 @@ def pretrain(
         KeyboardInterrupt: it was asked to stop by SIGINT, SIGTERM or a file ``stop`` in the run folder; a
             checkpoint is saved first. The file also leaves the model as it is in ``stopped/``.
     """
+    units = [units] if isinstance(units, Units) else list(units)
     folder = run.folder / "model"
     workers = Workers(config)
-    journal = Journal(run, write=workers.main)
-    checkpoints = Checkpoints(run.folder / "checkpoints", digest([config.to_json(), units.digest]), journal)
-    finished = bool(workers.agree(int(folder.is_dir()), "whether the model is finished"))
-    if not finished:
-        run.folder.mkdir(parents=True, exist_ok=True)
-        model = build(config.model, units.clusters, config.seed)
-        if config.steps:
-            _train(config, model, corpus, units, run, workers, journal, checkpoints, progress)
+    journal = Journal(run, write=workers.main, hear=warn)
+    identity = digest([config.to_json(), *(each.digest for each in units)])
+    checkpoints = Checkpoints(run.folder / "checkpoints", identity, journal)
+    if not workers.agree(int(folder.is_dir()), "whether the model is finished"):
+        model = build(config.model, [each.clusters for each in units], config.seed)
+        sources = _sources(config, model, corpus, units, workers) if config.steps else []
+        if workers.main:
+            run.start()
+            remove_partials(run.folder)
+        workers.wait()
+        if sources:
+            _train(config, model, sources, run, workers, journal, checkpoints, progress)
         if workers.main:
             write_model(model, folder)
     if workers.main:
@@ -77,22 +87,14 @@ def pretrain(
 def _train(
     config: PretrainConfig,
     model: MRHubertForPreTraining,
-    corpus: Corpus,
-    units: Units,
+    sources: Sequence[Source],
     run: Run,
     workers: Workers,
     journal: Journal,
     checkpoints: Checkpoints,
     progress: Progress | None,
 ) -> None:
-    if config.model.sampling_rate != corpus.sample_rate:
-        raise LaminaError(
-            f"the model takes audio at {config.model.sampling_rate} Hz, corpus {corpus.name} has "
-            f"{corpus.sample_rate} Hz: import it at the model's rate or set model.sampling_rate"
-        )
-    crops = _reader(config, model, corpus, units, config.split)
-    dev = _dev_reader(config, model, corpus, units)
-    masks = Masks(config, model.config.levels[0].frames(crop_samples(config)))
+    train, *dev = sources
     updater = Updater(config, model, workers)
     meter, alarms = Meter(config, workers), Alarms(config, journal)
     first = workers.agree(checkpoints.restore(updater), "the checkpoint to go on from")
@@ -100,27 +102,30 @@ def _train(
         event="start",
         step=first,
         parameters=sum(weight.numel() for weight in model.parameters()),
-        utterances=len(crops.utterances),
-        left_out=crops.left_out,
-        hours=round(crops.seconds / 3600, 4),
+        utterances=len(train.reader.utterances),
+        left_out=len(train.left_out),
+        hours=round(train.reader.seconds / 3600, 4),
         processes=workers.count,
         device=str(workers.device),
     )
+    for note in train.notes():
+        journal.warn(note, kind="audio")
+    shown: dict[str, float] = {}
 
     def read(step: int) -> Work:
-        return Work.of(config, crops, masks.of(config.batch_size, MASK, step), step, workers)
+        return Work.of(config, train, step, workers)
 
-    shown: dict[str, float] = {}
     with Stopper(run.folder, workers) as stopper, read_ahead(read, first, config.steps) as works:
         for step, work in enumerate(works, start=first):
             rate, done = learning_rate(config, step), step + 1
             updater.update(work, rate, meter)
             if done % config.log_every == 0 or done == config.steps:
                 shown = meter.read()
-                journal.log(step=done, learning_rate=rate, **shown)
+                left = (config.steps - done) / shown["steps_per_second"]
+                journal.log(step=done, learning_rate=rate, **shown, seconds_left=round(left, 1))
                 alarms.hear(shown, done)
-            if dev is not None and (done % config.validate_every == 0 or done == config.steps):
-                journal.log(event="validation", step=done, **validate(config, model, dev, masks, workers))
+            if dev and (done % config.validate_every == 0 or done == config.steps):
+                journal.log(event="validation", step=done, **validate(config, model, dev[0], workers))
             asked = stopper.asked() if done < config.steps else ""
             if workers.main and (asked or done % config.checkpoint_every == 0):
                 checkpoints.save(done, updater)
@@ -151,49 +156,44 @@ def learning_rate(config: PretrainConfig, step: int) -> float:
 
 
 def validate(
-    config: PretrainConfig, model: MRHubertForPreTraining, dev: CropReader, masks: Masks, workers: Workers
+    config: PretrainConfig, model: MRHubertForPreTraining, dev: Source, workers: Workers
 ) -> dict[str, float]:
     """Accuracy and loss a frame on fixed crops under fixed masks, dropout off; the processes share the batches."""
     meter = Meter(config, workers)
     model.eval()
     with torch.inference_mode(), workers.autocast():
-        for index, batch in enumerate(dev.fixed(config.batch_size, config.validation_crops)):
+        for index, (places, mask) in enumerate(dev.checks()):
             if index % workers.count == workers.rank:
-                here = batch.to(workers.device)
-                mask = masks.of(len(batch.waves), CHECK, index).to(workers.device)
-                output = model(here.waves, mask_time_indices=mask, labels=here.labels, return_dict=True)
+                here = dev.reader.read(places).to(workers.device)
+                output = model(
+                    here.waves,
+                    attention_mask=here.attention_mask,
+                    mask_time_indices=mask.to(workers.device),
+                    labels=here.labels,
+                    return_dict=True,
+                )
                 meter.add(output, here)
     model.train()
     return meter.accuracies()
 
 
-def crop_samples(config: PretrainConfig) -> int:
-    """Samples of a crop."""
-    return round(config.crop_seconds * config.model.sampling_rate)
-
-
-def _reader(
-    config: PretrainConfig, model: MRHubertForPreTraining, corpus: Corpus, units: Units, split: str
-) -> CropReader:
+def _sources(
+    config: PretrainConfig,
+    model: MRHubertForPreTraining,
+    corpus: Corpus,
+    units: Sequence[Units],
+    workers: Workers,
+) -> list[Source]:
+    """The split to train on, and the one to validate on where it has an utterance long enough."""
+    if config.model.sampling_rate != corpus.sample_rate:
+        raise LaminaError(
+            f"the model takes audio at {config.model.sampling_rate} Hz, corpus {corpus.name} has "
+            f"{corpus.sample_rate} Hz: import it at the model's rate or set model.sampling_rate"
+        )
     grids = model.config.levels[: model.config.predicting_levels]
-    return CropReader(
-        corpus,
-        of_split(corpus, split),
-        units,
-        grids,
-        samples=crop_samples(config),
-        memory=config.memory_bytes,
-        normalise=config.model.do_normalize,
-    )
-
-
-def _dev_reader(
-    config: PretrainConfig, model: MRHubertForPreTraining, corpus: Corpus, units: Units
-) -> CropReader | None:
-    """The validation crops; None where the corpus has no utterance long enough for one."""
-    long_enough = (
-        utterance.samples >= crop_samples(config) for utterance in corpus.utterances(config.validation_split)
-    )
-    if not config.validation_split or not any(long_enough):
-        return None
-    return _reader(config, model, corpus, units, config.validation_split)
+    train = of_split(corpus, config.split)
+    sources = [Source(config, corpus, train, units, grids, parts=workers.parts)]
+    dev = list(corpus.utterances(config.validation_split)) if config.validation_split else []
+    if any(utterance.samples >= crop_samples(config) for utterance in dev):
+        sources.append(Source(config, corpus, dev, units, grids))
+    return sources

@@ -6,6 +6,7 @@ thus be scored as masked although some of the fine frames it stands for are not,
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import lcm
 
 import numpy as np
@@ -110,9 +111,12 @@ def budget_mask(
 class Masks:
     """The masks of a run: those of each step are drawn from (seed, purpose, step).
 
+    Whole utterances (``batch_seconds``) are masked one by one, each in proportion to its own length; equal crops
+    together, with as many masked frames in each.
+
     Args:
         config: says how much is masked, and how.
-        frames: of a crop, on the finest grid.
+        frames: of the longest crop, on the finest grid.
 
     Raises:
         LaminaError: a crop is too short for its masks.
@@ -120,17 +124,28 @@ class Masks:
 
     def __init__(self, config: PretrainConfig, frames: int) -> None:
         self._config = config
-        self._frames = frames
-        self.of(1, 0, 0)
+        self.of([frames], 0, 0)
 
-    def of(self, batch: int, purpose: int, step: int) -> Tensor:
-        """(batch, frames) booleans on the finest grid."""
-        share, length, frames = self._config.mask_probability, self._config.mask_length, self._frames
+    @staticmethod
+    def least_frames(config: PretrainConfig) -> int:
+        """The fewest frames that can be masked."""
+        spans = config.mask_kind == "spans" and config.mask_probability > 0
+        return config.mask_length + LEAST_SPANS + 1 if spans else 1
+
+    def of(self, frames: Sequence[int], purpose: int, step: int) -> Tensor:
+        """(batch, most frames) booleans on the finest grid; False beyond each row's frames."""
         generator = np.random.default_rng([self._config.seed, purpose, step])
-        if share == 0:
-            return torch.zeros(batch, frames, dtype=torch.bool)
-        if self._config.mask_kind == "budget":
-            mask = budget_mask(batch, frames, share=share, length=length, generator=generator)
-        else:
-            mask = span_mask(batch, frames, probability=share, length=length, generator=generator)
+        if not self._config.batch_seconds:
+            return torch.from_numpy(self._draw(len(frames), frames[0], generator))
+        mask = np.zeros((len(frames), max(frames)), dtype=np.bool_)
+        for row, count in zip(mask, frames, strict=True):
+            row[:count] = self._draw(1, count, generator)[0]
         return torch.from_numpy(mask)
+
+    def _draw(self, batch: int, frames: int, generator: np.random.Generator) -> NDArray[np.bool_]:
+        share, length = self._config.mask_probability, self._config.mask_length
+        if share == 0:
+            return np.zeros((batch, frames), dtype=np.bool_)
+        if self._config.mask_kind == "budget":
+            return budget_mask(batch, frames, share=share, length=length, generator=generator)
+        return span_mask(batch, frames, probability=share, length=length, generator=generator)

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lamina.encoders.mrhubert.pretraining import IGNORED
 from lamina.pretrain.data import Crops
 from lamina.pretrain.journal import Journal
 from lamina.pretrain.recipe import PretrainConfig
@@ -41,25 +42,27 @@ class Meter:
         self._steps = 0
         self._sums = torch.zeros(3, self._levels, 2, dtype=torch.float64, device=self._workers.device)
         self._whole = True  # whether all parts of the last batch are counted
-        self._last: list[tuple[float, Tensor, list[Tensor]]] = []
+        self._last: list[tuple[float, Tensor, list[Tensor], tuple[Tensor, ...]]] = []
         self._met: list[Tensor] = []
         self._said: list[Tensor] = []
 
     def add(self, output: Any, crops: Crops, share: float = 1.0) -> None:
-        """Count one part of a batch, ``share`` of its crops; ``output`` is the model's."""
+        """Count one part of a batch, ``share`` of its frames; ``output`` is the model's."""
         if self._whole:
             self._last, self._whole = [], False
-        self._last.append((share, output.feature_penalty.detach(), [logits.detach() for logits in output.logits]))
+        logits = [each.detach() for each in output.logits]
+        self._last.append((share, output.feature_penalty.detach(), logits, crops.labels))
         self._sums += torch.stack(
             [each.detach().double() for each in (output.losses, output.correct, output.counts)]
         )
-        self._seconds += crops.waves.numel() / self._rate
+        self._seconds += crops.samples / self._rate
         if not self._said:
-            self._said = [logits.new_zeros(logits.shape[-1], dtype=torch.bool) for logits in output.logits]
+            # one more for the frames of padding
+            self._said = [each.new_zeros(each.shape[-1] + 1, dtype=torch.bool) for each in logits]
             self._met = [torch.zeros_like(said) for said in self._said]
-        for level, (logits, units) in enumerate(zip(output.logits, crops.labels, strict=True)):
-            self._said[level][logits.detach().argmax(-1)] = True
-            self._met[level][units] = True
+        for said, met, each, units in zip(self._said, self._met, logits, crops.labels, strict=True):
+            said[torch.where(units == IGNORED, each.shape[-1], each.argmax(-1))] = True
+            met[torch.where(units == IGNORED, each.shape[-1], units)] = True
 
     def step(self, loss: Tensor, norm: Tensor) -> None:
         """Count one update: this process's part of the loss, and the norm of the gradient."""
@@ -86,19 +89,25 @@ class Meter:
         ``dead`` is the share of the units met since the last reading that the model never found the likeliest.
         """
         elapsed = time.monotonic() - self._began
-        penalty = self._workers.sum(torch.stack([share * penalty for share, penalty, _ in self._last]).sum())
+        penalty = self._workers.sum(torch.stack([share * penalty for share, penalty, *_ in self._last]).sum())
         figures = {
             "loss": float(self._workers.sum(self._loss)),
             **self.accuracies(),
             "feature_penalty": float(penalty),
             "gradient_norm": self._norm / self._steps,
-            "audio_seconds_per_second": self._seconds * self._workers.count / elapsed,
+            "audio_seconds_per_second": float(self._workers.sum(self._sums.new_tensor(self._seconds))) / elapsed,
+            "steps_per_second": self._steps / elapsed,
         }
         for level in range(self._levels):
-            codes = [share * logits[level].float().softmax(-1).mean((0, 1)) for share, _, logits in self._last]
-            shares = self._workers.sum(torch.stack(codes).sum(0))
+            real = [(labels[level] != IGNORED)[..., None] for *_, labels in self._last]
+            codes = [
+                (logits[level].float().softmax(-1) * part).sum((0, 1))
+                for (_, _, logits, _), part in zip(self._last, real, strict=True)
+            ]
+            frames = self._workers.sum(torch.stack([part.sum() for part in real]).sum())
+            shares = self._workers.sum(torch.stack(codes).sum(0)) / frames
             figures[f"perplexity_{level}"] = float(torch.special.entr(shares).sum().exp())
-            said, met = (self._workers.sum(each[level].float()) > 0 for each in (self._said, self._met))
+            said, met = (self._workers.sum(each[level][:-1].float()) > 0 for each in (self._said, self._met))
             figures[f"dead_{level}"] = float((met & ~said).sum() / met.sum().clamp(min=1))
         self._clear()
         return figures

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from lamina.config import Config
 
@@ -57,8 +57,10 @@ class PretrainConfig(Config):
         model: its shape, and the weights of its losses.
         seed: of weights, crops, masks and dropout; each has streams of its own.
         steps: updates; 0 writes the model as it is drawn (the untrained control).
-        batch_size: crops a step.
+        batch_size: crops a step, all of ``crop_seconds``; ignored with ``batch_seconds``.
         crop_seconds: length of a crop; utterances shorter than it are left out. # fairseq: max_sample_size
+        batch_seconds: above 0, a batch holds whole utterances of like length instead of equal crops, as many as so
+            many seconds of padded audio take; longer ones are cut to ``crop_seconds``. # fairseq: max_tokens
         split: the split to train on; empty, or a corpus without splits, for all.
         learning_rate: its peak.
         warmup_share: share of the steps in which the rate rises linearly; then it falls linearly to 0.
@@ -86,6 +88,7 @@ class PretrainConfig(Config):
     steps: int = Field(ge=0)
     batch_size: int = Field(default=32, ge=1)
     crop_seconds: float = Field(default=15.6, gt=0)
+    batch_seconds: float = Field(default=0.0, ge=0)
     split: str = "train"
     learning_rate: float = Field(default=5e-4, gt=0)
     warmup_share: float = Field(default=0.08, ge=0, le=1)
@@ -105,3 +108,12 @@ class PretrainConfig(Config):
     validation_split: str = "dev"
     validation_crops: int = Field(default=64, ge=1)
     memory_bytes: int = Field(default=2 << 30, ge=0)
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.batch_seconds and self.batch_seconds < self.crop_seconds:
+            raise ValueError(
+                f"batch_seconds = {self.batch_seconds:g} holds no utterance of crop_seconds = "
+                f"{self.crop_seconds:g}: raise the one or lower the other"
+            )
+        return self

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lamina.encoders.mrhubert import MRHubertForPreTraining
 from lamina.errors import LaminaError
-from lamina.pretrain.data import CropReader, Crops
+from lamina.pretrain.data import Crops, Source
 from lamina.pretrain.meter import Meter
 from lamina.pretrain.recipe import PretrainConfig
 from lamina.pretrain.weights import seeded
@@ -26,23 +26,30 @@ class Work:
 
     Attributes:
         step: number of the step.
-        parts: (number of the part, its crops, their masks).
+        parts: (number of the part, its crops, their masks, its share of the frames of the batch).
         scored: frames of the finest level in the whole batch whose loss counts.
     """
 
     step: int
-    parts: tuple[tuple[int, Crops, Tensor], ...]
+    parts: tuple[tuple[int, Crops, Tensor, float], ...]
     scored: int
 
     @classmethod
-    def of(cls, config: PretrainConfig, crops: CropReader, mask: Tensor, step: int, workers: Workers) -> Self:
-        """This process's share of the batch of ``step``, whose masks are ``mask``."""
-        masked = int(mask.sum())
+    def of(cls, config: PretrainConfig, source: Source, step: int, workers: Workers) -> Self:
+        """This process's share of the batch of ``step``."""
+        places, mask = source.batch(step)
+        frames = source.frames(places)
+        masked, everything = int(mask.sum()), sum(frames)
         scored = masked * (config.model.masked_loss_weight > 0)
-        scored += (mask.numel() - masked) * (config.model.unmasked_loss_weight > 0)
-        size, seed = config.batch_size, config.seed
+        scored += (everything - masked) * (config.model.unmasked_loss_weight > 0)
         parts = (
-            (part, crops.batch(size, seed=seed, step=step, rows=rows), mask[rows]) for part, rows in workers.rows()
+            (
+                part,
+                source.reader.read(places[rows]),
+                mask[rows, : max(frames[rows])],
+                sum(frames[rows]) / everything,
+            )
+            for part, rows in workers.rows(len(places))
         )
         return cls(step, tuple(parts), scored)
 
@@ -84,8 +91,7 @@ class Updater:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         loss = torch.zeros((), device=self._workers.device)
-        for number, (part, crops, mask) in enumerate(work.parts):
-            size = len(mask) / self._config.batch_size
+        for number, (part, crops, mask, size) in enumerate(work.parts):
             here = crops.to(self._workers.device)
             keys = (self._config.seed, "step", work.step, *((part,) if part else ()))
             with (
@@ -95,6 +101,7 @@ class Updater:
                 with self._workers.autocast():
                     output = self._trained(
                         here.waves,
+                        attention_mask=here.attention_mask,
                         mask_time_indices=mask.to(self._workers.device),
                         labels=here.labels,
                         return_dict=True,
@@ -118,17 +125,17 @@ class Updater:
         self.optimizer.zero_grad()
         meter.step(loss, norm)
 
-    def share_of_loss(self, output: Any, scored: int, crops: float) -> Tensor:
+    def share_of_loss(self, output: Any, scored: int, frames: float) -> Tensor:
         """What a part adds to the loss of the whole batch.
 
         Args:
             output: the model's, of the part.
             scored: frames of the finest level in the whole batch whose loss counts: the sample size.
-            crops: share of the batch's crops that are in the part.
+            frames: share of the batch's frames that are in the part.
         """
         entropies: Tensor = (output.losses * self._weights).sum() / max(scored, 1)
         penalty: Tensor = self._config.model.feature_penalty_weight * output.feature_penalty
-        return entropies + penalty if crops == 1 else entropies + crops * penalty
+        return entropies + penalty if frames == 1 else entropies + frames * penalty
 
     def state(self) -> dict[str, Any]:
         """All that a checkpoint holds of it."""

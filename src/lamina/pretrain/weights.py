@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import pickle
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -50,8 +50,8 @@ def seeded(*keys: int | str, device: torch.device | None = None) -> Iterator[Non
         yield
 
 
-def build(model: ModelConfig, classes: int, seed: int) -> MRHubertForPreTraining:
-    """Draw a model.
+def build(model: ModelConfig, classes: int | Sequence[int], seed: int) -> MRHubertForPreTraining:
+    """Draw a model that predicts so many classes at all levels, or so many at each, finest first.
 
     Every module draws from a stream named after it, so that models which differ in one part have the same initial
     weights in all others.
@@ -60,7 +60,9 @@ def build(model: ModelConfig, classes: int, seed: int) -> MRHubertForPreTraining
         LaminaError: the config describes no model.
     """
     shape = MRHubertConfig(**model.to_json())
-    shape.num_classes = [classes] * shape.predicting_levels
+    given = [classes] if isinstance(classes, int) else list(classes)
+    shape.num_classes = given * (shape.predicting_levels if len(given) == 1 else 1)
+    shape.check()
     with seeded(seed, "weights"):
         made = MRHubertForPreTraining(shape)
     for name, module in made.named_modules():
@@ -68,6 +70,14 @@ def build(model: ModelConfig, classes: int, seed: int) -> MRHubertForPreTraining
             with seeded(seed, "weights", name):
                 made._init_weights(module)  # noqa: SLF001 - how transformers' models draw a module's weights
     return made
+
+
+def check_shape(model: ModelConfig, where: str) -> None:
+    """Raise `LaminaError`, naming the file ``where`` it was read, unless the config describes a model."""
+    try:
+        MRHubertConfig(**model.to_json())
+    except LaminaError as error:
+        raise LaminaError(f"{where}: {error}") from error
 
 
 def write_model(model: MRHubertForPreTraining, folder: Path) -> None:
@@ -100,6 +110,15 @@ def _write_model(model: MRHubertForPreTraining, folder: Path) -> None:
         )
 
 
+def remove_partials(folder: Path) -> None:
+    """Delete what a kill in the middle of writing left in ``folder`` (`lamina.files.replacing`)."""
+    for left in folder.glob(".*.partial"):
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
+
+
 class Checkpoints:
     """The checkpoints of a run: everything but the data order, which the step number tells.
 
@@ -125,8 +144,9 @@ class Checkpoints:
         # torch's own files swallow the last write error, Python's do not
         with replacing(path) as beside, beside.open("wb") as file:
             torch.save(state, file)
-        for old in (*self._newest_first()[KEPT:], *self._folder.glob(".*.partial")):
+        for old in self._newest_first()[KEPT:]:
             old.unlink(missing_ok=True)
+        remove_partials(self._folder)
 
     def restore(self, trained: Stateful) -> int:
         """Load the newest readable checkpoint and return its step; 0 where there is none.
@@ -146,6 +166,11 @@ class Checkpoints:
             trained.load(state)
             self._journal.log(event="resumed", step=state["step"])
             return int(state["step"])
+        if self._newest_first():
+            self._journal.warn(
+                f"no checkpoint in {self._folder} can be read: the run starts anew; if the disk is failing, "
+                "choose another output folder"
+            )
         return 0
 
     def remove(self) -> None:

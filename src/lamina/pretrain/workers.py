@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
 STOP_FILE = "stop"
 AHEAD = 2  # steps whose crops are read while the device works
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def is_main() -> bool:
+    """Whether this process is the one that speaks, known before any `Workers` are (``torchrun`` sets RANK)."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 class Workers:
@@ -60,7 +66,7 @@ class Workers:
         self.main: bool = self._accelerator.is_main_process
         self.device: torch.device = self._accelerator.device
         self.parts = self.count * config.accumulate
-        if config.batch_size < self.parts:
+        if not config.batch_seconds and config.batch_size < self.parts:
             raise LaminaError(
                 f"a batch of {config.batch_size} crops cannot be split over {self.count} processes in "
                 f"{config.accumulate} parts each: raise batch_size, or lower accumulate or the number of processes"
@@ -74,9 +80,9 @@ class Workers:
             model.compile()
         return self._accelerator.prepare_model(model)
 
-    def rows(self) -> list[tuple[int, slice]]:
-        """The number of each part of a batch that this process works on, and its rows."""
-        size, parts = self._config.batch_size, self.parts
+    def rows(self, size: int) -> list[tuple[int, slice]]:
+        """The number of each part of a batch of ``size`` that this process works on, and its rows."""
+        parts = self.parts
         mine = range(self.rank * self._config.accumulate, (self.rank + 1) * self._config.accumulate)
         return [(part, slice(part * size // parts, (part + 1) * size // parts)) for part in mine]
 

@@ -31,7 +31,7 @@ class MRHubertPreTrainingOutput(ModelOutput):
         losses: (levels, 2) summed cross-entropies in nats over masked frames and over the others.
         correct: (levels, 2) frames of both kinds whose unit was the likeliest.
         counts: (levels, 2) frames of both kinds.
-        feature_penalty: mean squared conv feature.
+        feature_penalty: mean squared conv feature, padding left out.
         logits: (batch, frames, classes) of each predicting level: cosines / temperature.
         last_hidden_state: as of `MRHubertModel`.
         hidden_states: as of `MRHubertModel`.
@@ -165,14 +165,22 @@ class MRHubertForPreTraining(MRHubertPreTrainedModel):
             hidden_states=outputs.hidden_states,
             attentions=outputs.attentions,
         )
-        # fairseq counts padding in, too; its gradient is scaled by feature_grad_mult
-        result.feature_penalty = cast("Tensor", outputs.conv_features).float().square().mean()
+        # its gradient is scaled by feature_grad_mult
+        result.feature_penalty = self.penalty(cast("Tensor", outputs.conv_features), _samples(attention_mask))
         if labels is not None:
             if mask_time_indices is None:
                 mask_time_indices = states[0].new_zeros(states[0].shape[:2], dtype=torch.bool)
             self._score(result, self.level_labels(labels), _samples(attention_mask), mask_time_indices)
         as_dict = self.config.return_dict if return_dict is None else return_dict
         return result if as_dict else result.to_tuple()
+
+    def penalty(self, features: Tensor, samples: Tensor | None) -> Tensor:
+        """The mean squared conv feature (batch, frames, channels), padding left out (fairseq counts it in)."""
+        squares = features.float().square()
+        if samples is None:
+            return squares.mean()
+        keep = real(frame_counts(samples, self.config.levels[0]), features.shape[1])
+        return (squares.mean(-1) * keep).sum() / keep.sum()
 
     def scored(self, level: int, masked: Tensor, samples: Tensor | None) -> tuple[Tensor, Tensor]:
         """The masked and the other frames (batch, frames) of a level that the loss counts, padding left out."""
