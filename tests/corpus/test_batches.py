@@ -131,13 +131,13 @@ def test_of_split() -> None:
 
 
 def test_check_names_each_problem() -> None:
-    assert check(Memory(some([100, 200]))) == []
+    assert check(Memory(some([100, 200])))[0] == []
     tiers = {
         "word": (Segment("a", 0, 50),),
         "phone": (Segment("A", 0, 50), Segment("B", 60, 90)),
         "syllable": (),
     }
-    problems = check(
+    problems, _ = check(
         Memory(
             [
                 Utterance("a", "s", "train", 100, "broken", {}),

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lamina.cli.options import ConfigFile, CorpusPath, OutFolder, open_speech
+from lamina.cli.options import ConfigFile, CorpusPath, OutFolder
 from lamina.errors import LaminaError
 from lamina.terminal import progress, say
 
@@ -87,13 +87,30 @@ def corpus_synth(
 
 
 @corpus.command("check")
-def corpus_check(corpus_path: CorpusPath) -> None:
-    """Read a corpus and print a line for each problem; exit code 1 where there are some."""
-    from lamina.corpus.check import check
+def corpus_check(
+    corpus_path: CorpusPath,
+    picture: Annotated[
+        Path | None, typer.Option(help="Draw the shift test and a spectrogram (.png or .svg).")
+    ] = None,
+) -> None:
+    """Read a corpus and print a line for each utterance and problem; exit code 1 where there are some."""
+    from lamina.corpus.check import examine
+    from lamina.corpus.shift import draw
 
-    speech = open_speech(corpus_path)
-    problems = check(speech)
+    speech, problems, found = examine(corpus_path)
     for problem in problems:
         say(problem)
+    if speech is None:
+        say(f"{corpus_path}: no utterance is usable, {len(problems)} problems")
+        raise typer.Exit(1)
+    for note in speech.notes:
+        say(f"note: {note}")
+    if found is None:
+        say("shift test: no phones, syllables or words, or less than 10 s of them")
+    else:
+        say(f"shift test: {found.tier} labels explain the sound best when moved by {found.best_ms:+.1f} ms")
+        if picture is not None:
+            draw(found, speech, picture)
+            say(f"picture: {picture.resolve()}")
     say(f"{speech.name}: {len(speech)} utterances, {len(problems)} problems")
     raise typer.Exit(1 if problems else 0)

@@ -1,0 +1,74 @@
+"""Pictures of corpora by matplotlib: spectrograms with boundaries, histograms; files or text."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lamina.corpus.corpus import Corpus, Utterance
+from lamina.corpus.spectra import log_mel
+from lamina.corpus.stored import SAMPLE_RATE
+from lamina.errors import LaminaError
+from lamina.files import replacing
+
+INK = "#1f4e79"
+
+
+def figure(rows: int, columns: int, *, size: tuple[float, float]) -> tuple[Any, Any]:
+    """A figure and its axes, without a window."""
+    from matplotlib.figure import Figure
+
+    made = Figure(figsize=size, layout="constrained")
+    return made, made.subplots(rows, columns)
+
+
+def save(drawn: Any, path: Path) -> None:
+    """Write a figure as PNG or SVG, by the path's ending.
+
+    Raises:
+        LaminaError: the ending is another, or the file cannot be written.
+    """
+    if path.suffix.lower() not in {".png", ".svg"}:
+        raise LaminaError(f"{path}: pictures are written as .png or .svg")
+    with replacing(path) as beside:
+        drawn.savefig(beside, format=path.suffix[1:].lower(), dpi=110)
+
+
+def inline(drawn: Any) -> str:
+    """A figure as SVG text to put into a page."""
+    buffer = io.StringIO()
+    drawn.savefig(buffer, format="svg", metadata={"Date": None})
+    text = buffer.getvalue()
+    return text[text.index("<svg") :]
+
+
+def png(drawn: Any) -> bytes:
+    """A figure as PNG bytes."""
+    buffer = io.BytesIO()
+    drawn.savefig(buffer, format="png", dpi=100)
+    return buffer.getvalue()
+
+
+def spectrogram(axes: Any, corpus: Corpus, utterance: Utterance, tier: str, *, seconds: float) -> None:
+    """Draw the first ``seconds`` of speech in an utterance with the boundaries and labels of a tier."""
+    segments = utterance.tiers.get(tier, ())
+    start = max(0, segments[0].onset - SAMPLE_RATE // 10) if segments else 0
+    stop = min(utterance.samples, start + round(seconds * SAMPLE_RATE))
+    mel = log_mel(corpus.read(utterance, start, stop))
+    span = (start / SAMPLE_RATE, stop / SAMPLE_RATE)
+    floor = float(np.quantile(mel, 0.05)) if mel.size else 0.0
+    axes.imshow(mel.T, origin="lower", aspect="auto", extent=(*span, 0, 1), cmap="magma", vmin=floor)
+    for place, segment in enumerate(s for s in segments if start <= s.onset and s.offset <= stop):
+        onset, offset = segment.onset / SAMPLE_RATE, segment.offset / SAMPLE_RATE
+        for edge in (onset, offset):
+            axes.axvline(edge, color="white", linewidth=0.7)
+        axes.text(
+            (onset + offset) / 2, 0.94 if place % 2 else 0.88, segment.label, color="white", fontsize=7,
+            ha="center"
+        )  # fmt: skip
+    axes.set_yticks([])
+    axes.set_xlabel("seconds")
+    axes.set_title(f"{utterance.id}, {tier}s" if segments else utterance.id, fontsize=9)

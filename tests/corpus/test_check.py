@@ -1,0 +1,260 @@
+"""The check passes on good speech and finds each fault in a damaged copy of it."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from corpus_help import textgrid, tone, write
+
+from lamina.corpus.check import check, examine
+from lamina.corpus.doors.importing import import_corpus
+from lamina.corpus.importers import open_corpus
+from lamina.corpus.shift import draw, shift
+from lamina.corpus.synth import Speakers, SynthConfig, synthesize
+
+pytest.importorskip("espeakng_loader")
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A minute of synthetic speech: three speakers, exact phones, syllables and words."""
+    folder = tmp_path_factory.mktemp("good") / "corpus"
+    synthesize(SynthConfig(seed=3, minutes=1.0, speakers=Speakers(train=1, dev=1, test=1)), folder)
+    return folder
+
+
+def damaged(good: Path, folder: Path, change: Callable[[list[dict[str, Any]]], None]) -> Path:
+    """A copy whose manifest's rows ``change`` alters."""
+    shutil.copytree(good, folder)
+    path = folder / "cuts.jsonl.gz"
+    rows = [json.loads(line) for line in gzip.decompress(path.read_bytes()).splitlines()]
+    change(rows)
+    path.write_bytes(gzip.compress("".join(json.dumps(row) + "\n" for row in rows).encode()))
+    return folder
+
+
+def tier(row: dict[str, Any], name: str) -> list[list[Any]]:
+    return row["supervisions"][0]["alignment"][name]
+
+
+def test_good_speech_passes(good: Path) -> None:
+    _, lines, found = examine(good)
+    assert lines == []
+    assert found is not None
+    assert abs(found.best_ms) < 5
+    assert max(found.as_starts, found.as_ends) < 0.5 * max(found.shares)
+
+
+def beyond(rows: list[dict[str, Any]]) -> None:
+    tier(rows[0], "word")[-1][2] += 5.0
+
+
+def overlapping(rows: list[dict[str, Any]]) -> None:
+    tier(rows[0], "phone")[2][1] -= 0.02
+
+
+def unsorted(rows: list[dict[str, Any]]) -> None:
+    tier(rows[0], "phone").reverse()
+
+
+def no_length(rows: list[dict[str, Any]]) -> None:
+    tier(rows[0], "phone")[1][2] = 0.0
+
+
+def unknown(rows: list[dict[str, Any]]) -> None:
+    tier(rows[0], "phone")[1][0] = "QQ"
+    tier(rows[1], "word")[0][0] = "<mumble>"
+
+
+def no_phones(rows: list[dict[str, Any]]) -> None:
+    word = tier(rows[0], "word")[0]
+    phones = tier(rows[0], "phone")
+    rows[0]["supervisions"][0]["alignment"]["phone"] = [p for p in phones if p[1] >= word[1] + word[2]]
+
+
+def not_whole(rows: list[dict[str, Any]]) -> None:
+    tier(rows[0], "word")[0][2] -= 0.03
+
+
+def twice(rows: list[dict[str, Any]]) -> None:
+    rows.append(rows[0])
+
+
+def no_audio(rows: list[dict[str, Any]]) -> None:
+    rows[0]["recording"]["sources"][0]["source"] = "audio/gone.flac"
+
+
+def two_splits(rows: list[dict[str, Any]]) -> None:
+    rows[0]["supervisions"][0]["custom"]["split"] = "test"
+
+
+def fewer_tiers(rows: list[dict[str, Any]]) -> None:
+    del rows[0]["supervisions"][0]["alignment"]["word"]
+
+
+def other_rate(rows: list[dict[str, Any]]) -> None:
+    rows[0]["recording"]["sampling_rate"] = 8000
+    rows[0]["duration"] *= 2
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (beyond, "lies outside the audio"),
+        (overlapping, "overlaps"),
+        (unsorted, "unsorted"),
+        (no_length, "has no length"),
+        (unknown, "the phone 'QQ' is none of ARPAbet (1 times"),
+        (unknown, "the word '<mumble>' looks like a mark"),
+        (no_phones, "words have no phones"),
+        (not_whole, "words end within their last phone"),
+        (twice, "has two utterances with the id"),
+        (no_audio, "there is no audio file"),
+        (two_splits, "is in several splits (test, train)"),
+        (fewer_tiers, "no 'word' tier, which"),
+        (other_rate, "mixed sample rates (1 at 8,000 Hz"),
+    ],
+)
+def test_each_fault_of_the_manifest(good: Path, tmp_path: Path, change: Any, says: str) -> None:
+    _, lines, _ = examine(damaged(good, tmp_path / "copy", change))
+    assert any(says in line for line in lines), lines
+    if change not in {unsorted, twice, no_audio}:  # these change nothing that is read
+        assert any("is not what corpus.json describes" in line for line in lines)
+    assert len(lines) <= 16, "only what was damaged is told"
+
+
+def loud(wave: np.ndarray) -> np.ndarray:
+    return np.clip(30 * wave, -1, 1)
+
+
+def pause(wave: np.ndarray) -> np.ndarray:
+    wave[len(wave) // 4 : len(wave) // 4 + 34000] = 0
+    return wave
+
+
+def mute(wave: np.ndarray) -> np.ndarray:
+    return 0 * wave
+
+
+def short(wave: np.ndarray) -> np.ndarray:
+    return wave[: len(wave) // 2]
+
+
+def empty(wave: np.ndarray) -> np.ndarray:
+    return wave[:0]
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (loud, "clipped"),
+        (pause, "s of silence from"),
+        (mute, "silent from start to end"),
+        (short, "samples were expected|samples, .* were expected"),
+        (empty, "were expected|does not decode"),
+    ],
+)
+def test_each_fault_of_the_audio(good: Path, tmp_path: Path, change: Any, says: str) -> None:
+    import re
+
+    shutil.copytree(good, tmp_path / "copy")
+    longest = max(open_corpus(good).utterances(), key=lambda utterance: utterance.samples)
+    path = tmp_path / "copy" / "audio" / f"{longest.id}.flac"
+    wave, rate = soundfile.read(path, dtype="float32")
+    soundfile.write(path, change(wave), rate)
+    _, lines, _ = examine(tmp_path / "copy")
+    assert len(lines) == 1
+    assert re.search(says, lines[0])
+    assert longest.id in lines[0]
+
+
+def test_faults_of_a_folder_are_a_line_each(tmp_path: Path) -> None:
+    """What stops an analysis at the first fault is a line here, and all of them are told."""
+    for name in "abcdef":
+        tone(tmp_path / f"{name}.wav")
+        textgrid(tmp_path / f"{name}.TextGrid", words=[(0.1, 0.5, "one"), (0.5, 0.9, "two")])
+    (tmp_path / "a.wav").write_bytes(b"RIFF no audio")
+    soundfile.write(tmp_path / "b.wav", np.zeros(0), 16000)
+    textgrid(tmp_path / "c.TextGrid", words=[(0.1, 0.5, "one"), (0.4, 0.9, "two")])
+    textgrid(tmp_path / "d.TextGrid", words=[(0.1, 0.5, "sil"), (0.6, 0.9, "two")])
+    (tmp_path / "e.TextGrid").write_text("half")
+    tone(tmp_path / "more" / "f.wav")
+    write(tmp_path / "manifest.tsv", "path\tspeaker\na.wav\tx\na.wav\ty\ngone.wav\tx\n")
+    _, lines, _ = examine(tmp_path)
+    for says in (
+        "a.wav does not decode", "b.wav holds no audio", "'two' from 0.4000 s", "a gap of 0.1000 s without any",
+        "e.TextGrid does not parse", "the name 'f' is that of 2 files", "has two rows for 'a.wav'",
+        "the manifest names 'gone.wav', but there is no such audio",
+    ):  # fmt: skip
+        assert sum(says in line for line in lines) == 1, (says, lines)
+
+
+def moved(milliseconds: float) -> Callable[[list[dict[str, Any]]], None]:
+    def change(rows: list[dict[str, Any]]) -> None:
+        for row in rows:
+            row["supervisions"][0]["alignment"] = {
+                name: [
+                    [label, start + milliseconds / 1000, length, None]
+                    for label, start, length, _ in items
+                    if start + milliseconds / 1000 >= 0 and start + length + milliseconds / 1000 <= row["duration"]
+                ]
+                for name, items in row["supervisions"][0]["alignment"].items()
+            }
+
+    return change
+
+
+@pytest.mark.parametrize("milliseconds", [-60, -25, 25, 60])
+def test_the_shift_test_tells_by_how_much(good: Path, tmp_path: Path, milliseconds: float) -> None:
+    _, lines, found = examine(damaged(good, tmp_path / "copy", moved(milliseconds)))
+    assert found is not None
+    assert found.best_ms == pytest.approx(-milliseconds, abs=6)
+    when = "late" if milliseconds > 0 else "early"
+    assert any(f"the 'phone' labels are {when} by about" in line for line in lines)
+
+
+@pytest.mark.parametrize("starts", [True, False])
+def test_the_shift_test_knows_starts_from_ends(good: Path, tmp_path: Path, starts: bool) -> None:
+    """Rewrite good phones as one stamp each, and read the stamps the wrong way."""
+    for utterance in open_corpus(good).utterances():
+        stamps, at = [], 0
+        for segment in utterance.tiers["phone"]:
+            if segment.onset > at:
+                stamps.append(("sil", at, segment.onset))
+            stamps.append((segment.label, segment.onset, segment.offset))
+            at = segment.offset
+        lines = [f" {(onset if starts else offset) / 16000:.6f} 121 {label}" for label, onset, offset in stamps]
+        write(tmp_path / "raw" / f"{utterance.id}.lab", "signal\n#\n" + "\n".join(lines) + "\n")
+        shutil.copy(good / "audio" / f"{utterance.id}.flac", tmp_path / "raw")
+    right, wrong = ("starts", "ends") if starts else ("ends", "starts")
+    as_they_are = import_corpus("folder", tmp_path / "raw", tmp_path / "right", stamps=right)
+    assert not any("read as" in line for line in check(as_they_are)[0])
+    turned = import_corpus("folder", tmp_path / "raw", tmp_path / "wrong", stamps=wrong)
+    says = f"the times are {right} and were read as {wrong}"
+    assert any(says in line for line in check(turned)[0])
+
+
+def test_the_picture(good: Path, tmp_path: Path) -> None:
+    corpus = open_corpus(good)
+    found = shift(corpus, "phone")
+    assert found is not None
+    draw(found, corpus, tmp_path / "shift.png")
+    draw(found, corpus, tmp_path / "shift.svg")
+    assert (tmp_path / "shift.png").read_bytes().startswith(b"\x89PNG")
+    assert "<svg" in (tmp_path / "shift.svg").read_text()
+
+
+def test_real_alignments_fit(shared: Path, tmp_path: Path) -> None:
+    for name in ("vctk", "ljspeech"):
+        _, lines, found = examine(shared / "data" / name)
+        assert lines == []
+        assert found is not None
+        assert abs(found.best_ms) < 15
