@@ -35,7 +35,7 @@ _LAZY = {
     "MRHubertForPreTraining": "lamina.encoders.mrhubert",
     "MRHubertModel": "lamina.encoders.mrhubert",
     "SynthConfig": "lamina.corpus.synth",
-    "analyze": "lamina.analysis.sweep",
+    "analyze": "lamina.analysis.front",
     "load_encoder": "lamina.encoders.load",
     "open_corpus": "lamina.corpus.importers",
     "synthesize": "lamina.corpus.synth",

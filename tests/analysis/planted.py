@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from lamina.analysis.config import AnalysisConfig
 from lamina.analysis.pooling import frame_counts
 from lamina.corpus.corpus import Segment, Utterance
 from lamina.encoders.encoder import States, Tap, find_taps
@@ -110,3 +111,26 @@ class PlantedEncoder:
 def tap(name: str, depth: int, grid: Grid = FRONT, width: int = 16) -> Tap:
     """A tap of 20 ms frames unless told otherwise."""
     return Tap(name, depth, width, grid)
+
+
+def scale_case(*, splits: bool) -> tuple[PlantedEncoder, PlantedCorpus, AnalysisConfig]:
+    """A small analysis with every kind of sum in it, in many batches."""
+    coarse = FRONT.conv(1, 2)
+    plants = [Plant(tap("front", 0), phone=1.0), Plant(tap("coarse", 1, coarse), phone=1.0, word=0.5)]
+    config = AnalysisConfig(
+        targets=("mel", "phone", "speaker", "tap"),
+        measures=("cca", "cka", "rank", "mi", "purity"),
+        clusters={"phone": 20, "speaker": 4},
+        replicates=20,
+        batch_seconds=8.0,
+    )
+    return PlantedEncoder(plants), Noisy(each=6, splits=splits), config
+
+
+class Noisy(PlantedCorpus):
+    """The planted corpus with a little real noise on its waves, so that mel has something to say."""
+
+    def read(self, utterance: Utterance, start: int = 0, stop: int | None = None) -> np.ndarray:
+        wave = super().read(utterance)
+        noise = np.random.default_rng(len(wave)).standard_normal(len(wave)) * 1e-5
+        return (wave + noise).astype(np.float32)[start:stop]

@@ -1,7 +1,8 @@
 """One pass over the audio, many questions.
 
 config     what is measured, by which rules
-sweep      `analyze`: the pass, on one process or many, whole or in parts
+front      `lamina.analyze`: names or objects in, an `Analysis` out
+sweep      the pass, on one process or many, whole or in parts
 roles      who is fitted on, who is scored; folds
 questions  from settings to targets, and to readings of every tap
 targets    segments and labels on the common support
@@ -15,6 +16,7 @@ discrete   codebooks, mutual information
 sums       what has accumulated, merged and kept
 measures   statistics to values
 pasad      the protocol of the public scripts
+forecast   what an analysis will take
 results    values to rows with intervals
 compare    differences between rows
 """

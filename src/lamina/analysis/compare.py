@@ -8,20 +8,27 @@ quantile, over replicates, of the largest ``|d* - d| / se`` of the family, inste
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lamina.errors import LaminaError
+from lamina.runs import Run
 from lamina.score import Score, Scores
+from lamina.stats.inference import FILE, read_replicates
 
 Floats = NDArray[np.float64]
 Found = tuple[Scores, Mapping[str, Floats]]
 BEST = "best"
+HEADER = ("measure", "target", "first", "second", "difference", "95 % of all", "p")
+CAPTION = "intervals hold for all differences of a measure and target at once (max-T over paired resamples)"
 FEWEST = 20
 
 
@@ -72,6 +79,15 @@ class Differences(tuple[Difference, ...]):
             made.append((each.measure, target, each.first, each.second, f"{each.value:+.3f}", interval, p))
         return made
 
+    def to_csv(self) -> str:
+        """Comma-separated values with a header line."""
+        buffer = io.StringIO()
+        writer = csv.writer(buffer, lineterminator="\n")
+        columns = list(Difference.__dataclass_fields__)
+        writer.writerow(columns)
+        writer.writerows([getattr(each, name) for name in columns] for each in self)
+        return buffer.getvalue()
+
     def to_pandas(self) -> Any:
         """A pandas data frame, one row a difference (needs pandas)."""
         import pandas
@@ -113,6 +129,32 @@ def compare(found: Sequence[Found], *, level: float = 0.95) -> Differences:
     return Differences(
         each for kind, differences in families.items() for each in _corrected(kind, differences, level)
     )
+
+
+def compare_runs(
+    folders: Sequence[Path], *, measures: Sequence[str] | None = None, targets: Sequence[str] | None = None
+) -> Differences:
+    """The differences between finished runs of analyses; see `compare`.
+
+    Raises:
+        LaminaError: a folder holds no finished analysis, or runs are of different corpora or cannot be paired.
+    """
+    found: list[Found] = []
+    corpora = set()
+    for folder in folders:
+        run = Run.read(folder)
+        if not run.done or not (folder / FILE).is_file():
+            raise LaminaError(f"{folder} is no finished analysis: `lamina analyze … --out` makes one")
+        corpora.add(run.inputs.get("corpus", ""))
+        scores = Scores.read(folder / "scores.jsonl").select(lambda row: bool(row.tap))
+        scores = scores if measures is None else scores.select(measure=tuple(measures))
+        scores = scores if targets is None else scores.select(target=tuple(targets))
+        if not len(scores):
+            raise LaminaError(f"{folder} has no scores of these measures and targets")
+        found.append((scores, read_replicates(folder)))
+    if len(corpora) > 1:
+        raise LaminaError("these runs were scored on different corpora: only runs on one corpus are paired")
+    return compare(found)
 
 
 def _kinds(found: Sequence[Found]) -> list[tuple[str, str, str]]:

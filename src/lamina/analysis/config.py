@@ -18,6 +18,8 @@ FAMILIES = {
     "mi": ("mi-normalised", "mi-bits", "mi-corrected"),
     "purity": ("purity-label", "purity-cluster"),
 }
+# What is no tier and no label of utterances.
+SPECIAL = frozenset({MEL, SPEAKER, SENTENCE, TAP, ENCODER})
 USUAL = ("cca-mean", "cca-pwcca", "mi-normalised", "mi-bits", "mi-corrected")
 Pooling = Literal["all", "middle", "centre", "quarter1", "quarter2", "quarter3", "quarter4"]
 

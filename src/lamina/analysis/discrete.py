@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import torch
 from torch import Tensor
@@ -16,6 +16,7 @@ from lamina.stats import kmeans
 from lamina.stats.information import Counts
 
 FEW_A_CLUSTER = 10
+Measure = Callable[[Counts, Tensor | None], Values]
 
 
 class Codebook:
@@ -88,15 +89,34 @@ class Codebook:
     def values(self, weights: Tensor) -> Iterator[tuple[int, int, Values, Values]]:
         """Labelling, rows, values and resampled values."""
         for labelling, counts in enumerate(self.counts):
-            yield labelling, counts.n, mi_values(counts), mi_values(counts, weights)
-            yield labelling, counts.n, purity_values(counts), purity_values(counts, weights)
+            for measure in (mi_values, purity_values):
+                if self._target.roles.folded:
+                    one = torch.ones(1, counts.shape[0], dtype=torch.float64)
+                    values, resampled = (_over_folds(measure, counts, each) for each in (one, weights))
+                    yield labelling, counts.n, values, resampled
+                else:
+                    yield labelling, counts.n, measure(counts), measure(counts, weights)
 
     def note(self) -> str:
         """Whether there are few segments for so many clusters."""
         n = self.counts[0].n
+        if self._target.roles.folded:
+            n //= len(self._target.roles.groups)
+        apiece = "a fold " if self._target.roles.folded else ""
         if n >= FEW_A_CLUSTER * self._number:
             return ""
         return (
-            f"{n} segments in {self._number} clusters: much of the plug-in mutual information is chance, see the "
-            "shuffled rows and mi-corrected"
+            f"{n} segments {apiece}in {self._number} clusters: much of the plug-in information is chance, see "
+            "the shuffled rows and mi-corrected"
         )
+
+
+def _over_folds(measure: Measure, counts: Counts, weights: Tensor) -> Values:
+    """The mean over folds, by their rows: each fold has clusters of its own, so their counts must not be added."""
+    rows = torch.zeros(counts.shape[0], dtype=torch.float64)
+    rows.index_add_(0, counts.cells // (counts.shape[1] * counts.shape[2]), counts.counts.double())
+    full = rows > 0
+    weighed = (weights.double() * rows)[:, full]
+    shares = (weighed / weighed.sum(1, keepdim=True)).numpy()
+    each = measure(counts, torch.eye(len(rows), dtype=torch.float64)[full])
+    return {name: shares @ values for name, values in each.items()}

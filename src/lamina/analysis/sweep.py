@@ -182,25 +182,34 @@ def analyze(
         LaminaError: sample rates differ, a tap is unknown, or no target can be measured.
     """
     sweep = Sweep(encoder, corpus, config, tuple(support or ()), dict(others or {}))
+    return run_sweep(sweep, run=run, control=control, progress=progress, save_seconds=save_seconds)
+
+
+def run_sweep(
+    sweep: Sweep,
+    *,
+    run: Run | None = None,
+    control: str = "",
+    progress: Tell | None = None,
+    save_seconds: float = SAVE_SECONDS,
+) -> Analysis:
+    """Read everything that a fresh sweep has planned, and conclude; see `analyze`."""
     begun = time.perf_counter()
     rank, count = _process()
     folder = None if run is None else run.folder
     _pass(sweep, folder, (rank + 1, count), progress, save_seconds)
-    found = finish(sweep, run if rank == 0 else None, control, begun)
+    found = finish(sweep, run, control, begun, write=rank == 0)
     if folder is not None and rank == 0:
         for path in (*folder.glob(f"*{PROGRESS}"), *folder.glob(LEARNED)):
             path.unlink(missing_ok=True)
     return found
 
 
-def analyze_part(
-    encoder: Encoder,
-    corpus: Corpus,
-    config: AnalysisConfig,
+def read_part(
+    sweep: Sweep,
     shard: tuple[int, int],
     folder: Path,
     *,
-    support: Sequence[Grid] = (),
     learned: Path | None = None,
     progress: Tell | None = None,
     save_seconds: float = SAVE_SECONDS,
@@ -211,9 +220,8 @@ def analyze_part(
     `merge_parts`), and one, given that file, for the speakers that are scored.
 
     Raises:
-        LaminaError: as `analyze`; or ``learned`` is of another analysis.
+        LaminaError: ``learned`` is of another analysis, or not needed.
     """
-    sweep = Sweep(encoder, corpus, config, support)
     return _pass(sweep, folder, shard, progress, save_seconds, alone=True, learned=learned)
 
 
@@ -224,7 +232,7 @@ def merge_parts(sweep: Sweep, parts: Sequence[Path], folder: Path) -> bool:
 
     Args:
         sweep: freshly planned, as in the parts.
-        parts: folders of `analyze_part`.
+        parts: folders of `read_part`.
         folder: where ``learned.npz`` goes.
 
     Raises:
@@ -253,8 +261,11 @@ def merge_parts(sweep: Sweep, parts: Sequence[Path], folder: Path) -> bool:
     return True
 
 
-def finish(sweep: Sweep, run: Run | None, control: str, begun: float) -> Analysis:
+def finish(
+    sweep: Sweep, run: Run | None, control: str, begun: float | None = None, *, write: bool = True
+) -> Analysis:
     """From complete sums to scores; statistics and replicates into the run folder."""
+    begun = time.perf_counter() if begun is None else begun
     with torch.inference_mode():
         sweep.settle(folded=True)
         for reading in sweep.readings:
@@ -263,7 +274,7 @@ def finish(sweep: Sweep, run: Run | None, control: str, begun: float) -> Analysi
         notes = [*sweep.notes, *told(sweep.readings)]
     if not len(scores):
         raise LaminaError(f"nothing could be measured on {sweep.corpus.name}: {'; '.join(notes)}")
-    if run is not None:
+    if run is not None and write:
         write_statistics(run.folder / STATISTICS, statistics(sweep.readings))
         write_replicates(run.folder, replicates, groups=len(sweep.roles.groups))
         for note in notes:
@@ -291,7 +302,10 @@ def _pass(
     total = sum(len(group) for groups in mine for group in groups)
     path = None if folder is None else folder / (PROGRESS if alone or count == 1 else f"{number}-{PROGRESS}")
     last = learned is not None or not alone
-    here = _kept(path, plan, shard) or Progress(plan, 0, shard, 0, {})
+    fresh = Progress(plan, 0, shard, 0, {})
+    here = _kept(path, plan, shard) or fresh
+    if count > 1 and not alone and not _agree(here.phase):
+        here = fresh  # the processes stopped in different phases
     if alone and learned is not None and here.phase == 0 and len(sweep.phases) == 1:
         raise LaminaError("this analysis needs one round: there is nothing to go on from; leave --learned out")
     if here.phase:
@@ -378,6 +392,13 @@ def _process() -> tuple[int, int]:
     if group.is_available() and group.is_initialized():
         return group.get_rank(), group.get_world_size()
     return 0, 1
+
+
+def _agree(phase: int) -> bool:
+    """Whether all processes go on from one phase."""
+    everyone: list[int] = [0] * torch.distributed.get_world_size()
+    torch.distributed.all_gather_object(everyone, phase)
+    return len(set(everyone)) == 1
 
 
 def _check_rates(encoder: Encoder, corpus: Corpus, support: Sequence[Grid]) -> None:

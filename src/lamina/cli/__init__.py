@@ -2,7 +2,7 @@
 
 options    the arguments that commands share
 study      `lamina study …`
-analysis   `lamina analyze`
+analysis   `lamina analyze`, `lamina analysis …`, `lamina compare`
 probe      `lamina probe`
 cost       `lamina cost`
 corpus     `lamina corpus …`
@@ -29,6 +29,8 @@ app = typer.Typer(
 )
 app.add_typer(study.study, name="study")
 app.command("analyze")(analysis.analyze)
+app.add_typer(analysis.analysis, name="analysis")
+app.command("compare")(analysis.compare)
 app.command("probe")(probe.probe)
 app.command("cost")(cost.cost)
 app.add_typer(corpus.corpus, name="corpus")

@@ -1,60 +1,248 @@
-"""`lamina analyze`: what every tap knows."""
+"""`lamina analyze`, `lamina analysis merge`, `lamina compare`: what every tap knows."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from lamina.cli.options import CorpusPath, EncoderName, Seed, Taps, open_speech
+from lamina.cli.options import CorpusPath, Device, EncoderName, Seed, Taps, open_speech
 from lamina.terminal import names, progress, say, show
+
+if TYPE_CHECKING:
+    from lamina.analysis.results import Analysis
+    from lamina.runs import Run
+
+analysis = typer.Typer(help="Analyses made in parts.", no_args_is_help=True)
+TARGETS = (
+    "mel, tiers (phone, word, …) and labels of the corpus, speaker, word-vectors, sentence, tap[:NAME], "
+    "encoder:NAME[:TAP]; by commas."
+)
 
 
 def analyze(
     encoder_name: EncoderName,
     corpus_path: CorpusPath,
-    targets: Annotated[str, typer.Option(help="mel and tiers of the corpus, by commas.")] = "mel,phone,word",
+    targets: Annotated[str, typer.Option(help=TARGETS)] = "mel,phone,word",
     taps: Taps = None,
+    measures: Annotated[
+        str | None, typer.Option(help="cca, cka, rank, mi, purity, or single measures, by commas.")
+    ] = None,
+    pooling: Annotated[
+        str, typer.Option(help="all, middle, centre, quarter1 to quarter4: frames of a segment; by commas.")
+    ] = "all",
+    rate_matched: Annotated[
+        bool, typer.Option("--rate-matched", help="Read taps also decimated to the coarsest rate.")
+    ] = False,
+    word_vectors: Annotated[
+        Path | None, typer.Option(help="GloVe's text format, for the target word-vectors.")
+    ] = None,
+    sentence_pairs: Annotated[
+        Path | None, typer.Option(help="Lines `id id score`, for the target sentence.")
+    ] = None,
+    beside: Annotated[
+        list[str] | None, typer.Option(help="An encoder to compare with: both are scored on what both see.")
+    ] = None,
+    control: Annotated[
+        Literal["untrained", "none"], typer.Option(help="Read the encoder also with weights drawn anew.")
+    ] = "untrained",
+    protocol: Annotated[Literal["lamina", "pasad"], typer.Option(help="By which rules.")] = "lamina",
+    folds: Annotated[int, typer.Option(min=2, help="Of speakers, where the corpus has no splits.")] = 5,
+    batch_seconds: Annotated[float, typer.Option(help="Padded audio a batch.")] = 60.0,
     seed: Seed = 0,
+    device: Device = "cpu",
+    plan: Annotated[bool, typer.Option("--plan", help="Only tell what it will take.")] = False,
+    shard: Annotated[
+        str | None, typer.Option(help="Read part i/n only, into --out; then `analysis merge`.")
+    ] = None,
+    learned: Annotated[Path | None, typer.Option(help="With --shard: what the first round's merge wrote.")] = None,
     out: Annotated[
         Path | None, typer.Option(help="A folder in which a run folder (scores, statistics) is made.")
     ] = None,
     report: Annotated[Path | None, typer.Option(help="Write the page into this folder.")] = None,
 ) -> None:
     """Measure what every tap of an encoder knows, in one pass over a corpus."""
-    from lamina.analysis.config import AnalysisConfig
-    from lamina.analysis.sweep import analyze as sweep
-    from lamina.config import parse_config
+    from lamina.analysis.forecast import forecast
+    from lamina.analysis.front import grids_of, resolved
+    from lamina.analysis.sweep import Sweep
     from lamina.encoders.load import load_encoder
+    from lamina.encoders.untrained import untrained
+    from lamina.errors import LaminaError
     from lamina.files import check_folder
-    from lamina.report.console import layer_tables
     from lamina.report.page import write_report
-    from lamina.runs import Run, environment
+    from lamina.runs import environment
 
-    settings = {"targets": names(targets, "--targets"), "taps": names(taps, "--taps"), "seed": seed}
-    config = parse_config(settings, AnalysisConfig, "options")
+    main = _join_processes()
+    settings: dict[str, Any] = {
+        "targets": names(targets, "--targets"), "taps": names(taps, "--taps"),
+        "pooling": names(pooling, "--pooling"),
+        "rate_matched": rate_matched, "folds": folds, "seed": seed, "protocol": protocol,
+        "batch_seconds": batch_seconds,
+    }  # fmt: skip
+    settings |= {"measures": names(measures, "--measures")} if measures is not None else {}
+    files = {"word_vectors": word_vectors, "sentence_pairs": sentence_pairs}
+    settings |= {name: str(path) for name, path in files.items() if path is not None}
     for folder in (out, report):
         if folder is not None:
             check_folder(folder)
-    speech = open_speech(corpus_path, tiers=[target for target in config.targets if target != "mel"])
-    read = load_encoder(encoder_name)
-    inputs = {"encoder": read.digest, "corpus": speech.digest}
-    plan = {"kind": "analysis", "encoder": encoder_name, "corpus": str(corpus_path), **config.to_json()}
-    run = Run.plan(out, f"analysis-{read.name}", plan, inputs) if out is not None else None
-    if run is not None:
+    if shard is not None and out is None:
+        raise LaminaError("--shard keeps its part in a run folder: say where with --out")
+    speech = open_speech(corpus_path)
+    config = resolved(None, settings, speech)
+    read = load_encoder(encoder_name, device=device)
+    about = {"kind": "analysis", "encoder": encoder_name, "corpus": str(corpus_path), "beside": list(beside or [])}
+    about |= config.to_json()
+    inputs = _inputs(read.digest, speech.digest, [path for path in files.values() if path is not None])
+    support = grids_of(beside or [])
+    sweep = Sweep(read, speech, config, support)
+    if main:
+        say(f"plan: {forecast(sweep, timed=plan)}")
+    if plan:
+        return
+    if shard is not None and out is not None:
+        _part(sweep, shard, learned, out, about, inputs)
+        return
+    found = _one(read, sweep, out, about, inputs, "", main=main)
+    fresh = untrained(read, seed=seed) if control == "untrained" else None
+    method = {**about, "digests": inputs, "notes": [*speech.notes, *found.notes], "environment": environment()}
+    scores = found.scores
+    if fresh is not None:
+        inputs |= {"encoder": fresh.digest}
+        again = Sweep(fresh, speech, config, support)
+        scores += _one(fresh, again, out, about, inputs, "untrained", main=main).scores
+    if report is not None and main:
+        title = f"{read.name} on {speech.name}"
+        say(f"report: {write_report(scores, report, title=title, method=method).resolve()}")
+
+
+def _inputs(encoder: str, corpus: str, files: list[Path]) -> dict[str, str]:
+    from lamina.errors import LaminaError
+    from lamina.files import file_digest
+
+    inputs = {"encoder": encoder, "corpus": corpus}
+    for path in files:
+        if not path.is_file():
+            raise LaminaError(f"there is no file {path}")
+        inputs[path.name] = file_digest(path)
+    return inputs
+
+
+def _join_processes() -> bool:
+    """Meet the processes that torchrun or `accelerate launch` started; whether this is the first."""
+    if int(os.environ.get("WORLD_SIZE", "1")) < 2:
+        return True
+    import torch
+    from accelerate import PartialState
+
+    state = PartialState(cpu=not torch.accelerator.is_available())
+    return bool(state.is_main_process)
+
+
+def _one(
+    read: Any,
+    sweep: Any,
+    out: Path | None,
+    about: dict[str, Any],
+    inputs: dict[str, str],
+    control: str,
+    *,
+    main: bool,
+) -> Analysis:
+    """One encoder, analysed and told."""
+    from lamina.analysis.sweep import run_sweep
+    from lamina.runs import Run
+
+    run = None
+    if out is not None:
+        run = Run.plan(out, f"analysis-{read.name}", about | ({"control": control} if control else {}), inputs)
         run.start()
-    with progress(f"{read.name} on {speech.name}") as tell:
-        found = sweep(read, speech, config, run=run, progress=tell)
-    for table in layer_tables(found.scores):
+    with progress(f"{read.name} on {sweep.corpus.name}") as tell:
+        found = run_sweep(sweep, run=run, control=control, progress=tell if main else None)
+    if main:
+        _told(found, run, "untrained scores" if control else "scores")
+    return found
+
+
+def _told(found: Analysis, run: Run | None, what: str) -> None:
+    from lamina.report.console import layer_tables
+
+    plain = found.scores.select(lambda row: row.plain)
+    for table in layer_tables(plain):
         show(table)
+    if len(plain) < len(found.scores):
+        say(found.scores.select(lambda row: not row.plain).table())
     for note in found.notes:
         say(f"note: {note}")
     if run is not None:
         found.scores.write(run.folder / "scores.jsonl")
         run.finish()
-        say(f"scores: {(run.folder / 'scores.jsonl').resolve()}")
-    if report is not None:
-        title = f"{read.name} on {speech.name}"
-        method = {**plan, "digests": inputs, "notes": [*speech.notes, *found.notes], "environment": environment()}
-        say(f"report: {write_report(found.scores, report, title=title, method=method).resolve()}")
+        say(f"{what}: {(run.folder / 'scores.jsonl').resolve()}")
+
+
+def _part(
+    sweep: Any, shard: str, learned: Path | None, out: Path, about: dict[str, Any], inputs: dict[str, str]
+) -> None:
+    from lamina.analysis.sweep import read_part
+    from lamina.errors import LaminaError
+    from lamina.runs import Run
+
+    number, _, count = shard.partition("/")
+    if not (number.isdigit() and count.isdigit() and 1 <= int(number) <= int(count)):
+        raise LaminaError(f"--shard {shard} is no part: write i/n, such as 2/5")
+    place = (int(number), int(count))
+    run = Run.plan(out, f"part{number}of{count}", about | {"shard": list(place)}, inputs)
+    run.start()
+    with progress(f"part {shard} of {sweep.corpus.name}") as tell:
+        kept = read_part(sweep, place, run.folder, learned=learned, progress=tell)
+    say(f"part: {run.folder.resolve()} (round {kept.phase + 1} of {len(sweep.phases)})")
+
+
+@analysis.command("merge")
+def merge(
+    out: Annotated[Path, typer.Argument(help="A folder in which the run folder is made.")],
+    parts: Annotated[list[Path], typer.Argument(help="The folders of all parts.", metavar="PART…")],
+) -> None:
+    """Put the parts of an analysis together (`lamina analyze … --shard i/n --out …`)."""
+    from lamina.analysis.config import AnalysisConfig
+    from lamina.analysis.front import grids_of
+    from lamina.analysis.sweep import LEARNED, Sweep, finish, merge_parts
+    from lamina.config import parse_config
+    from lamina.encoders.load import load_encoder
+    from lamina.files import check_folder
+    from lamina.runs import Run
+
+    check_folder(out)
+    part = Run.read(parts[0])
+    about = {name: value for name, value in part.config.items() if name != "shard"}
+    settings = {name: value for name, value in about.items() if name in AnalysisConfig.model_fields}
+    speech, read = open_speech(about["corpus"]), load_encoder(about["encoder"])
+    sweep = Sweep(read, speech, parse_config(settings, AnalysisConfig, str(parts[0])), grids_of(about["beside"]))
+    run = Run.plan(out, f"analysis-{read.name}", about, part.inputs)
+    run.start()
+    if not merge_parts(sweep, parts, run.folder):
+        say(
+            f"round 1 is merged; read every part again with --learned {run.folder.resolve() / LEARNED}, "
+            "then merge again"
+        )
+        return
+    _told(finish(sweep, run, ""), run, "scores")
+
+
+def compare(
+    runs: Annotated[list[Path], typer.Argument(help="Run folders of analyses.", metavar="RUN…")],
+    measures: Annotated[str | None, typer.Option(help="Which measures, by commas; all by default.")] = None,
+    targets: Annotated[str | None, typer.Option(help="Which targets, by commas; all by default.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write all differences as CSV.")] = None,
+) -> None:
+    """Tell the differences of runs, tap by tap and best by best; of one run, of its taps from the best."""
+    from lamina.analysis.compare import CAPTION, HEADER, compare_runs
+    from lamina.files import write_text
+    from lamina.report.console import table
+
+    found = compare_runs(runs, measures=names(measures, "--measures"), targets=names(targets, "--targets"))
+    show(table(HEADER, found.rows(), caption=CAPTION))
+    if out is not None:
+        write_text(out, found.to_csv())
+        say(f"differences: {out.resolve()}")

@@ -47,6 +47,7 @@ class PretrainedEncoder:
     def __init__(self, model: Any, name: str, *, normalise: bool, sample_rate: int = 16000) -> None:
         self.name = name
         self.sample_rate = sample_rate
+        self.normalise = normalise
         self.digest = digest([weights_digest(model), bool(normalise), sample_rate])
         self.model = model.eval()
         self._wiring = wire(model, normalise=normalise, sample_rate=sample_rate)

@@ -1,0 +1,102 @@
+"""What an analysis will take, told before it starts."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import torch
+
+from lamina.analysis.sweep import Sweep
+from lamina.corpus.batches import read_batches
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """The size of an analysis.
+
+    Attributes:
+        hours: of audio.
+        utterances, batches: how many.
+        taps: how many are read.
+        rows: by target, segments that count; frames are not told.
+        memory: bytes of the sums that are kept, and of the largest states of a batch.
+        reading: seconds of reading in one process, from one batch; None where it was not timed.
+        fitting: seconds of decompositions, from one; None where it was not timed.
+    """
+
+    hours: float
+    utterances: int
+    batches: int
+    taps: int
+    rows: dict[str, int]
+    memory: int
+    reading: float | None
+    fitting: float | None
+
+    def __str__(self) -> str:
+        rows = ", ".join(f"{count} {name} segments" for name, count in self.rows.items())
+        told = (
+            f"{self.hours:.2f} hours, {self.utterances} utterances in {self.batches} batches, {self.taps} taps"
+            + (f", {rows}" if rows else "")
+            + f"; about {self.memory / 2**30:.2f} GiB beside the encoder"
+        )
+        if self.reading is not None and self.fitting is not None:
+            told += f"; about {_clock(self.reading)} to read in one process, {_clock(self.fitting)} to fit"
+        return told
+
+
+def forecast(sweep: Sweep, *, timed: bool) -> Forecast:
+    """Look ahead; with ``timed`` one batch is read and one covariance decomposed (the sweep is spent then)."""
+    groups = [group for phase in sweep.phases for group in phase]
+    samples = sum(utterance.samples for group in groups for utterance in group)
+    held = sum(array.nbytes for sums in sweep.sums().values() for array in sums.to_arrays().values())
+    widest = max(tap.width / tap.grid.stride for tap in sweep.taps)
+    padded = max(group[0].samples * len(group) for group in groups)
+    rows = {name: len(target.fit) + len(target.score) for name, target in sweep.targets.items()}
+    reading = fitting = None
+    if timed:
+        reading, fitting = _read(sweep, samples), _fit(sweep)
+    return Forecast(
+        samples / sweep.corpus.sample_rate / 3600,
+        sum(len(group) for group in groups),
+        len(groups),
+        len(sweep.taps),
+        rows,
+        held + int(4 * widest * padded),
+        reading,
+        fitting,
+    )
+
+
+def _read(sweep: Sweep, samples: int) -> float:
+    """Seconds to read everything, from the second of two batches of middling size."""
+    groups = sorted(sweep.phases[0], key=lambda group: sum(utterance.samples for utterance in group))
+    middle = groups[len(groups) // 2]
+    (batch,) = read_batches(sweep.corpus, [middle])
+    with torch.inference_mode():
+        for _ in range(2):
+            begun = time.perf_counter()
+            sweep.read(batch, fitting=True)
+            took = time.perf_counter() - begun
+    return took * samples / sum(utterance.samples for utterance in middle)
+
+
+def _fit(sweep: Sweep) -> float:
+    """Seconds of all eigendecompositions, from one of the widest tap."""
+    width = max(tap.width for tap in sweep.taps)
+    matrix = torch.eye(width, dtype=torch.float64) + 0.1
+    begun = time.perf_counter()
+    torch.linalg.eigh(matrix)
+    took = time.perf_counter() - begun
+    # Decomposed are a fit a fold and one to choose its ridge; and for the cross-covariances, about as much again.
+    fits = [
+        2 * len(reading.roles.groups) if reading.roles.folded else 2 for reading in sweep.readings if reading.cca
+    ]
+    return 2 * took * sum(fits)
+
+
+def _clock(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

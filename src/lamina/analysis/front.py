@@ -1,0 +1,96 @@
+"""`lamina.analyze`: names or objects in, an `Analysis` out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from lamina.analysis.config import SPECIAL, VECTORS, AnalysisConfig
+from lamina.analysis.questions import is_frames
+from lamina.analysis.results import Analysis
+from lamina.analysis.sweep import SAVE_SECONDS, Sweep, Tell, run_sweep
+from lamina.config import parse_config
+from lamina.corpus.corpus import Corpus
+from lamina.corpus.importers import open_corpus
+from lamina.encoders.encoder import Encoder
+from lamina.encoders.load import load_encoder
+from lamina.encoders.untrained import untrained
+from lamina.errors import LaminaError
+from lamina.grid import Grid
+from lamina.runs import Run
+
+
+def analyze(
+    encoder: Encoder | str | Path,
+    corpus: Corpus | str | Path,
+    config: AnalysisConfig | None = None,
+    *,
+    beside: Sequence[Encoder | str] = (),
+    control: str = "",
+    run: Run | None = None,
+    progress: Tell | None = None,
+    save_seconds: float = SAVE_SECONDS,
+    **settings: Any,
+) -> Analysis:
+    """Measure what every tap of an encoder knows; see `lamina.analysis.sweep.analyze` for the rules.
+
+    Args:
+        encoder: an encoder, or what `lamina.load_encoder` takes.
+        corpus: a corpus, or what `lamina.open_corpus` takes.
+        config: what is measured; by default mel and those of phone and word that the corpus has.
+        beside: encoders that this one is compared with: segments count if their taps see them, too.
+        control: ``untrained`` reads the encoder once more with its weights drawn anew (`Analysis.untrained`).
+        run: where sums, statistics and replicates are kept; an interrupted pass goes on from there.
+        progress: told how many utterances are done, of how many.
+        save_seconds: how often sums are kept in the run folder.
+        settings: fields of `AnalysisConfig`, in place of ``config`` or over it.
+
+    Raises:
+        LaminaError: bad input, or nothing can be measured.
+    """
+    if control not in {"", "untrained"}:
+        raise LaminaError(f"there is no control {control!r}; there is 'untrained', and labels are shuffled anyway")
+    speech = open_corpus(corpus) if isinstance(corpus, str | Path) else corpus
+    read = load_encoder(str(encoder)) if isinstance(encoder, str | Path) else encoder
+    config = resolved(config, settings, speech)
+    fresh = untrained(read, seed=config.seed) if control else None
+    if control and fresh is None:
+        raise LaminaError(f"{read.name} has no weights to draw anew: leave the untrained control out")
+    support = grids_of(beside)
+    planned = Sweep(read, speech, config, support)
+    found = run_sweep(planned, run=run, progress=progress, save_seconds=save_seconds)
+    if fresh is None:
+        return found
+    again = Sweep(fresh, speech, config, support)
+    return replace(found, untrained=run_sweep(again, control=control, progress=progress))
+
+
+def resolved(config: AnalysisConfig | None, settings: dict[str, Any], speech: Corpus) -> AnalysisConfig:
+    """The config of an analysis of this corpus.
+
+    Raises:
+        LaminaError: a setting is unknown or not allowed, or the corpus has no such tier or label.
+    """
+    present = {name for utterance in speech.utterances() for name in (*utterance.tiers, *utterance.labels)}
+    if config is None and "targets" not in settings:
+        settings = settings | {
+            "targets": tuple(name for name in ("mel", "phone", "word") if name in present | {"mel"})
+        }
+    base = {} if config is None else config.to_json()
+    made = parse_config(base | settings, AnalysisConfig, "settings")
+    for target in made.targets:
+        name = "word" if target == VECTORS else target
+        if name not in present | SPECIAL and not is_frames(name):
+            have = ", ".join(sorted(present)) or "none"
+            raise LaminaError(
+                f"{speech.name} has no tier or label {name!r} (it has {have}): ask for other targets"
+            )
+    return made
+
+
+def grids_of(encoders: Sequence[Encoder | str]) -> tuple[Grid, ...]:
+    """The grids of all taps of encoders, or of names to load."""
+    found = [load_encoder(each) if isinstance(each, str) else each for each in encoders]
+    return tuple(dict.fromkeys(tap.grid for encoder in found for tap in encoder.taps))
