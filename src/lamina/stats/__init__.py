@@ -2,6 +2,7 @@
 
 moments      means and second moments, mergeable: `Moments`, `ClassMoments`
 spectrum     how variance spreads over directions: whitening, effective rank
+pasad        PWCCA by the published procedure, from the moments of ten splits
 information  contingency tables, mutual information, purity: `Counts`
 cca          canonical correlations from moments, fitted and held out: CCA, SVCCA, PWCCA
 cka          linear centred kernel alignment, unbiased, mergeable: `Kernels`, `ClassKernels`
