@@ -19,6 +19,14 @@ from lamina.errors import LaminaError
 from lamina.files import write_text
 
 FORMAT = 1
+
+# Error rates: the best layer is the one of the lowest value.
+LOWER_IS_BETTER = frozenset({"per", "wer", "cer", "slot-cer", "eer", "der"})
+
+
+def lower_is_better(measure: str) -> bool:
+    """Whether a smaller value of this measure is the better one."""
+    return measure in LOWER_IS_BETTER
 PLAIN = frozenset({"common", "native"})
 
 
@@ -147,11 +155,11 @@ class Scores:
         return list(dict.fromkeys(getattr(row, column) for row in self._rows))
 
     def best(self, measure: str, **values: Any) -> Score:
-        """The row with the highest value of ``measure`` among those that ``values`` select."""
+        """The row with the best value of ``measure`` (see `lower_is_better`) among those that ``values`` select."""
         rows = self.select(measure=measure, **values)
         if not len(rows):
             raise LaminaError(f"no score has measure {measure!r} with {values or 'these rows'}")
-        return max(rows, key=lambda row: row.value)
+        return (min if lower_is_better(measure) else max)(rows, key=lambda row: row.value)
 
     def table(self) -> str:
         """Plain text: a block a model and target, a line a tap and support, a column a measure.

@@ -158,7 +158,7 @@ def test_nested_factors_are_compared_where_they_mean_something() -> None:
     cells = {"h": {"body": "hubert"}} | {
         f"{a}{r}": {"body": "unet", "loss": a, "rate": r} for a in factors["loss"] for r in factors["rate"]
     }
-    found = dict(contrasts(Study("s", factors, [], {}, within), cells))
+    found = dict(contrasts(factors, within, cells))
     assert set(found) == {"body", "loss", "rate=40", "rate=80", "loss x rate=40", "loss x rate=80"}
     assert found["body"] == {"no20": 1, "h": -1}
     assert found["loss"] == pytest.approx(

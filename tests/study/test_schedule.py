@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-import fcntl
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from lamina.errors import LaminaError
-from lamina.study.design import Step
-from lamina.study.schedule import run_steps
+from lamina.study.locks import STALE, Locks
+from lamina.study.schedule import next_step, run_steps
+from lamina.study.step import Step
 
 
 class Told:
@@ -32,6 +40,9 @@ class Told:
 
     def failed(self, step: Step, error: str) -> None:
         self.lines.append(f"{step.name} failed: {error}")
+
+    def waiting(self, step: Step, holder: str) -> None:
+        self.lines.append(f"{step.name} waits: {holder} makes it")
 
 
 def execute(step: Step, root: Path) -> None:
@@ -87,11 +98,101 @@ def test_a_failure_stops_only_what_needs_it(tmp_path: Path) -> None:
     assert "timed finished" in told.lines
 
 
-def test_two_processes_never_share_a_folder(tmp_path: Path) -> None:
-    with (tmp_path / ".lock").open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        with pytest.raises(LaminaError, match="another process works on"):
-            run_steps(diamond(), tmp_path, execute, jobs=1, watcher=Told())
+def test_a_run_that_another_process_makes_is_waited_for(tmp_path: Path) -> None:
+    others = Locks(tmp_path)
+    top = diamond()[0]
+    name = top.run(tmp_path).folder.name
+    assert others.take(name)
+    told = Told()
+
+    def finish_it() -> None:
+        while not any("makes it" in line for line in told.lines):
+            time.sleep(0.05)
+        execute(top, tmp_path)
+        others.close()
+
+    thread = threading.Thread(target=finish_it)
+    thread.start()
+    assert run_steps(diamond(), tmp_path, execute, jobs=2, watcher=told) == []
+    thread.join()
+    assert told.lines[0] == f"top waits: process {os.getpid()} on {socket.gethostname()} makes it"
+    assert "top skipped" in told.lines
+    assert "top started" not in told.lines
+    assert "bottom finished" in told.lines
+
+
+def test_locks_of_the_dead_are_taken_over(tmp_path: Path) -> None:
+    """A process that was killed leaves its lock behind; nobody has to delete it."""
+    code = (
+        "import os, signal, sys; from pathlib import Path; from lamina.study.locks import Locks; "
+        "assert Locks(Path(sys.argv[1])).take('run'); print('taken', flush=True); signal.pause()"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "taken\n"
+    mine = Locks(tmp_path)
+    assert not mine.take("run")
+    assert mine.holder("run") == f"process {process.pid} on {socket.gethostname()}"
+    process.kill()
+    process.wait()
+    assert mine.holder("run") == ""
+    assert mine.take("run")
+    mine.close()
+    assert not (tmp_path / "locks" / "run").exists()
+
+
+def test_locks_of_another_machine_are_stale_once_nobody_touches_them(tmp_path: Path) -> None:
+    mine = Locks(tmp_path)
+    path = tmp_path / "locks" / "run"
+    path.write_text(json.dumps({"host": "elsewhere", "process": 1, "began": "1"}))
+    assert not mine.take("run")
+    long_ago = time.time() - 2 * STALE
+    os.utime(path, (long_ago, long_ago))
+    assert mine.take("run")
+    mine.close()
+
+
+def test_one_of_many_takes_a_lock(tmp_path: Path) -> None:
+    """Forty holders ask for the same stale lock: one gets it."""
+    (tmp_path / "locks").mkdir()
+    (tmp_path / "locks" / "run").write_text("half a lo")
+    takers = [Locks(tmp_path) for _ in range(40)]
+    with ThreadPoolExecutor(40) as pool:
+        assert sum(pool.map(lambda locks: locks.take("run"), takers)) == 1
+
+
+def test_next_takes_one_at_a_time(tmp_path: Path) -> None:
+    one, two = Locks(tmp_path), Locks(tmp_path)
+    steps = diamond()
+    first = next_step(steps, tmp_path, one)
+    assert first is not None
+    assert first.name == "top"
+    assert next_step(steps, tmp_path, two) is None  # all others wait for it
+    execute(first, tmp_path)
+    one.close()
+    taken = [next_step(steps, tmp_path, locks) for locks in (one, two)]
+    assert [step.name for step in taken if step] == ["left", "right"]
+
+
+def test_damaged_runs_are_named_before_anything_starts(tmp_path: Path) -> None:
+    run_steps(diamond(), tmp_path, execute, jobs=1, watcher=Told())
+    run = diamond()[2].run(tmp_path)
+    (run.folder / "weights").write_text("heavy")
+    run.finish()
+    (run.folder / "weights").unlink()
+    told = Told()
+    with pytest.raises(LaminaError, match="half-copied: its weights is missing"):
+        run_steps(diamond(), tmp_path, execute, jobs=1, watcher=told)
+    assert not any("started" in line for line in told.lines)
+
+
+def test_places_that_are_no_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(LaminaError, match="--out"):
-        run_steps(diamond(), tmp_path / "file", execute, jobs=1, watcher=Told())
+    with pytest.raises(LaminaError, match=r"file is a file, not a folder: choose another folder with --out"):
+        run_steps(diamond(), tmp_path / "file" / "study", execute, jobs=1, watcher=Told())
+    (tmp_path / "link").symlink_to(tmp_path / "gone")
+    with pytest.raises(LaminaError, match=r"link is a link to .*gone, which is not there: make that folder"):
+        run_steps(diamond(), tmp_path / "link", execute, jobs=1, watcher=Told())
+    (tmp_path / "gone").mkdir()
+    assert run_steps(diamond(), tmp_path / "link", execute, jobs=1, watcher=Told()) == []
+    assert list((tmp_path / "gone").glob("top-*/done"))

@@ -8,9 +8,12 @@ from typing import Annotated
 import typer
 
 from lamina.cli.options import ConfigFile, StudyFolder
-from lamina.terminal import say
+from lamina.terminal import say, show
 
-study = typer.Typer(help="The matched experiment: plan, run, report.", no_args_is_help=True)
+study = typer.Typer(help="The matched experiment: plan, run, conclude, report.", no_args_is_help=True)
+Finished = Annotated[
+    Path, typer.Argument(help="A study folder, or a copy of one without weights.", metavar="FOLDER")
+]
 
 
 @study.command("run")
@@ -23,33 +26,93 @@ def study_run(
     from rich.console import Console
 
     from lamina.config import load_config
-    from lamina.study.design import StudyConfig, plan
+    from lamina.report.console import verdicts_table
+    from lamina.report.verdicts import read_verdicts
+    from lamina.study.design import StudyConfig
+    from lamina.study.plan import plan
     from lamina.study.study import run_study
     from lamina.study.watch import ConsoleWatcher
 
     design = load_config(config, StudyConfig)
-    root = out or Path("runs") / design.name
+    root = out or design.default_root()
     with ConsoleWatcher(len(plan(design)), Console()) as watcher:
         page = run_study(design, root, jobs=jobs, watcher=watcher)
+    verdicts = read_verdicts(root)
+    if verdicts:
+        show(verdicts_table(verdicts))
     say(f"scores: {(root / 'scores.jsonl').resolve()}")
     say(f"report: {page.resolve()}")
 
 
 @study.command("plan")
-def study_plan(config: ConfigFile, out: StudyFolder = None) -> None:
-    """List the steps of a study, and which of them are done."""
+def study_plan(
+    config: ConfigFile,
+    out: StudyFolder = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Steps side by side, for the time in all.")] = 2,
+    measure: Annotated[
+        bool, typer.Option(help="Measure this machine for a few seconds; otherwise no times are told.")
+    ] = True,
+) -> None:
+    """List the runs of a study with the time, memory and disk that they take; nothing is started."""
     from lamina.config import load_config
-    from lamina.study.design import StudyConfig, plan
+    from lamina.study.design import StudyConfig
+    from lamina.study.estimate import estimates, summary, table
 
     design = load_config(config, StudyConfig)
-    root = out or Path("runs") / design.name
-    for step in plan(design):
-        run = step.run(root)
-        say(f"{'done' if run.done else 'to do':6} {run.folder.name}")
+    found = estimates(design, out or design.default_root(), measure=measure)
+    show(table(found))
+    for line in summary(design, found, jobs):
+        say(line)
+
+
+@study.command("next")
+def study_next(
+    config: ConfigFile,
+    out: StudyFolder = None,
+    only: Annotated[str, typer.Option(help="Make this run, not whichever comes next.")] = "",
+    show_only: Annotated[bool, typer.Option("--show", help="Print the next open run, make nothing.")] = False,
+) -> None:
+    """Make one run that nobody has made or is making: one job of a scheduler.
+
+    Exits with 0 when it made one and with 3 when none is left to make now. Several processes for one run:
+    torchrun --nproc-per-node N --no-python lamina study next CONFIG --only RUN
+    """
+    from lamina.config import load_config
+    from lamina.study.design import StudyConfig
+    from lamina.study.study import open_runs, run_next
+
+    design = load_config(config, StudyConfig)
+    root = out or design.default_root()
+    if show_only:
+        ready = open_runs(design, root)
+        for step in ready[:1]:
+            say(step.run(root).folder.name)
+    else:
+        made = run_next(design, root, only=only)
+        ready = [made] if made else []
+        for step in ready:
+            say(f"done: {step.run(root).folder.resolve()}")
+    if not ready:
+        say("no run can be made now: all are done, or made by others, or wait for those", error=True)
+        raise typer.Exit(3)
+
+
+@study.command("conclude")
+def study_conclude(folder: Finished) -> None:
+    """Gather scores, effects and verdicts from the finished runs of a study folder (needs no torch)."""
+    from lamina.report.console import verdicts_table
+    from lamina.report.verdicts import read_verdicts
+    from lamina.study.conclude import conclude
+
+    scores = conclude(folder)
+    verdicts = read_verdicts(folder)
+    if verdicts:
+        show(verdicts_table(verdicts))
+    say(f"{len(scores)} scores: {(folder / 'scores.jsonl').resolve()}")
 
 
 @study.command("report")
-def study_report(folder: Annotated[Path, typer.Argument(help="A study folder.", metavar="FOLDER")]) -> None:
+def study_report(folder: Finished) -> None:
     """Conclude from the finished runs of a study folder and write its report (needs no torch)."""
     from lamina.study.conclude import report_study
 

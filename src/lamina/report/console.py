@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from rich import box
 from rich.table import Table
 
+from lamina.report.verdicts import Verdict
 from lamina.score import Score, Scores
 
 
@@ -97,3 +98,14 @@ def taps_table(title: str, rows: Iterable[Sequence[str]]) -> Table:
         title=title,
         caption="centre of frame 0 and window in samples",
     )
+
+
+def verdicts_table(verdicts: Iterable[Verdict]) -> Table:
+    """What a study says of each claim: the effect, its 95 % interval, and the verdict."""
+    rows = []
+    for each in verdicts:
+        known = each.effect is not None and each.low is not None and each.high is not None
+        found = f"{each.low:+.3g} to {each.high:+.3g}" if known and each.low != each.high else ""
+        effect = "" if each.effect is None else f"{each.effect:+.3g}"
+        rows.append((each.verdict, each.claim, each.hypothesis, f"{effect} {each.unit}".strip(), found))
+    return table(("verdict", "claim", "hypothesis", "effect", "95 % interval"), rows, title="Claims")

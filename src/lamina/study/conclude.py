@@ -35,7 +35,7 @@ def conclude(root: Path) -> Scores:
         study=study.name
     )
     outcomes = Outcomes(study, root, runs, scores)
-    known = dict(contrasts(study, outcomes.cells))
+    known = dict(contrasts(study.factors, study.within, outcomes.cells))
     scores += Scores(_effects(outcomes, known))
     scores.write(root / SCORES)
     write_text(root / "scores.csv", scores.to_csv())

@@ -92,7 +92,7 @@ class Outcomes:
             self._rows.setdefault(model, {}).setdefault(seed, []).extend(by_run.get(run["folder"], ()))
             if (folder / "replicates.npz").is_file():
                 self._drawn.setdefault((model, seed), {}).update(read_replicates(folder))
-                self._speakers[model] = read_groups(folder)
+                self._speakers[model] = max(self._speakers.get(model, 0), read_groups(folder))
 
     def kinds(self) -> list[Score]:
         """One example row a measure, target and set of rules that the cells have at taps."""
@@ -105,17 +105,15 @@ class Outcomes:
         return list(found.values())
 
     def example(self, measure: str, target: str, models: Iterable[str]) -> Score | None:
-        """The first row of that measure and target of any of these models; None where there is none."""
-        return next(
-            (
-                row
-                for model in models
-                for rows in self._rows.get(model, {}).values()
-                for row in rows
-                if row.measure == measure and row.target == target
-            ),
-            None,
-        )
+        """A row of that measure and target of any of these models, read plainly where one is; None without any."""
+        found = [
+            row
+            for model in models
+            for rows in self._rows.get(model, {}).values()
+            for row in rows
+            if row.measure == measure and row.target == target
+        ]
+        return min(found, key=lambda row: not row.plain, default=None)
 
     def reading(self, model: str, seed: int, like: Score) -> Reading | None:
         """The rows of one model and seed under the rules of ``like``; None where there are none."""
@@ -132,7 +130,7 @@ class Outcomes:
         if not rows:
             return None
         known = self._drawn.get((model, seed), {})
-        drawn = [known.get(f"{row.tap}|{row.measure}|{row.target}") for row in rows]
+        drawn = [known.get(row.key) for row in rows]
         table = [each for each in drawn if each is not None]
         whole = len(table) == len(rows) and np.isfinite(table).any()
         return Reading(tuple(rows), np.array(table) if whole else np.zeros((len(rows), 0)))
@@ -190,8 +188,12 @@ def _rules(row: Score) -> tuple[str, ...]:
 
 def read_at(readings: Mapping[str, Sequence[Reading]], at: str, layer: int = 0) -> dict[str, Outcome]:
     """The outcome of every model at ``best``, ``matched``, ``mean``, ``layer`` or ``whole`` (see the module)."""
+    lower = lower_is_better(next(found[0].rows[0].measure for found in readings.values()))
     if at in ("best", "whole"):
-        return {model: _outcome(found, lambda _, table: table.max(axis=0)) for model, found in readings.items()}
+        return {
+            model: _outcome(found, lambda _, table: (table.min if lower else table.max)(axis=0))
+            for model, found in readings.items()
+        }
     if at == "mean":
         return {
             model: _outcome(found, lambda reading, table: table[reading.layers].mean(axis=0))
@@ -205,12 +207,13 @@ def read_at(readings: Mapping[str, Sequence[Reading]], at: str, layer: int = 0) 
     }
     if at == "layer":
         return {model: Outcome(each.values[:, layer], each.drawn[:, layer]) for model, each in lined.items()}
-    top = np.mean([each.values.mean(axis=0) for each in lined.values()], axis=0).argmax()
+    sign = -1 if lower else 1
+    top = (sign * np.mean([each.values.mean(axis=0) for each in lined.values()], axis=0)).argmax()
     outcomes = {}
     for model, each in lined.items():
         drawn = each.drawn[:, 0]
         if drawn.shape[1]:
-            tops = np.mean([other.drawn.mean(axis=0) for other in lined.values()], axis=0).argmax(axis=0)
+            tops = (sign * np.mean([other.drawn.mean(axis=0) for other in lined.values()], axis=0)).argmax(axis=0)
             drawn = np.take_along_axis(each.drawn, tops[None, None, :], axis=1)[:, 0]
         outcomes[model] = Outcome(each.values[:, top], drawn)
     return outcomes
@@ -233,21 +236,29 @@ def layers_of(outcomes: Outcomes, weights: Weights, like: Score) -> int:
     return min((len(reading.layers) for reading in found if reading), default=0)
 
 
-def contrasts(study: Study, cells: Mapping[str, Mapping[str, str]]) -> Iterator[tuple[str, Weights]]:
+def contrasts(
+    factors: Mapping[str, Sequence[str]],
+    within: Mapping[str, Mapping[str, str]],
+    cells: Mapping[str, Mapping[str, str]],
+) -> Iterator[tuple[str, Weights]]:
     """Every main effect and every interaction of two factors, as weights of the cells.
 
     A main effect is the mean over the cells at a level less the mean over those at the factor's first level, all
     levels of the other factors alike. Factors that are nested within one of the two compared levels stay at their
     first level, so that cells which differ in one thing are compared. An interaction is the difference between the
     effects of one factor at two levels of the other.
+
+    Args:
+        factors: their levels, the first is compared with.
+        within: of nested factors, the levels that they need.
+        cells: the levels of every cell, by the model's name.
     """
-    factors = study.factors
 
     def average(**fixed: str) -> Weights:
         inner = {
             name: levels[0]
             for name, levels in factors.items()
-            if name not in fixed and any(outer in fixed for outer in study.within.get(name, {}))
+            if name not in fixed and any(outer in fixed for outer in within.get(name, {}))
         }
         chosen = [
             model

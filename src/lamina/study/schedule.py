@@ -1,4 +1,8 @@
-"""Run the steps of a study: several side by side, what is done is never made again, one failure stops no other."""
+"""Run the steps of a study: several side by side, what is done is never made again, one failure stops no other.
+
+Several processes may work on one study folder, on one machine or on several: each takes the runs that nobody else
+has taken (`lamina.study.locks`).
+"""
 
 from __future__ import annotations
 
@@ -14,14 +18,17 @@ from pathlib import Path
 from typing import Protocol
 
 from lamina.errors import LaminaError
-from lamina.study.design import Step
+from lamina.runs import Run
+from lamina.study.locks import Locks
+from lamina.study.record import need_whole
+from lamina.study.step import Step
 
 
 class Watcher(Protocol):
     """Who shows the progress of a study."""
 
     def skipped(self, step: Step) -> None:
-        """The step was done before."""
+        """The step was done before, or another process has just made it."""
 
     def started(self, step: Step) -> None:
         """The step has started."""
@@ -34,6 +41,49 @@ class Watcher(Protocol):
 
     def failed(self, step: Step, error: str) -> None:
         """The step failed, or what it needs did."""
+
+    def waiting(self, step: Step, holder: str) -> None:
+        """All that is left is made by others; ``holder`` makes this step."""
+
+
+def is_done(step: Step, root: Path) -> bool:
+    """Whether a step's run is complete.
+
+    Raises:
+        LaminaError: it was, but files are missing now, or another version made it.
+    """
+    run = step.run(root)
+    if not run.done:
+        return False
+    need_whole(Run.read(run.folder))
+    return True
+
+
+def ready(steps: Sequence[Step], root: Path) -> list[Step]:
+    """The steps that are not done and can be made now, held by others or not; what is timed comes last."""
+    undone = [step for step in steps if not is_done(step, root)]
+    late = any(not step.alone for step in undone)
+    return [
+        step
+        for step in undone
+        if all(need.run(root).done for need in step.needs.values()) and not (step.alone and late)
+    ]
+
+
+def next_step(steps: Sequence[Step], root: Path, locks: Locks) -> Step | None:
+    """Take the lock of the next step that can be made; None where there is none (done, held, or waiting)."""
+    return next((step for step in ready(steps, root) if _take(step, root, locks)), None)
+
+
+def _take(step: Step, root: Path, locks: Locks) -> bool:
+    """Take the lock of a step that nobody holds and nobody has made meanwhile."""
+    name = step.run(root).folder.name
+    if not locks.take(name):
+        return False
+    if step.run(root).done:
+        locks.drop(name)
+        return False
+    return True
 
 
 def run_steps(
@@ -52,16 +102,21 @@ def run_steps(
         The steps that could not be made, because they failed or need one that did.
 
     Raises:
-        LaminaError: another process works on this study folder.
+        LaminaError: the folder cannot be written, or a finished run in it is damaged.
     """
-    with _locked(root), _pool(jobs) as pool:
-        try:
-            return _Schedule(steps, root, execute, jobs, watcher, pool).run()
-        except BaseException:
-            # Ctrl-C or a dead worker: do not wait for steps that take minutes; they go on from their checkpoints.
-            for process in multiprocessing.active_children():
-                process.terminate()
-            raise
+    locks = Locks(root)
+    try:
+        with _pool(jobs) as pool:
+            try:
+                return _Schedule(steps, root, execute, jobs, watcher, pool, locks).run()
+            except BaseException:
+                # Ctrl-C or a dead worker: do not wait for long steps; they go on from their checkpoints.
+                for process in multiprocessing.active_children():
+                    process.terminate()
+                    process.join()
+                raise
+    finally:
+        locks.close()
 
 
 class _Schedule:
@@ -73,11 +128,14 @@ class _Schedule:
         jobs: int,
         watcher: Watcher,
         pool: ProcessPoolExecutor,
+        locks: Locks,
     ) -> None:
         self.root, self.execute, self.jobs, self.watcher, self.pool = root, execute, jobs, watcher, pool
+        self.locks = locks
         self.waiting: list[Step] = []
+        self.told: set[str] = set()
         for step in steps:
-            if step.run(root).done:
+            if is_done(step, root):
                 watcher.skipped(step)
             else:
                 self.waiting.append(step)
@@ -88,35 +146,54 @@ class _Schedule:
         while self.waiting or self.running:
             self._give_up_on_what_cannot_be()
             self._start_what_can_be()
-            done, _ = wait(self.running, timeout=0.5, return_when=FIRST_COMPLETED)
+            if self.running:
+                done, _ = wait(self.running, timeout=0.5, return_when=FIRST_COMPLETED)
+            elif self.waiting:
+                done = set()
+                self._wait_for_others()
+            else:
+                break
             for step, _ in self.running.values():
                 told = step.run(self.root).last_log()
                 if "total" in told:
                     self.watcher.advanced(step, int(told["done"]), int(told["total"]))
             for future in done:
-                step, since = self.running.pop(future)
-                error = future.exception()
-                if error is None:
-                    self.watcher.finished(step, time.monotonic() - since)
-                elif isinstance(error, BrokenProcessPool):
-                    raise LaminaError(
-                        f"a worker died while making {step.name}, most likely for want of memory: "
-                        "run the same command with fewer --jobs; what is done stays done"
-                    ) from error
-                else:
-                    self._fail(step, str(error) or type(error).__name__)
+                self._conclude(future)
         return self.failed
+
+    def _conclude(self, future: Future[object]) -> None:
+        step, since = self.running.pop(future)
+        self.locks.drop(step.run(self.root).folder.name)
+        error = future.exception()
+        if error is None:
+            self.watcher.finished(step, time.monotonic() - since)
+        elif isinstance(error, BrokenProcessPool):
+            raise LaminaError(
+                f"a worker died while making {step.name}, most likely for want of memory: "
+                "run the same command with fewer --jobs; what is done stays done"
+            ) from error
+        else:
+            self._fail(step, str(error) or type(error).__name__)
 
     def _fail(self, step: Step, error: str) -> None:
         self.failed.append(step)
         self.watcher.failed(step, error)
+
+    def _wait_for_others(self) -> None:
+        for step in self.waiting:
+            name = step.run(self.root).folder.name
+            holder = self.locks.holder(name)
+            if holder and name not in self.told:
+                self.told.add(name)
+                self.watcher.waiting(step, holder)
+        time.sleep(0.5)
 
     def _give_up_on_what_cannot_be(self) -> None:
         for step in list(self.waiting):
             lacking = [need.name for need in step.needs.values() if need in self.failed]
             if lacking:
                 self.waiting.remove(step)
-                self._fail(step, f"needs {', '.join(lacking)}, which failed")
+                self._fail(step, f"needs {', '.join(dict.fromkeys(lacking))}, which failed")
 
     def _start_what_can_be(self) -> None:
         for step in list(self.waiting):
@@ -124,11 +201,21 @@ class _Schedule:
                 return
             if not all(need.run(self.root).done for need in step.needs.values()):
                 continue
-            if step.alone and (self.running or any(not other.alone for other in self.waiting)):
+            if step.alone and (self.running or any(self._disturbs(other, step) for other in self.waiting)):
                 continue  # what is timed comes last and by itself
+            if not _take(step, self.root, self.locks):
+                if step.run(self.root).done:  # another process made it
+                    self.waiting.remove(step)
+                    self.watcher.skipped(step)
+                continue
             self.waiting.remove(step)
             self.watcher.started(step)
             self.running[self.pool.submit(self.execute, step, self.root)] = (step, time.monotonic())
+
+    def _disturbs(self, other: Step, timed: Step) -> bool:
+        return not other.alone or (
+            other is not timed and bool(self.locks.holder(other.run(self.root).folder.name))
+        )
 
 
 @contextmanager
@@ -159,21 +246,3 @@ def _leave_with_parent() -> None:
         os._exit(1)
 
     threading.Thread(target=wait_and_leave, daemon=True).start()
-
-
-@contextmanager
-def _locked(root: Path) -> Iterator[None]:
-    """Hold the study folder for this process; the lock goes with the process, however it ends."""
-    import fcntl
-
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        file = (root / ".lock").open("w")
-    except OSError as error:
-        raise LaminaError(f"cannot write in {root}: {error.strerror}; choose another folder with --out") from error
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise LaminaError(f"another process works on {root}: wait for it, or choose another --out") from error
-        yield

@@ -4,40 +4,52 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from lamina.corpus.importers import open_corpus
-from lamina.corpus.synth import SynthConfig, synthesize
 from lamina.encoders.encoder import Encoder
 from lamina.encoders.load import load_encoder
-from lamina.pretrain.labels import CODEBOOK_FILE, Codebook, Units
+from lamina.errors import LaminaError
+from lamina.files import read_json, write_json
+from lamina.grid import Grid
 from lamina.pretrain.recipe import ModelConfig, PretrainConfig
-from lamina.pretrain.units import UnitsConfig, UnitsEncoder, features_of, make_units
+from lamina.pretrain.units import UnitsConfig, features_of
 from lamina.runs import Run
 from lamina.score import Score, Scores
-from lamina.study.design import Step
+from lamina.study.check import shape
+from lamina.study.design import RUN, StoredConfig
+from lamina.study.record import SCORES
 
 if TYPE_CHECKING:
-    from lamina.encoders.mrhubert.config import MRHubertConfig
+    from pathlib import Path
+
+    from lamina.corpus.stored import StoredCorpus
+    from lamina.study.step import Step
 
 Progress = Callable[[int, int], None]
-SCORES = "scores.jsonl"
+FORMAT = 1
+MAJORITY = "majority"  # the model of rows that always name the most frequent label
+CORPUS, ENCODER = "corpus.json", "encoder.json"
 
 
 def execute(step: Step, root: Path) -> Run:
     """Make the run folder of ``step``; what it needs is done already."""
-    import torch
-
-    torch.set_num_threads(1)
     run = step.run(root)
     run.start()
     began = time.monotonic()
-    inputs = {role: need.run(root) for role, need in step.needs.items()}
-    KINDS[step.kind](run, inputs, _logged(run))
+    make(step, root, _logged(run))
     run.log(event="done", seconds=round(time.monotonic() - began, 2))
     run.finish()
     return run
+
+
+def make(step: Step, root: Path, progress: Progress) -> None:
+    """Fill the run folder of ``step``, which `execute` starts and finishes; a job's other processes call this."""
+    import torch
+
+    torch.set_num_threads(1)
+    inputs = {role: need.run(root) for role, need in step.needs.items()}
+    KINDS[step.kind](step.run(root), inputs, progress)
 
 
 def _logged(run: Run) -> Progress:
@@ -54,24 +66,113 @@ def _logged(run: Run) -> Progress:
 
 
 def _corpus(run: Run, _inputs: dict[str, Run], progress: Progress) -> None:
-    synthesize(_config(run, SynthConfig), run.folder / "corpus", progress=progress)
+    """Synthesise speech, or open what is there and write down which speech it is."""
+    from lamina.corpus.importers import open_corpus
+    from lamina.corpus.synth import SynthConfig, synthesize
+
+    if "path" not in run.config:
+        synthesize(_config(run, SynthConfig), run.folder / "corpus", progress=progress)
+        return
+    corpus = open_corpus(run.config["path"])
+    for note in corpus.notes:
+        run.log(note=note)
+    write_json(run.folder / CORPUS, {"format": FORMAT, "path": run.config["path"], "digest": corpus.digest})
 
 
-def _open(inputs: dict[str, Run]) -> Any:
-    return open_corpus(inputs["corpus"].folder / "corpus")
+def _open(inputs: dict[str, Run]) -> StoredCorpus:
+    from lamina.corpus.importers import open_corpus
+
+    run = inputs["corpus"]
+    if "path" not in run.config:
+        return open_corpus(run.folder / "corpus")
+    corpus = open_corpus(run.config["path"])
+    known = read_json(run.folder / CORPUS)
+    if known["digest"] != corpus.digest:
+        raise LaminaError(
+            f"the corpus at {known['path']} is not the one that the study began with (digest "
+            f"{corpus.digest}, then {known['digest']}): put the old one back, or delete "
+            f"{run.folder} and what was made of it"
+        )
+    return corpus
+
+
+def open_for(config: StoredConfig, asked: list[str]) -> StoredCorpus:
+    """Open a corpus that a study reads, and see that it has the asked targets.
+
+    Raises:
+        LaminaError: it is missing or lacks a target.
+    """
+    from lamina.corpus.importers import open_corpus
+
+    try:
+        corpus = open_corpus(config.path)
+    except LaminaError as error:
+        raise LaminaError(f"corpus.path: {error}{f'; {config.about}' if config.about else ''}") from error
+    have = {name for name, count in corpus.tiers.items() if count}
+    have |= {name for utterance in corpus.utterances() for name in utterance.labels}
+    for target in asked:
+        if target not in have:
+            raise LaminaError(
+                f"analysis.targets: {config.path} has no {target!r}; it has {', '.join(sorted(have)) or 'none'}"
+            )
+    return corpus
 
 
 def _units(run: Run, inputs: dict[str, Run], progress: Progress) -> None:
-    _, quality = make_units(_config(run, UnitsConfig), _open(inputs), run.folder, progress)
+    from lamina.pretrain.units import make_units
+
+    _, quality = make_units(_units_config(run.config, inputs), _open(inputs), run.folder, progress)
     run.log(event="quality", **quality)
 
 
+def _units_config(value: dict[str, Any], inputs: dict[str, Run]) -> UnitsConfig:
+    """The units' config, with the folder of the model of this study whose states they cluster."""
+    config = UnitsConfig.model_validate({key: each for key, each in value.items() if key != "kind"})
+    if not config.features.startswith(RUN):
+        return config
+    model = inputs["teacher"] if "teacher" in inputs else inputs["model"]
+    return config.model_copy(update={"features": str(model.folder)})
+
+
 def _pretrain(run: Run, inputs: dict[str, Run], progress: Progress) -> None:
+    from lamina.pretrain.labels import Units
     from lamina.pretrain.loop import pretrain
 
     config = _config(run, PretrainConfig)
-    units = Units.read(inputs["units"].folder)
+    units = [Units.read(inputs[role].folder) for role in sorted(inputs) if role.partition(".")[0] == "units"]
     pretrain(config, _open(inputs), units, run, progress=lambda done, total, _: progress(done, total))
+
+
+def _released(run: Run, _inputs: dict[str, Run], _progress: Progress) -> None:
+    """Load (fetch, convert) a released encoder once and write down its taps: the others' support needs them."""
+    encoder = _load(run)
+    taps = [
+        {"name": tap.name, "depth": tap.depth, "width": tap.width, "grid": tap.grid.to_json()}
+        for tap in encoder.taps
+    ]
+    write_json(run.folder / ENCODER, {"format": FORMAT, "digest": encoder.digest, "taps": taps})
+
+
+def _load(released: Run) -> Encoder:
+    encoder = load_encoder(released.config["source"])
+    if not released.config["untrained"]:
+        return encoder
+    from lamina.encoders.untrained import untrained
+
+    fresh = untrained(encoder, seed=0)
+    if fresh is None:
+        raise LaminaError(f"{released.config['source']} has no weights: it has no untrained twin")
+    return fresh
+
+
+def _support(run: Run, inputs: dict[str, Run]) -> list[Grid]:
+    """The grids of all encoders of the study, on which every scored segment has a frame."""
+    grids = [tap.grid for model in run.config["support"] for tap in shape(ModelConfig.model_validate(model)).taps]
+    for role, released in inputs.items():
+        if role.startswith("support."):
+            told = read_json(released.folder / ENCODER)["taps"]
+            grids += [Grid.from_json(tap["grid"]) for tap in told]
+    return list(dict.fromkeys(grids))
 
 
 def _analysis(run: Run, inputs: dict[str, Run], progress: Progress) -> None:
@@ -81,9 +182,7 @@ def _analysis(run: Run, inputs: dict[str, Run], progress: Progress) -> None:
         _encoder(run, inputs),
         _open(inputs),
         AnalysisConfig.model_validate(run.config["analysis"]),
-        support=[
-            tap.grid for model in run.config["support"] for tap in _shape(ModelConfig.model_validate(model)).taps
-        ],
+        support=_support(run, inputs),
         run=run,
         control=run.config["control"],
         progress=progress,
@@ -94,18 +193,39 @@ def _analysis(run: Run, inputs: dict[str, Run], progress: Progress) -> None:
     _write(run, scores)
 
 
+def _probe(run: Run, inputs: dict[str, Run], progress: Progress) -> None:
+    from lamina.probe.config import ProbeConfig
+    from lamina.probe.probe import probe_all
+    from lamina.stats.inference import write_replicates
+
+    found = probe_all(
+        _encoder(run, inputs),
+        _open(inputs),
+        ProbeConfig.model_validate(run.config["probe"]),
+        support=_support(run, inputs),
+        control=run.config["control"],
+        folder=run.folder,
+        progress=progress,
+    )
+    write_replicates(run.folder, found.replicates)
+    for note in found.notes:
+        run.log(note=note)
+    _write(run, found.scores)
+
+
 def _cost(run: Run, inputs: dict[str, Run], _progress: Progress) -> None:
     from lamina.cost.cost import measure_cost
 
-    encoder = load_encoder(str(inputs["model"].folder))
-    _write(run, measure_cost(encoder, seconds=run.config["seconds"], repeats=run.config["repeats"]))
+    _write(run, measure_cost(_encoder(run, inputs), seconds=run.config["seconds"], repeats=run.config["repeats"]))
 
 
 def _write(run: Run, scores: Scores) -> None:
     """Write a run's scores under the names that the study gives to its models and seeds."""
-    scores.with_columns(run=run.folder.name, model=run.config["model"], seed=run.config["seed"]).write(
-        run.folder / SCORES
+    named = Scores(
+        row if row.model == MAJORITY else replace(row, model=run.config["model"], seed=run.config["seed"])
+        for row in scores
     )
+    named.with_columns(run=run.folder.name).write(run.folder / SCORES)
 
 
 def _masked_accuracy(pretrained: Run, example: Score) -> Scores:
@@ -114,7 +234,7 @@ def _masked_accuracy(pretrained: Run, example: Score) -> Scores:
     if not told:
         return Scores()
     config = _config(pretrained, PretrainConfig)
-    last, shape = told[-1], _shape(config.model)
+    last, about = told[-1], shape(config.model)
     return Scores(
         Score(
             study="",
@@ -136,7 +256,7 @@ def _masked_accuracy(pretrained: Run, example: Score) -> Scores:
             support="masked frames",
             control=example.control,
         )
-        for level, tap in enumerate(shape.predicting_taps)
+        for level, tap in enumerate(about.predicting_taps)
         if f"accuracy_masked_{level}" in last
     )
 
@@ -145,7 +265,9 @@ KINDS: dict[str, Callable[[Run, dict[str, Run], Progress], None]] = {
     "corpus": _corpus,
     "units": _units,
     "pretrain": _pretrain,
+    "encoder": _released,
     "analysis": _analysis,
+    "probe": _probe,
     "cost": _cost,
 }
 
@@ -155,16 +277,17 @@ def _config(run: Run, kind: Any) -> Any:
 
 
 def _encoder(run: Run, inputs: dict[str, Run]) -> Encoder:
-    """The encoder that an analysis reads: a pretrained one, MFCC, or the units themselves."""
+    """The encoder that a run reads: a pretrained one, a released one, mel, MFCC, or the units themselves."""
     if "model" in inputs:
         return load_encoder(str(inputs["model"].folder))
-    features = features_of(_config(inputs["units"], UnitsConfig))
-    if run.config["model"] == "units":
+    if "encoder" in inputs:
+        return _load(inputs["encoder"])
+    kind = run.config["features"]
+    if kind == "units":
+        from lamina.pretrain.labels import CODEBOOK_FILE, Codebook
+        from lamina.pretrain.units import UnitsEncoder
+
+        features = features_of(_units_config(run.config["of"], inputs))
         return UnitsEncoder(features, Codebook.read(inputs["units"].folder / CODEBOOK_FILE))
-    return features
-
-
-def _shape(model: ModelConfig) -> MRHubertConfig:
-    from lamina.encoders.mrhubert.config import MRHubertConfig
-
-    return MRHubertConfig(**model.to_json())
+    # Scaled over the utterance, as units of MFCC usually are.
+    return features_of(UnitsConfig(features=kind))

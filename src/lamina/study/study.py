@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 from lamina.errors import LaminaError
 from lamina.runs import environment
+from lamina.study.check import tiers
 from lamina.study.conclude import report_study
-from lamina.study.design import Step, StudyConfig, plan
+from lamina.study.design import StoredConfig, StudyConfig
+from lamina.study.locks import Locks, unwritable
+from lamina.study.plan import plan
 from lamina.study.record import Study
-from lamina.study.schedule import Watcher, run_steps
-from lamina.study.steps import execute
+from lamina.study.schedule import Watcher, is_done, next_step, ready, run_steps
+from lamina.study.step import Step, find_step
+from lamina.study.steps import execute, make, open_for
 
 
 def run_study(config: StudyConfig, root: Path, *, jobs: int, watcher: Watcher) -> Path:
@@ -27,11 +32,11 @@ def run_study(config: StudyConfig, root: Path, *, jobs: int, watcher: Watcher) -
         The page of the report.
 
     Raises:
-        LaminaError: the config is impossible, the folder is in use, or a step failed (the others are done).
+        LaminaError: the config is impossible, the corpus is missing, the folder cannot be written, or a step
+            failed (the others are done).
     """
-    steps = plan(config)
+    steps = begin(config, root)
     failed = run_steps(steps, root, execute, jobs=jobs, watcher=watcher)
-    study_of(config, steps, root).write(root)
     if failed:
         raise LaminaError(
             f"{len(failed)} of {len(steps)} steps failed ({', '.join(step.name for step in failed)}); the reasons "
@@ -40,15 +45,78 @@ def run_study(config: StudyConfig, root: Path, *, jobs: int, watcher: Watcher) -
     return report_study(root)
 
 
+def run_next(config: StudyConfig, root: Path, *, only: str = "") -> Step | None:
+    """Make one run that nobody has made or is making, or the named one; for schedulers and several processes.
+
+    Started by ``torchrun`` or ``accelerate launch``, with ``only``, the processes make it together.
+
+    Returns:
+        The step that was made; None where none can be: all are done, or made by others, or wait for those.
+
+    Raises:
+        LaminaError: as `run_study`; the named run is made by another process or waits for others.
+    """
+    rank, processes = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+    if processes > 1 and not only:
+        raise LaminaError(
+            f"{processes} processes would each take another run: name the one that they make together with --only "
+            "(`lamina study next CONFIG --show` prints it), or start them without torchrun"
+        )
+    steps = plan(config) if rank else begin(config, root)
+    if rank:
+        together = find_step(steps, only)
+        if together.kind == "pretrain" and not is_done(together, root):
+            make(together, root, lambda _done, _total: None)
+        return together
+    locks = Locks(root)
+    try:
+        step = _named(steps, root, locks, only) if only else next_step(steps, root, locks)
+        if step is not None and not is_done(step, root):
+            execute(step, root)
+        return step
+    finally:
+        locks.close()
+
+
+def _named(steps: list[Step], root: Path, locks: Locks, name: str) -> Step:
+    step = find_step(steps, name)
+    waits = [need.name for need in step.needs.values() if not is_done(need, root)]
+    if waits:
+        raise LaminaError(f"{step.name} needs {', '.join(waits)} first: make those")
+    folder = step.run(root).folder.name
+    if not is_done(step, root) and not locks.take(folder):
+        raise LaminaError(f"{step.name} is being made by {locks.holder(folder)}: wait for it, or make another")
+    return step
+
+
+def begin(config: StudyConfig, root: Path) -> list[Step]:
+    """The steps of a study, after all that can be seen beforehand is seen; writes ``study.json``.
+
+    Raises:
+        LaminaError: the config is impossible, the corpus is missing or lacks a target, or the folder cannot be
+            written.
+    """
+    steps = plan(config)
+    if isinstance(config.speech, StoredConfig) and not all(is_done(step, root) for step in steps):
+        open_for(config.speech, tiers(config.analysis))
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LaminaError(unwritable(root, error)) from error
+    study_of(config, steps, root).write(root)
+    return steps
+
+
 def study_of(config: StudyConfig, steps: list[Step], root: Path) -> Study:
     """The resolved design: what `conclude` and the report need to know of it."""
     runs = [
         {
             "folder": step.run(root).folder.name,
             "kind": step.kind,
-            "model": step.config.get("model", "") if step.kind == "analysis" else "",
+            "model": step.config.get("model", "") if isinstance(step.config.get("model", ""), str) else "",
             "seed": step.config.get("seed", 0),
             "levels": step.config.get("levels", {}),
+            "every_seed": step.config.get("every_seed", False),
         }
         for step in steps
     ]
@@ -63,4 +131,15 @@ def study_of(config: StudyConfig, steps: list[Step], root: Path) -> Study:
         "config_digest": config.digest,
         "environment": environment(),
     }
-    return Study(config.name, factors, runs, method)
+    within = {name: dict(factor.within) for name, factor in config.factors.items() if factor.within}
+    return Study(config.name, factors, runs, method, within, config.claims)
+
+
+def open_runs(config: StudyConfig, root: Path) -> list[Step]:
+    """The steps that could be made now: not done, held by nobody, and all that they need is done."""
+    found = ready(plan(config), root)
+    if root.is_dir():
+        locks = Locks(root)
+        found = [step for step in found if not locks.holder(step.run(root).folder.name)]
+        locks.close()
+    return found

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import TimeRemainingColumn as Remaining
 
-from lamina.study.design import Step
+from lamina.study.step import Step
 
 
 class ConsoleWatcher:
@@ -60,6 +60,10 @@ class ConsoleWatcher:
     def advanced(self, step: Step, done: int, total: int) -> None:
         """Move the step's bar."""
         self._progress.update(self._bars[step.name], completed=done, total=total)
+
+    def waiting(self, step: Step, holder: str) -> None:
+        """Say who makes what is waited for."""
+        self._console.print(f"{step.name}: {holder} makes it; waiting", highlight=False, markup=False)
 
     def finished(self, step: Step, seconds: float) -> None:
         """Say how long the step took."""

@@ -1,0 +1,333 @@
+"""Estimate: the time, memory and disk that the runs of a study take, before anything starts.
+
+Times come from counted multiply-accumulates and the rate at which this machine trains the study's first model (a
+few seconds of measuring), then are corrected by what finished runs of the same kind took. Rough: within a factor
+of two is all that they are meant for.
+"""
+
+from __future__ import annotations
+
+import shutil
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lamina.encoders.published import PUBLISHED
+from lamina.pretrain.recipe import ModelConfig, PretrainConfig
+from lamina.study.check import shape
+from lamina.study.design import StoredConfig, StudyConfig
+from lamina.study.plan import plan
+from lamina.study.schedule import is_done
+from lamina.study.step import Step
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+PROCESS = 600 << 20  # bytes of a process with torch and transformers loaded
+SYNTHESIS = 200.0  # seconds of speech a second, one thread
+FLAC = 22_000  # bytes a second of synthetic speech
+TRAINING = 3  # a backward pass is two forward passes' work
+NOMINAL = 2e10  # multiply-accumulates a second where nothing was measured; finished runs correct it
+
+
+@dataclass(frozen=True)
+class Need:
+    """What one run takes.
+
+    Attributes:
+        step: the run.
+        done: whether it is there.
+        seconds: about so long (a finished run: so long it took); None where unknown.
+        memory: about so many bytes at once; None where unknown.
+        disk: about so many bytes stay.
+    """
+
+    step: Step
+    done: bool
+    seconds: float | None
+    memory: int | None
+    disk: int | None
+
+
+def estimates(config: StudyConfig, root: Path, *, measure: bool = True) -> list[Need]:
+    """What every run of the study takes; nothing is made.
+
+    Args:
+        config: the study.
+        root: its folder; runs that are finished there say what they took, and correct the others.
+        measure: whether to measure this machine where no training has finished.
+
+    Raises:
+        LaminaError: the design is impossible.
+    """
+    steps = plan(config)
+    done = {step.name: is_done(step, root) for step in steps}
+    audio = _audio_seconds(config)
+    took = {step.name: _took(step, root) for step in steps if done[step.name]}
+    finished = any(step.kind == "pretrain" and took.get(step.name) for step in steps)
+    recipes = [PretrainConfig.model_validate(_plain(step)) for step in steps if step.kind == "pretrain"]
+    trains = [recipe for recipe in recipes if recipe.steps]
+    rate = measured_rate(trains[0]) if measure and trains and not finished else NOMINAL
+    known = finished or (measure and bool(trains)) or not trains
+    found = [_need(step, audio, rate, config) for step in steps]
+    corrections = {
+        kind: statistics.median(ratios)
+        for kind in {step.kind for step in steps}
+        if (
+            ratios := [
+                seconds / need.seconds
+                for need in found
+                if need.step.kind == kind and need.seconds and (seconds := took.get(need.step.name))
+            ]
+        )
+    }
+    needs = []
+    for need in found:
+        name, kind = need.step.name, need.step.kind
+        if done[name]:
+            size = sum(path.stat().st_size for path in need.step.run(root).folder.rglob("*") if path.is_file())
+            needs.append(replace(need, done=True, seconds=took[name], disk=size))
+        elif need.seconds is not None and (known or kind in corrections):
+            needs.append(replace(need, seconds=need.seconds * corrections.get(kind, 1.0)))
+        else:
+            needs.append(replace(need, seconds=None))
+    return needs
+
+
+def measured_rate(recipe: PretrainConfig) -> float:
+    """Multiply-accumulates a second of one training step of this model on this machine, one thread."""
+    import time
+
+    import torch
+
+    from lamina.encoders.mrhubert.model import MRHubertModel
+
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    seconds = min(recipe.crop_seconds, 4.0)
+    one = forward_macs(recipe.model, seconds)
+    batch = int(max(1, min(recipe.batch_size, 1e10 // (one * TRAINING))))
+    model = MRHubertModel(shape(recipe.model)).to(device).train()
+    waves = torch.randn(
+        batch, round(seconds * recipe.model.sampling_rate), generator=torch.Generator().manual_seed(0)
+    ).to(device)
+    kind = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}[recipe.dtype]
+    times = []
+    try:
+        for _ in range(3):
+            start = time.perf_counter()
+            with torch.autocast(device.type, dtype=kind, enabled=kind is not None):
+                output = model(waves).last_hidden_state
+            output.float().square().mean().backward()
+            if device.type == "cuda":
+                torch.cuda.synchronize()
+            times.append(time.perf_counter() - start)
+    finally:
+        torch.set_num_threads(threads)
+    return batch * one * TRAINING / min(times)
+
+
+def forward_macs(model: ModelConfig, seconds: float) -> float:
+    """Multiply-accumulates of one forward pass, attention included."""
+    return _count(model.model_dump_json(), seconds)[0]
+
+
+@cache
+def _count(model: str, seconds: float) -> tuple[float, int, int]:
+    """Multiply-accumulates, bytes kept for the backward pass, and parameters; shapes only, no values."""
+    import torch
+
+    from lamina.cost.macs import count_macs
+    from lamina.cost.training import kept_bytes
+    from lamina.encoders.mrhubert.model import MRHubertModel
+
+    config = ModelConfig.model_validate_json(model)
+    with torch.device("meta"):
+        body = MRHubertModel(shape(config)).eval()
+    waves = torch.empty(1, round(seconds * config.sampling_rate), device="meta")
+    macs = sum(found.attention for found in count_macs(body, waves).values())
+    return float(macs), kept_bytes(body, waves), sum(weight.numel() for weight in body.parameters())
+
+
+def _need(step: Step, audio: float, rate: float, config: StudyConfig) -> Need:
+    if step.kind == "corpus":
+        made = 0.0 if "path" in step.config else audio
+        return Need(step, False, made / SYNTHESIS, PROCESS, round(made * FLAC))
+    if step.kind == "pretrain":
+        return _pretraining(step, rate, audio)
+    if step.kind == "encoder":
+        published = next((each.parameters for each in PUBLISHED if each.name == step.config["source"]), None)
+        # The checkpoint as it was published and as it is converted.
+        return Need(step, False, None, None, None if published is None else published * 10**6 * 8)
+    return _reading(step, audio, rate, config)
+
+
+def _reading(step: Step, audio: float, rate: float, config: StudyConfig) -> Need:
+    """A run that reads an encoder: units, an analysis, probes, cost."""
+    model = _model_of(step)
+    if model is None and "encoder" in step.needs:
+        return Need(step, False, None, None, None)
+    # What a batch of a minute needs in the first convolution, before and after its activation.
+    memory = PROCESS + (0 if model is None else round(60 * model.sampling_rate / 5) * model.conv_dim[0] * 8)
+    forward = 0.0 if model is None else forward_macs(model, 10.0) * audio / 10 / rate
+    if step.kind == "units":
+        return Need(step, False, forward + audio / 500, memory, round(audio * 200))
+    if step.kind == "cost":
+        work = 0.0 if model is None else forward_macs(model, sum(config.cost.seconds))
+        return Need(step, False, 1 + work * (TRAINING + config.cost.repeats) / rate, memory, 20_000)
+    # Statistics of a tap: products of its states, and an eigendecomposition a target.
+    taps, width = (1, 40) if model is None else (len(shape(model).taps), model.hidden_size)
+    targets = len(config.analysis.targets)
+    counted = taps * targets * (0.2 + 4 * (width / 768) ** 2) + taps * audio * 50 * width**2 / rate
+    disk = taps * targets * (width * width * 2 + 50_000)
+    return Need(step, False, forward + counted, memory + taps * targets * width * width * 32, disk)
+
+
+def _pretraining(step: Step, rate: float, audio: float) -> Need:
+    recipe = PretrainConfig.model_validate(_plain(step))
+    macs, kept, parameters = _count(recipe.model.model_dump_json(), recipe.crop_seconds)
+    part = -(-recipe.batch_size // recipe.accumulate)
+    half = 2 if recipe.dtype != "float32" else 1
+    # Weights, gradients and AdamW's two moments; what the backward pass needs; the audio that is held.
+    held = min(recipe.memory_bytes, round(audio * recipe.model.sampling_rate * 4))
+    memory = PROCESS + parameters * 16 + kept * part // half + held
+    return Need(
+        step, False, macs * TRAINING * recipe.batch_size * recipe.steps / rate, memory, round(parameters * 4.2)
+    )
+
+
+def _model_of(step: Step) -> ModelConfig | None:
+    """The model that a run reads: one of this study, or a published one as far as its shape is known."""
+    if "model" in step.needs or "teacher" in step.needs:
+        trained = step.needs.get("model") or step.needs["teacher"]
+        return PretrainConfig.model_validate(_plain(trained)).model
+    if "encoder" not in step.needs:
+        return None
+    for each in PUBLISHED:
+        if each.name == step.needs["encoder"].config["source"] and each.levels and each.block_layers:
+            ratios = [n for a, b in zip(each.levels, each.levels[1:], strict=False) for n in (1, b // a)]
+            large = {"hidden_size": 1024, "num_attention_heads": 16, "intermediate_size": 4096}
+            size = large if (each.parameters or 0) > 200 else {}
+            return ModelConfig.model_validate(
+                {"label_rate_ratios": tuple(ratios), "block_layers": each.block_layers, **size}
+            )
+    return None
+
+
+def _audio_seconds(config: StudyConfig) -> float:
+    speech = config.speech
+    if not isinstance(speech, StoredConfig):
+        return speech.minutes * 60
+    if speech.hours or not Path(speech.path).exists():
+        return speech.hours * 3600
+    from lamina.corpus.importers import open_corpus
+
+    corpus = open_corpus(speech.path)
+    return sum(utterance.samples for utterance in corpus.utterances()) / corpus.sample_rate
+
+
+def _took(step: Step, root: Path) -> float | None:
+    """How long a finished run took; None where it was resumed, so that its log does not tell."""
+    lines = step.run(root).log_lines()
+    return lines[-1].get("seconds") if lines else None
+
+
+def _plain(step: Step) -> dict[str, Any]:
+    return dict(step.config)
+
+
+def makespan(needs: Sequence[Need], jobs: int) -> float | None:
+    """Seconds until all is done with so many runs side by side; None where a run's time is unknown."""
+    left = [need for need in needs if not need.done]
+    ends: dict[str, float] = {}
+    free = [0.0] * jobs
+    while left:
+        missing = {need.step.name for need in left}
+        open_ = [need for need in left if not missing & {each.name for each in need.step.needs.values()}]
+        timed = all(need.step.alone for need in left)
+        worker = min(range(jobs), key=free.__getitem__)
+        begins = {
+            need.step.name: max([free[worker], *(ends.get(each.name, 0.0) for each in need.step.needs.values())])
+            for need in open_
+            if timed or not need.step.alone
+        }
+        need = min((need for need in open_ if need.step.name in begins), key=lambda need: begins[need.step.name])
+        if need.seconds is None:
+            return None
+        if timed:
+            free = [max(free)] * jobs
+            begins[need.step.name] = max(free)
+        ends[need.step.name] = free[worker] = begins[need.step.name] + need.seconds
+        left.remove(need)
+    return max(free)
+
+
+def table(needs: Sequence[Need]) -> Table:
+    """A row a run."""
+    from lamina.report.console import table as make
+
+    rows = [
+        (
+            "done" if need.done else "to do",
+            need.step.name,
+            duration(need.seconds),
+            "" if need.done else size(need.memory),
+            size(need.disk),
+        )
+        for need in needs
+    ]
+    return make(("", "run", "time", "memory", "disk"), rows)
+
+
+def summary(config: StudyConfig, needs: Sequence[Need], jobs: int, root: Path = Path()) -> list[str]:
+    """What is left to do, what it takes, and what is missing for it."""
+    left = [need for need in needs if not need.done]
+    counts: Mapping[str, int] = {
+        kind: sum(need.step.kind == kind for need in needs) for kind in dict.fromkeys(n.step.kind for n in needs)
+    }
+    lines = [f"{len(needs)} runs ({', '.join(f'{n} {kind}' for kind, n in counts.items())}), {len(left)} to do"]
+    times = [need.seconds for need in left if need.seconds is not None]
+    whole = makespan(needs, jobs)
+    unknown = sum(need.seconds is None for need in left)
+    told = f"about {duration(sum(times))} of work on this machine, one thread a run" if times else ""
+    if left and whole is not None:
+        lines.append(f"{told}; {duration(whole)} with {jobs} side by side")
+    elif left:
+        lines.append(f"{told}{'; ' if told else ''}{unknown} runs of which nothing is known yet")
+    memory = sorted((need.memory or 0 for need in left), reverse=True)[:jobs]
+    disk = sum(need.disk or 0 for need in left)
+    if left:
+        free = shutil.disk_usage(
+            next(place for place in (root.absolute(), *root.absolute().parents) if place.exists())
+        )
+        lines.append(
+            f"at most {size(sum(memory))} of memory and {size(disk)} of disk ({size(free.free)} are free)"
+        )
+    speech = config.speech
+    if isinstance(speech, StoredConfig) and not Path(speech.path).exists():
+        lines.append(f"missing: there is no corpus at {speech.path}. {speech.about}".strip())
+    return lines
+
+
+def duration(seconds: float | None) -> str:
+    """A length of time in words, two digits or so."""
+    if seconds is None:
+        return "?"
+    for unit, length in (("years", 365.25 * 86400), ("days", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.1f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def size(count: int | None) -> str:
+    """A number of bytes in words."""
+    if count is None:
+        return "?"
+    for unit, bytes_ in (("TB", 10**12), ("GB", 10**9), ("MB", 10**6), ("kB", 1000)):
+        if count >= bytes_:
+            return f"{count / bytes_:.1f} {unit}"
+    return f"{count} B"
