@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lamina.score import Score, Scores
+from lamina.score import Score, Scores, lower_is_better
 from lamina.stats.inference import Estimate, over_seeds_and_speakers, read_groups, read_replicates
 from lamina.study.record import Study
 
