@@ -111,7 +111,7 @@ def other_rate(rows: list[dict[str, Any]]) -> None:
         (beyond, "lies outside the audio"),
         (overlapping, "overlaps"),
         (unsorted, "unsorted"),
-        (no_length, "has no length"),
+        (no_length, "of no length"),
         (unknown, "the phone 'QQ' is none of ARPAbet (1 times"),
         (unknown, "the word '<mumble>' looks like a mark"),
         (no_phones, "words have no phones"),
@@ -190,7 +190,7 @@ def test_faults_of_a_folder_are_a_line_each(tmp_path: Path) -> None:
     write(tmp_path / "manifest.tsv", "path\tspeaker\na.wav\tx\na.wav\ty\ngone.wav\tx\n")
     _, lines, _ = examine(tmp_path)
     for says in (
-        "a.wav does not decode", "b.wav holds no audio", "'two' from 0.4000 s", "a gap of 0.1000 s without any",
+        "a.wav does not decode", "b.wav holds no audio", "'two' from 0.4000 s", "a gap: 0.1000 s without any",
         "e.TextGrid does not parse", "the name 'f' is that of 2 files", "has two rows for 'a.wav'",
         "the manifest names 'gone.wav', but there is no such audio",
     ):  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lamina.cli.options import ConfigFile, CorpusPath, OutFolder
+from lamina.cli.options import ConfigFile, CorpusPath, OutFolder, open_speech
 from lamina.errors import LaminaError
 from lamina.terminal import progress, say
 
@@ -114,3 +114,52 @@ def corpus_check(
             say(f"picture: {picture.resolve()}")
     say(f"{speech.name}: {len(speech)} utterances, {len(problems)} problems")
     raise typer.Exit(1 if problems else 0)
+
+
+@corpus.command("show")
+def corpus_show(corpus_path: CorpusPath, out: OutFolder) -> None:
+    """Make a page: hours, speakers, labels, durations, and spectrograms with boundaries."""
+    from lamina.corpus.show import show
+
+    say(f"page: {show(open_speech(corpus_path), out).resolve()}")
+
+
+@corpus.command("split")
+def corpus_split(
+    folder: Annotated[
+        Path, typer.Argument(help="A corpus folder of ours (imported or synthesised).", metavar="CORPUS")
+    ],
+    shares: Annotated[str, typer.Option(help="Such as train=0.8,dev=0.1,test=0.1 (the default).")] = "",
+    hours: Annotated[str, typer.Option(help="Such as train=10,dev=1,test=1; what is over gets no split.")] = "",
+    by: Annotated[str, typer.Option(help="speaker or utterance.")] = "speaker",
+    stratify: Annotated[str, typer.Option(help="A label whose values are shared out alike, such as gender.")] = "",
+    seed: Annotated[int, typer.Option(min=0, help="Of the draw; it is kept in the manifest.")] = 0,
+    redraw: Annotated[bool, typer.Option("--redraw", help="Replace the splits that are there.")] = False,
+) -> None:
+    """Draw train, dev and test and write them into the manifest."""
+    from lamina.corpus.divide import divide
+    from lamina.corpus.manifest import read_about
+
+    if shares and hours:
+        raise LaminaError("give --shares or --hours, not both")
+    divide(
+        folder,
+        seed=seed,
+        shares=_wishes(shares, "--shares"),
+        hours=_wishes(hours, "--hours"),
+        by=by,
+        stratify=stratify,
+        redraw=redraw,
+    )
+    for split, about in read_about(folder)["splits"].items():
+        name = split or "(no split)"
+        say(f"{name}: {about['utterances']} utterances, {about['hours']} hours, {about['speakers']} speakers")
+
+
+def _wishes(text: str, option: str) -> dict[str, float]:
+    try:
+        return {
+            name.strip(): float(value) for name, value in (part.split("=") for part in text.split(",") if part)
+        }
+    except ValueError as error:
+        raise LaminaError(f"{option} is {text!r}: give such as train=0.8,dev=0.1,test=0.1") from error

@@ -28,7 +28,7 @@ from lamina.corpus.faults import Faults
 from lamina.corpus.segments import segments
 from lamina.corpus.stored import SAMPLE_RATE, Audio, AudioFile, Digest, StoredCorpus, rescale
 from lamina.errors import LaminaError
-from lamina.files import read_json, write_json
+from lamina.files import read_json, replacing, write_json
 
 FORMAT = 1
 ABOUT, CUTS, AUDIO = "corpus.json", "cuts.jsonl.gz", "audio"
@@ -46,6 +46,31 @@ def write_audio(folder: Path, utterance: Utterance, wave: NDArray[np.float32]) -
         raise LaminaError(f"cannot write {path}: {error}; check the free disk space") from error
 
 
+class _Tally:
+    """The digest of utterances, and how many, how long and of how many speakers each split is."""
+
+    def __init__(self) -> None:
+        self.digest = Digest()
+        self._splits: dict[str, tuple[int, int, set[str]]] = {}
+
+    def add(self, utterance: Utterance) -> None:
+        self.digest.update(utterance)
+        count, samples, speakers = self._splits.setdefault(utterance.split, (0, 0, set()))
+        speakers.add(utterance.speaker)
+        self._splits[utterance.split] = (count + 1, samples + utterance.samples, speakers)
+
+    def splits(self) -> dict[str, dict[str, Any]]:
+        """What ``corpus.json`` says of them."""
+        return {
+            split: {
+                "utterances": count,
+                "hours": round(samples / SAMPLE_RATE / 3600, 4),
+                "speakers": len(speakers),
+            }
+            for split, (count, samples, speakers) in self._splits.items()
+        }
+
+
 class ManifestWriter:
     """Writes ``cuts.jsonl.gz`` an utterance at a time, then ``corpus.json``; use as a context manager.
 
@@ -57,8 +82,7 @@ class ManifestWriter:
     def __init__(self, folder: Path, place: Path | None = None) -> None:
         self.folder = folder
         self._place = (place or folder).resolve()
-        self._digest = Digest()
-        self._splits: dict[str, tuple[int, int, set[str]]] = {}
+        self._tally = _Tally()
         self._file = (folder / CUTS).open("wb")
         self._packed = gzip.GzipFile("", "wb", fileobj=self._file, mtime=0)  # no time, no name: always equal bits
 
@@ -74,23 +98,17 @@ class ManifestWriter:
     def add(self, utterance: Utterance, audio: AudioFile | None = None) -> None:
         """Add an utterance; ``audio`` says where its audio lies if not in the folder's own ``audio``."""
         self._packed.write(json.dumps(self._cut(utterance, audio), ensure_ascii=False).encode() + b"\n")
-        self._digest.update(utterance)
-        count, samples, speakers = self._splits.setdefault(utterance.split, (0, 0, set()))
-        speakers.add(utterance.speaker)
-        self._splits[utterance.split] = (count + 1, samples + utterance.samples, speakers)
+        self._tally.add(utterance)
 
     def finish(self, name: str, made: Mapping[str, Any], notes: Sequence[str] = ()) -> None:
         """Write ``corpus.json``: the corpus's name, how it was made, and what its reader should know."""
         self.__exit__(None, None, None)
-        splits = {
-            split: {
-                "utterances": count,
-                "hours": round(samples / SAMPLE_RATE / 3600, 4),
-                "speakers": len(speakers),
-            }
-            for split, (count, samples, speakers) in self._splits.items()
+        about: dict[str, Any] = {
+            "format": FORMAT,
+            "name": name,
+            "digest": str(self._tally.digest),
+            "splits": self._tally.splits(),
         }
-        about: dict[str, Any] = {"format": FORMAT, "name": name, "digest": str(self._digest), "splits": splits}
         if notes:
             about["notes"] = list(notes)
         write_json(self.folder / ABOUT, about | {"made": dict(made)})
@@ -180,9 +198,7 @@ def open_folder(folder: Path, faults: Faults | None = None) -> StoredCorpus:
         LaminaError: it was written by another version, or the manifest does not belong to ``corpus.json``.
     """
     faults = faults or Faults(keep=False)
-    about = read_json(folder / ABOUT)
-    if not isinstance(about, dict) or about.get("format") != FORMAT or "digest" not in about:
-        raise LaminaError(f"{folder} was written by another version of Lamina: make the corpus again")
+    about = read_about(folder)
     path = folder / CUTS
     if not path.is_file():
         raise LaminaError(f"{folder} has {ABOUT} but no {CUTS}: it was copied in part; copy it again")
@@ -197,6 +213,35 @@ def open_folder(folder: Path, faults: Faults | None = None) -> StoredCorpus:
     return corpus
 
 
+def read_about(folder: Path) -> dict[str, Any]:
+    """``corpus.json`` of one of our folders.
+
+    Raises:
+        LaminaError: it is missing or was written by another version.
+    """
+    about = read_json(folder / ABOUT)
+    if not isinstance(about, dict) or about.get("format") != FORMAT or "digest" not in about:
+        raise LaminaError(f"{folder} was written by another version of Lamina: make the corpus again")
+    return about
+
+
+def rewrite_splits(folder: Path, where: Mapping[str, str], drawn: Mapping[str, Any]) -> StoredCorpus:
+    """Give every utterance the split that ``where`` has for its id, and keep how they were drawn."""
+    about, path = read_about(folder), folder / CUTS
+    with replacing(path) as beside:
+        with beside.open("wb") as file, gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed:
+            for row in rows(path):
+                row["supervisions"][0]["custom"]["split"] = where[row["id"]]
+                packed.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
+        tally = _Tally()
+        for utterance, _ in _items(beside, folder, Faults(keep=False)):
+            tally.add(utterance)
+    write_json(
+        folder / ABOUT, about | {"digest": str(tally.digest), "splits": tally.splits(), "drawn": dict(drawn)}
+    )
+    return open_folder(folder)
+
+
 def rows(path: Path) -> Iterator[dict[str, Any]]:
     """The JSON lines of a manifest, plain or gzipped, one at a time.
 
@@ -205,7 +250,9 @@ def rows(path: Path) -> Iterator[dict[str, Any]]:
     """
     try:
         with path.open("rb") as file:
-            for line in gzip.GzipFile(fileobj=file) if path.suffix == ".gz" else file:
+            packed = file.read(2) == b"\x1f\x8b"
+            file.seek(0)
+            for line in gzip.GzipFile(fileobj=file) if packed else file:
                 if line.strip():
                     value = json.loads(line)
                     if not isinstance(value, dict):

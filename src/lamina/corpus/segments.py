@@ -121,13 +121,20 @@ def segments(
 
 def _remarks(intervals: list[Interval], where: str, faults: Faults) -> None:
     """What `segments` mends: unsorted and zero-length intervals, and gaps where silence is labelled elsewhere."""
-    for (label, start, _), (after, onset, _) in pairwise(intervals):
-        if onset < start:
-            faults.remark(f"{where}: unsorted: {after!r} at {onset:.4f} s comes after {label!r} at {start:.4f} s")
-    for label, start, end in intervals:
-        if start == end:
-            faults.remark(f"{where}: {label!r} at {start:.4f} s has no length")
+    turned = [
+        f"{after!r} at {onset:.4f} s comes after {label!r} at {start:.4f} s"
+        for (label, start, _), (after, onset, _) in pairwise(intervals)
+        if onset < start
+    ]
+    points = [f"{label!r} at {start:.4f} s" for label, start, end in intervals if start == end]
+    gaps = []
     if any(silent(label) for label, _, _ in intervals):
-        for (_, _, end), (after, onset, _) in pairwise(sorted(intervals, key=lambda item: item[1:])):
-            if onset - end > GAP:
-                faults.remark(f"{where}: a gap of {onset - end:.4f} s without any label before {after!r}")
+        gaps = [
+            f"{onset - end:.4f} s without any label before {after!r}"
+            for (_, _, end), (after, onset, _) in pairwise(sorted(intervals, key=lambda item: item[1:]))
+            if onset - end > GAP
+        ]
+    for what, cases in (("unsorted", turned), ("of no length", points), ("a gap", gaps)):
+        if cases:
+            more = f" and {len(cases) - 1} more" if len(cases) > 1 else ""
+            faults.remark(f"{where}: {what}: {cases[0]}{more}")

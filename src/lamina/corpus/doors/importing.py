@@ -124,7 +124,8 @@ def _write(
                     "there"
                 )
             made["trials"] = str(write_trials(folder, kept))
-        writer.finish(door.kind, made, notes)
+        name = source.path.resolve().name.split(".")[0] if door.kind in {"folder", "cuts", "hf"} else door.kind
+        writer.finish(name, made, notes)
     return len(seen)
 
 
