@@ -98,11 +98,6 @@ class CropReader:
         self._corpus = corpus
         self._grids = tuple(grids)
         self._units = tuple(units) * (len(self._grids) if len(units) == 1 else 1)
-        if len(self._units) != len(self._grids):
-            raise LaminaError(
-                f"{len(units)} sets of units for {len(self._grids)} predicting levels: give one for all levels, "
-                "or one a level, finest first"
-            )
         for level, (each, grid) in enumerate(zip(self._units, self._grids, strict=True)):
             each.check(corpus, self.utterances if level == 0 or each is not self._units[0] else ())
             each.check_rate(grid, level)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import pickle
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -57,12 +56,16 @@ def build(model: ModelConfig, classes: int | Sequence[int], seed: int) -> MRHube
     weights in all others.
 
     Raises:
-        LaminaError: the config describes no model.
+        LaminaError: the config describes no model, or one of another number of levels.
     """
     shape = MRHubertConfig(**model.to_json())
     given = [classes] if isinstance(classes, int) else list(classes)
+    if len(given) not in {1, shape.predicting_levels}:
+        raise LaminaError(
+            f"{len(given)} sets of units for {shape.predicting_levels} predicting levels: give one for all "
+            "levels, or one a level, finest first"
+        )
     shape.num_classes = given * (shape.predicting_levels if len(given) == 1 else 1)
-    shape.check()
     with seeded(seed, "weights"):
         made = MRHubertForPreTraining(shape)
     for name, module in made.named_modules():
@@ -181,7 +184,7 @@ class Checkpoints:
     def _load(self, path: Path) -> dict[str, Any] | None:
         try:
             state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        except Exception as error:  # noqa: BLE001 - damaged bytes make an unpickler raise anything
             why = (str(error).splitlines() or [type(error).__name__])[0]
             self._journal.warn(f"{path.name} cannot be read ({why}); trying the one before")
             return None
