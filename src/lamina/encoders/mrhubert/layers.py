@@ -133,9 +133,9 @@ class ConvLayer(Recomputed):
     def normed(self, x: Tensor, norm: TimeNorm, counts: Tensor | None) -> Tensor:
         """The first convolution and its norm over time in one.
 
-        A channel is a linear map w of windows u of the waveform, so its mean is w E[u] and its variance w Cov[u] w':
+        A channel is a linear map w of windows u of the waveform, so its mean is w E[u], its variance w Cov[u] w':
         the norm is a change of w and an offset, an utterance each, and the widest tensor of the model is never
-        normed. Moments are float64: windows of speech are nearly collinear.
+        normed. Moments are float64: neighbouring samples of speech are nearly alike.
         """
         windows = x[..., 0].unfold(1, self.conv.kernel_size[0], self.conv.stride[0])
         exact, size = windows.double(), torch.tensor(windows.shape[1])
@@ -168,8 +168,9 @@ class PositionalConv(nn.Module):
         """(batch, frames, width) to the same, zero-padded by half of the kernel on both sides."""
         kernel = self.direction.shape[-1]
         weight = self.direction * (self.gain / self.direction.norm(dim=(0, 1), keepdim=True))
-        y = functional.conv1d(x.transpose(1, 2), weight, self.bias, padding=kernel // 2, groups=self.groups)
-        out: Tensor = self.activation(y[..., : x.shape[1]].transpose(1, 2))
+        before, after = kernel // 2, (kernel - 1) // 2
+        y = products.long_conv(functional.pad(x, (0, 0, before, after)), weight, self.groups) + self.bias
+        out: Tensor = self.activation(y)
         return out
 
 

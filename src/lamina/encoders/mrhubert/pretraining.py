@@ -12,6 +12,7 @@ from torch.nn import functional
 from transformers import initialization as init
 from transformers.utils import ModelOutput
 
+from lamina.encoders.mrhubert import products
 from lamina.encoders.mrhubert.config import MRHubertConfig
 from lamina.encoders.mrhubert.layers import Linear
 from lamina.encoders.mrhubert.lengths import frame_counts, real
@@ -50,6 +51,13 @@ class MRHubertPreTrainingOutput(ModelOutput):
     attentions: tuple[Tensor, ...] | None = None
 
 
+def cosines(states: Tensor, codes: Tensor) -> Tensor:
+    """Cosines (…, classes) of states (…, width) with codes (classes, width), in float32."""
+    return products.linear(
+        functional.normalize(states.float(), dim=-1), functional.normalize(codes.float(), dim=-1)
+    )
+
+
 class Codes(nn.Module):
     """The table (classes, width) of one level's codes."""
 
@@ -67,9 +75,7 @@ class MRHubertForPreTraining(MRHubertPreTrainedModel):
             raise LaminaError("MR-HuBERT config: num_classes is empty, pretraining needs the units of each level")
         self.mrhubert = MRHubertModel(config)
         # fairseq: final_projs, label_embs_concat
-        self.projections = nn.ModuleList(
-            Linear(config.hidden_size, config.final_dim) for _ in config.num_classes
-        )
+        self.projections = nn.ModuleList(Linear(config.hidden_size, config.final_dim) for _ in config.num_classes)
         self.codes = nn.ModuleList(
             Codes(classes + config.special_classes, config.final_dim) for classes in config.num_classes
         )
@@ -83,10 +89,8 @@ class MRHubertForPreTraining(MRHubertPreTrainedModel):
 
     def level_logits(self, level: int, states: Tensor) -> Tensor:
         """Cosines of the projected states (…, width) with the codes of a level over the temperature, float32."""
-        projected = functional.normalize(self.projections[level](states).float(), dim=-1)
-        table = cast("Codes", self.codes[level]).weight
-        codes = functional.normalize(table.float(), dim=-1)
-        return projected @ codes.T / self.config.logit_temperature
+        codes = cast("Codes", self.codes[level]).weight
+        return cosines(self.projections[level](states), codes) / self.config.logit_temperature
 
     def level_masks(self, mask_time_indices: Tensor) -> list[Tensor]:
         """Which frames of each level stand on masked frames, from those of the finest (batch, frames).

@@ -1,12 +1,13 @@
-"""Linear maps, convolutions over time and dropout, quick on a CPU in float32.
+"""Linear maps, convolutions over time, attention and dropout, quick on a CPU in float32.
 
-PyTorch gives float32 products to MKL, which leaves AVX-512 unused on processors that are not Intel's: oneDNN, which
-it ships as well, runs them at twice the rate there. A convolution over frames (batch, frames, channels) is a product
-of its windows with its weight, at the rate of products. Random numbers for dropout are drawn by PyTorch one after
-the other; here one 64-bit number decides on four values.
+- PyTorch gives float32 products to MKL, which leaves AVX-512 unused on processors that are not Intel's; oneDNN,
+  which it ships as well, runs them at twice the rate there.
+- A convolution over (batch, frames, channels) is a product of its windows with its weight, at the rate of
+  products; one with a long kernel is a product of spectra.
+- PyTorch draws the random numbers for dropout one after the other; here one of 64 bits decides on four values.
 
-What is differentiated, moved to a GPU, autocast or compiled stays PyTorch's own wherever `quick` says no: the same
-values up to rounding.
+Tensors on other devices, of other dtypes, under autocast and while compiling (where `quick` says no) take
+PyTorch's own way: the same values up to rounding.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 ONEDNN = torch.backends.mkldnn.is_available()
+LONG = 192  # frames from which on a product a head is quicker than one for all heads
 CHUNK = 1024  # frames whose windows are laid out at a time: they stay in the cache
 LANES = 1 << 16  # dropout probabilities are multiples of 1 / LANES
 
@@ -61,6 +63,42 @@ def conv(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int) -> Tensor:
     return functional.conv1d(x.transpose(1, 2), weight, bias, stride).transpose(1, 2)
 
 
+def long_conv(x: Tensor, weight: Tensor, groups: int) -> Tensor:
+    """A grouped convolution over time with a long kernel, unpadded.
+
+    On a CPU a product of spectra: the work hardly grows with the batch, most of it is the weight's own spectrum.
+
+    Args:
+        x: (batch, frames, channels).
+        weight: (out, channels / groups, kernel).
+        groups: of channels that see each other.
+
+    Returns:
+        (batch, frames - kernel + 1, out).
+    """
+    batch, frames, _ = x.shape
+    channels, kernel = weight.shape[1:]
+    if not quick(x, weight):
+        return functional.conv1d(x.transpose(1, 2), weight, groups=groups).transpose(1, 2)
+    size = smooth(frames)  # what wraps around falls on frames that are cut off
+    spectra = torch.fft.rfft(x, size, dim=1).unflatten(2, (groups, channels)).permute(2, 1, 0, 3)
+    maps = torch.fft.rfft(weight, size).conj().unflatten(0, (groups, -1)).permute(0, 3, 2, 1)
+    found = torch.bmm(spectra.flatten(0, 1), maps.flatten(0, 1)).view(groups, -1, batch, maps.shape[-1])
+    return torch.fft.irfft(found.permute(2, 1, 0, 3).flatten(2), size, dim=1)[:, : frames - kernel + 1]
+
+
+def smooth(size: int) -> int:
+    """The least number of at least ``size`` without prime factors beyond 5: its Fourier transform is quick."""
+    while True:
+        rest = size
+        for factor in (2, 3, 5):
+            while rest % factor == 0:
+                rest //= factor
+        if rest == 1:
+            return size
+        size += 1
+
+
 def dropout(x: Tensor, probability: float, *, training: bool) -> Tensor:
     """`torch.nn.functional.dropout`; the probability is rounded to 1 / 65536."""
     if not training or probability == 0:
@@ -74,13 +112,11 @@ def dropout(x: Tensor, probability: float, *, training: bool) -> Tensor:
 def attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, probability: float) -> Tensor:
     """Scaled dot-product attention with dropout of its weights, for tensors that are `quick`.
 
-    Head by head, so that the weights of one stay in the cache.
-
     Args:
         query: (batch, heads, frames, size).
         key: as ``query``.
         value: as ``query``.
-        mask: (batch, 1, frames or 1, frames) booleans, true for keys that are seen; None where all are.
+        mask: (batch, 1, 1 or frames, frames) booleans, true for keys that are seen; None where all are.
         probability: that a weight is dropped.
 
     Returns:
@@ -109,7 +145,7 @@ class _Linear(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         for_x, for_weight, for_bias = ctx.needs_input_grad
-        rows = gradient.flatten(0, -2)
+        rows = gradient.reshape(-1, len(weight))
         return (
             _product(gradient, weight.T) if for_x else None,
             _product(rows.T, x.reshape(len(rows), -1).T) if for_weight else None,
@@ -136,19 +172,26 @@ class _Conv(torch.autograd.Function):
         kernel, stride = ctx.kernel, ctx.stride
         for_x, for_weight, for_bias, _ = ctx.needs_input_grad
         _, frames, channels = x.shape
-        of_x = torch.zeros_like(x) if for_x else None
+        of_x = (torch.zeros_like if stride > kernel else torch.empty_like)(x) if for_x else None
+        if of_x is not None:
+            of_x[:, gradient.shape[1] * stride :] = 0
         of_weight = torch.zeros_like(flat)
-        for row, first, windows in _windows(x, kernel, stride):
+        # Backwards, since a window may reach into the next ones: what these set, its last taps add to.
+        for row, first, windows in reversed(list(_windows(x, kernel, stride))):
             part = gradient[row, first : first + CHUNK]
             if for_weight:
                 of_weight += _product(part.T, windows.contiguous().T)
             if of_x is not None:
                 spread = _product(part, flat.T)
-                for tap in range(0, kernel, stride):  # the windows of one tap and its followers do not overlap
+                for tap in range(0, kernel, stride):  # windows of so many taps do not overlap
                     size = min(stride, kernel - tap) * channels
                     start = (row * frames + first * stride + tap) * channels
                     place = of_x.as_strided((len(part), size), (stride * channels, 1), start)
-                    place += spread[:, tap * channels : tap * channels + size]
+                    values = spread[:, tap * channels : tap * channels + size]
+                    if tap:
+                        place += values
+                    else:
+                        place[:] = values
         return (
             of_x,
             of_weight.unflatten(1, (kernel, channels)).transpose(1, 2) if for_weight else None,
@@ -203,32 +246,34 @@ class _Attention(torch.autograd.Function):
         ctx: Any, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, probability: float
     ) -> Tensor:
         query, key, value = (each.contiguous() for each in (query, key, value))
-        batch, heads, frames, size = query.shape
-        weights = query.new_empty(batch, heads, frames, frames)
-        keep = torch.empty(weights.shape, dtype=torch.bool)
-        out = torch.empty_like(query)
-        for place in np.ndindex(batch, heads):
-            scores = _product(query[place] * size**-0.5, key[place])
-            if mask is not None:
-                scores.masked_fill_(~mask[place[0], 0], -torch.inf)
-            weights[place] = scores.softmax(-1)
-            keep[place] = kept(scores.shape, probability)
-            out[place] = _product(dropped(weights[place], keep[place], probability), value[place].T)
+        scores = _by_head(query * query.shape[-1] ** -0.5, key)
+        if mask is not None:
+            scores.masked_fill_(~mask, -torch.inf)
+        weights = scores.softmax(-1)
+        keep = kept(weights.shape, probability)
         ctx.save_for_backward(query, key, value, weights, keep)
         ctx.probability = probability
-        return out
+        return _by_head(dropped(weights, keep, probability), value.mT)
 
     @staticmethod
     @once_differentiable  # type: ignore[untyped-decorator] # torch's
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         query, key, value, weights, keep = ctx.saved_tensors
-        of_query, of_key, of_value = (torch.empty_like(each) for each in (query, key, value))
         scale = query.shape[-1] ** -0.5
-        for place in np.ndindex(*query.shape[:2]):
-            own, drop = gradient[place].contiguous(), (keep[place], ctx.probability)
-            of_value[place] = _product(own.T, dropped(weights[place], *drop).T).T
-            of_weights = dropped(_product(own, value[place]), *drop)
-            of_scores = torch._softmax_backward_data(of_weights, weights[place], -1, torch.float32)  # noqa: SLF001 - no public name
-            of_query[place] = _product(of_scores, key[place].T) * scale
-            of_key[place] = _product(query[place].T * scale, of_scores.T).T
+        # Where a large matrix enters transposed it is the second one, which need not be copied.
+        of_value = _by_head(gradient.mT, dropped(weights, keep, ctx.probability).mT).mT
+        of_weights = dropped(_by_head(gradient, value), keep, ctx.probability)
+        of_scores = torch._softmax_backward_data(of_weights, weights, -1, torch.float32)  # noqa: SLF001 - no public name
+        of_query = _by_head(of_scores, key.mT) * scale
+        of_key = _by_head(query.mT * scale, of_scores.mT).mT
         return of_query, of_key, of_value, None, None
+
+
+def _by_head(left: Tensor, right: Tensor) -> Tensor:
+    """(batch, heads, rows, size) times (batch, heads, columns, size), transposed: every row with every column."""
+    if max(left.shape[2], left.shape[3], right.shape[2]) < LONG:
+        return left @ right.mT
+    out = left.new_empty(*left.shape[:3], right.shape[2])
+    for place in np.ndindex(*left.shape[:2]):
+        out[place] = _product(left[place], right[place])
+    return out
