@@ -3,35 +3,118 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from lamina.cli.options import CorpusPath, EncoderName, Seed, Taps, open_speech
-from lamina.terminal import keep, names, progress, show
+from lamina.cli.options import EncoderName, Seed, Taps, open_speech
+from lamina.errors import LaminaError
+from lamina.terminal import names, progress, say, show
 
 
 def probe(
     encoder_name: EncoderName,
-    corpus_path: CorpusPath,
-    tiers: Annotated[str, typer.Option(help="Tiers whose labels a linear classifier names.")] = "phone",
+    corpus_path: Annotated[
+        str, typer.Argument(help="See `lamina analyze`; none for `list`.", metavar="CORPUS")
+    ] = "",
+    task: Annotated[str, typer.Option(help="Tasks, by commas (`lamina probe list`).")] = "pr,word,sid",
     taps: Taps = None,
+    layers: Annotated[
+        str,
+        typer.Option(help="weighted: one learned sum of the taps; each: every tap; blocks: every block's output."),
+    ] = "weighted",
+    grid: Annotated[str, typer.Option(help="Frames of a weighted sum of several rates: fine or coarse.")] = "fine",
+    protocol: Annotated[str, typer.Option(help="lamina or superb.")] = "lamina",
+    heads: Annotated[str | None, typer.Option(help="Which heads, by commas; all of a task's by default.")] = None,
+    rates: Annotated[str | None, typer.Option(help="Learning rates to search, by commas.")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds of the heads.")] = 3,
+    steps: Annotated[int, typer.Option(min=0, help="Of training; 0: the task's own.")] = 0,
+    minutes: Annotated[float, typer.Option(min=0, help="Train on at most so much audio; 0: all.")] = 0.0,
     seed: Seed = 0,
-    out: Annotated[Path | None, typer.Option(help="Write the scores into this file (scores.jsonl).")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="A folder in which a run folder is made; the same command goes on where it was stopped."
+        ),
+    ] = None,
 ) -> None:
-    """Name segments with a linear classifier on frozen states, on speakers that it never met."""
+    """Train small heads on frozen states and score them on the test part; `lamina probe list` tells the tasks."""
+    if encoder_name == "list":
+        _list()
+        return
+    if not corpus_path:
+        raise LaminaError("lamina probe wants an encoder and a corpus (or `lamina probe list`)")
     from lamina.config import parse_config
     from lamina.encoders.load import load_encoder
-    from lamina.probe.probe import ProbeConfig
-    from lamina.probe.probe import probe as measure
+    from lamina.files import check_folder
+    from lamina.probe.config import ProbeConfig
+    from lamina.probe.probe import probe_all
+    from lamina.probe.task import find_task
     from lamina.report.console import layer_tables
+    from lamina.runs import Run
 
-    settings = {"tiers": names(tiers, "--tiers"), "taps": names(taps, "--taps") or (), "seed": seed}
+    settings: dict[str, Any] = {
+        "tasks": names(task, "--task"),
+        "taps": names(taps, "--taps") or (),
+        "layers": layers,
+        "grid": grid,
+        "protocol": protocol,
+        "heads": names(heads, "--heads") or (),
+        "rates": tuple(_rate(text) for text in names(rates, "--rates") or ()),
+        "seeds": tuple(range(seeds)),
+        "steps": steps,
+        "most_minutes": minutes,
+        "seed": seed,
+    }
     config = parse_config(settings, ProbeConfig, "options")
-    speech = open_speech(corpus_path, tiers=config.tiers)
-    read = load_encoder(encoder_name)
+    for name in config.tasks:
+        find_task(name)
+    if out is not None:
+        check_folder(out)
+    speech, read = open_speech(corpus_path), load_encoder(encoder_name)
+    run = None
+    if out is not None:
+        plan = {"kind": "probe", "encoder": encoder_name, "corpus": str(corpus_path), **config.to_json()}
+        run = Run.plan(out, f"probe-{read.name}", plan, {"encoder": read.digest, "corpus": speech.digest})
+        run.start()
     with progress(f"{read.name} on {speech.name}") as tell:
-        scores = measure(read, speech, config, progress=tell)
-    for table in layer_tables(scores):
+        found = probe_all(
+            read,
+            speech,
+            config,
+            run_name=run.folder.name if run else "",
+            folder=run.folder if run else None,
+            progress=tell,
+        )
+    for table in layer_tables(found.scores):
         show(table)
-    keep(scores, out)
+    for note in found.notes:
+        say(f"note: {note}")
+    if run is not None:
+        found.scores.write(run.folder / "scores.jsonl")
+        run.finish()
+        say(f"scores: {(run.folder / 'scores.jsonl').resolve()}")
+
+
+def _rate(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise LaminaError(f"--rates: {text!r} is not a number") from error
+
+
+def _list() -> None:
+    from lamina.probe.task import tasks
+    from lamina.report.console import table
+
+    rows = [
+        (
+            each.name,
+            each.title,
+            each.needs,
+            ", ".join(each.heads),
+            f"{each.superb.steps} x {each.superb.batch}" if each.superb else "",
+        )
+        for each in tasks().values()
+    ]
+    show(table(("task", "what", "needs", "heads", "superb: steps x batch"), rows))

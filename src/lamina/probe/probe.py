@@ -1,61 +1,51 @@
-"""Probes of segments: how well a linear classifier on pooled frames names the phone (word, syllable) it hears.
+"""Frozen encoder, small head: what can be learned from an encoder's states with how little.
 
-The protocol: frames belong to the segment in which their centre lies and are averaged; every tap is scored on the
-same segments, those in which every tap has a frame; logistic regression is fitted on the fit speakers, its
-penalty chosen on some of them held out; accuracy counts on speakers never fitted on, with an interval from
-resampling those speakers. Beside it stands the accuracy of always naming the most frequent label.
+States are read once (`lamina.probe.store`); the heads of a search (learning rates, seeds, taps) are trained side
+by side on them (`lamina.probe.bank`); dev selects learning rate, weights and decoding; test is scored once.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
-from lamina.config import Config
 from lamina.corpus.corpus import Corpus, Segment, Utterance
-from lamina.corpus.splits import roles
-from lamina.encoders.encoder import Encoder, find_taps
+from lamina.encoders.encoder import Encoder
 from lamina.errors import LaminaError
+from lamina.files import check_folder
 from lamina.grid import Grid
-from lamina.probe.linear import predict
-from lamina.probe.pooling import Pooled, pool, supported
-from lamina.score import Score, Scores
-from lamina.stats.inference import percentile_interval, resample_weights
+from lamina.probe.config import ProbeConfig
+from lamina.probe.data import parts
+from lamina.probe.layers import chosen, groups
+from lamina.probe.rows import Rows
+from lamina.probe.search import Job, schedule, search
+from lamina.probe.store import Store, Want, read
+from lamina.probe.task import MakeHead, Task, find_task
+from lamina.score import Scores
+from lamina.stats.inference import read_replicates, write_replicates
+
+Floats = NDArray[np.float64]
+Say = Callable[[str], None]
+WEIGHTED = "weighted"
 
 
-class ProbeConfig(Config):
-    """How segments are probed.
+@dataclass(frozen=True)
+class Probed:
+    """What probing found.
 
     Attributes:
-        tiers: the tiers whose labels are named.
-        taps: where to read, all taps where empty.
-        penalties: of the squared weights, to choose from.
-        iterations: the most steps of L-BFGS a fit.
-        held_out: share of the fit speakers on whom the penalty is chosen.
-        most_labels: only so many labels are probed, the most frequent in the fit part.
-        least_count: only labels with so many segments in the fit part are probed.
-        most_segments: at most about so many segments are fitted on (whole utterances, chosen by ``seed``).
-        batch_seconds: the most padded audio in a batch.
-        replicates: resamples of speakers for the interval.
-        seed: of all choices.
+        scores: the rows.
+        replicates: resampled values by ``tap|measure|target`` (the first head of a task), for differences.
+        notes: what was left out, what was searched, and what a protocol is weak in.
     """
 
-    tiers: tuple[str, ...] = ("phone",)
-    taps: tuple[str, ...] = ()
-    penalties: tuple[float, ...] = Field((0.01, 1.0, 100.0), min_length=1)
-    iterations: int = Field(100, ge=1)
-    held_out: float = Field(0.25, gt=0, lt=1)
-    most_labels: int = Field(500, ge=2)
-    least_count: int = Field(5, ge=1)
-    most_segments: int = Field(20000, ge=100)
-    batch_seconds: float = Field(40.0, gt=0)
-    replicates: int = Field(1000, ge=2)
-    seed: int = 0
+    scores: Scores
+    replicates: dict[str, Floats] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def probe(
@@ -66,146 +56,231 @@ def probe(
     support: Sequence[Grid] | None = None,
     control: str = "",
     run_name: str = "",
+    folder: Path | None = None,
+    device: str = "cpu",
     progress: Callable[[int, int], None] | None = None,
+    say: Say | None = None,
 ) -> Scores:
-    """Probe an encoder at its taps.
+    """Probe a frozen encoder: the rows of `probe_all`."""
+    return probe_all(
+        encoder,
+        corpus,
+        config,
+        support=support,
+        control=control,
+        run_name=run_name,
+        folder=folder,
+        device=device,
+        progress=progress,
+        say=say,
+    ).scores
+
+
+def probe_all(
+    encoder: Encoder,
+    corpus: Corpus,
+    config: ProbeConfig,
+    *,
+    support: Sequence[Grid] | None = None,
+    control: str = "",
+    run_name: str = "",
+    folder: Path | None = None,
+    device: str = "cpu",
+    progress: Callable[[int, int], None] | None = None,
+    say: Say | None = None,
+) -> Probed:
+    """Probe a frozen encoder.
 
     Args:
         encoder: takes audio at the corpus's rate.
-        corpus: has the tiers.
-        config: how.
-        support: grids that must also have a frame in every segment: those of the other encoders of a comparison.
+        corpus: carries what the tasks need.
+        config: tasks and how.
+        support: grids on which every example must have a frame, too: those of the other encoders of a comparison.
         control: the ``control`` column, such as ``untrained``.
         run_name: the ``run`` column.
-        progress: told how many of how many utterances are read.
+        folder: where states and finished parts are kept, so that a stopped probe goes on; None keeps nothing.
+        device: where heads are trained.
+        progress: told how much of all work (utterances read, steps trained) is done.
+        say: told each note as it comes up.
 
     Returns:
-        A row ``probe-accuracy`` a tap and tier, and one a tier of the model ``majority``: always the most frequent
-        label.
+        A row a task, head, tap (``weighted`` for a weighted sum) and measure, the mean over seeds, with its
+        interval from resampling speakers (utterances where there is one); weights and norms of layers; the
+        majority class.
 
     Raises:
-        LaminaError: rates differ, a tier is missing, or too little is left to fit or to score.
+        LaminaError: rates differ, labels are missing, or too little is left.
     """
-    if encoder.sample_rate != corpus.sample_rate:
-        raise LaminaError(
-            f"{encoder.name} takes audio at {encoder.sample_rate} Hz, the corpus {corpus.name} is at "
-            f"{corpus.sample_rate} Hz: import the corpus at the encoder's rate"
-        )
-    if any(penalty <= 0 for penalty in config.penalties):
-        raise LaminaError(f"penalties {config.penalties} must all be above 0")
-    taps = find_taps(encoder, config.taps or None)
-    grids = list(dict.fromkeys([*(tap.grid for tap in taps), *(support or ())]))
-    fit, score, split = roles(corpus, seed=config.seed)
-    rows: list[Score] = []
-    for place, tier in enumerate(config.tiers):
-        fitted, chosen = _choose(fit, score, tier, grids, config, corpus.name)
-        done = place * (len(fit) + len(score))
+    work = _Work(encoder, corpus, config, run_name, control, folder, device, progress, say)
+    return work.run(tuple(support or ()))
 
-        def tell(count: int, done: int = done) -> None:
-            if progress is not None:
-                progress(done + count, len(config.tiers) * (len(fit) + len(score)))
 
-        known = pool(encoder, corpus, chosen, fitted, taps, seconds=config.batch_seconds, progress=tell)
-        asked = pool(encoder, corpus, chosen, score, taps, seconds=config.batch_seconds)
-        tell(len(fit) + len(score))
-        tuning = _held_out(known, config)
-        names, counts = np.unique(known.labels, return_counts=True)
-        base = _Row(asked, config, run_name, tier, split)
-        rows.append(base.score("majority", "majority", np.full(asked.labels.shape, names[counts.argmax()])))
-        for tap in taps:
-            labels, _penalty = predict(
-                known.values[tap.name],
-                known.labels,
-                tuning,
-                asked.values[tap.name],
-                penalties=config.penalties,
-                iterations=config.iterations,
+class _Work:
+    def __init__(
+        self,
+        encoder: Encoder,
+        corpus: Corpus,
+        config: ProbeConfig,
+        run_name: str,
+        control: str,
+        folder: Path | None,
+        device: str,
+        progress: Callable[[int, int], None] | None,
+        say: Say | None,
+    ) -> None:
+        if encoder.sample_rate != corpus.sample_rate:
+            raise LaminaError(
+                f"{encoder.name} takes audio at {encoder.sample_rate} Hz, the corpus {corpus.name} is at "
+                f"{corpus.sample_rate} Hz: import the corpus at the encoder's rate"
             )
-            found = base.score(encoder.name, tap.name, labels)
-            rows.append(replace(found, depth=tap.depth, period_ms=tap.grid.period_ms, control=control))
-    return Scores(rows)
+        if any(rate <= 0 for rate in config.rates):
+            raise LaminaError(f"learning rates {config.rates} must all be above 0")
+        if folder is not None:
+            check_folder(folder)
+        self.encoder, self.corpus, self.config = encoder, corpus, config
+        self.rows = Rows(encoder.name, run_name, control, config)
+        self.folder, self._progress, self._say = folder, progress, say
+        self.notes: list[str] = []
+        self.done = self.total = 0
+        self.device = device
 
+    def note(self, text: str) -> None:
+        """Keep a note once, and tell it."""
+        if text not in self.notes:
+            self.notes.append(text)
+            if self._say is not None:
+                self._say(text)
 
-def _choose(
-    fit: Sequence[Utterance],
-    score: Sequence[Utterance],
-    tier: str,
-    grids: Sequence[Grid],
-    config: ProbeConfig,
-    corpus: str,
-) -> tuple[list[Utterance], dict[str, list[Segment]]]:
-    """The utterances to fit on (no more than needed), and the segments of each utterance that count."""
-    seen = {utterance.id: supported(utterance, tier, grids) for utterance in (*fit, *score)}
-    order = np.random.default_rng(config.seed).permutation(len(fit))
-    taken: set[int] = set()
-    held = 0
-    for index in map(int, order):
-        if held >= config.most_segments:
-            break
-        taken.add(index)
-        held += len(seen[fit[index].id])
-    fitted = [utterance for index, utterance in enumerate(fit) if index in taken]
-    counts = Counter(segment.label for utterance in fitted for segment in seen[utterance.id])
-    frequent = sorted(counts, key=lambda label: (-counts[label], label))[: config.most_labels]
-    labels = {label for label in frequent if counts[label] >= config.least_count}
-    if len(labels) < 2:
-        raise LaminaError(
-            f"{corpus} cannot be probed for {tier}: {len(labels)} labels have {config.least_count} or more "
-            f"segments to fit on; check that the corpus has the tier {tier!r}, use more speech, or lower "
-            "`least_count`"
+    def tell(self, done: int) -> None:
+        """Tell how much is done beyond what was."""
+        if self._progress is not None:
+            self._progress(min(self.done + done, self.total), self.total)
+
+    def run(self, support: tuple[Grid, ...]) -> Probed:
+        """All tasks."""
+        jobs, wants = self._plan(support)
+        utterances = len({one.id for _, whose in wants.values() for one in whose})
+        self.total = utterances + sum(self._steps(job) * len(self._heads(job.task)) for job in jobs)
+        finished = {key: self._finished(key) for key in self._keys(jobs)}
+        if all(found is not None for found in finished.values()):
+            wants = {}
+        stores = read(
+            self.encoder,
+            self.corpus,
+            wants,
+            seconds=self.config.batch_seconds,
+            memory_gib=self.config.memory_gib,
+            folder=None if self.folder is None else self.folder / "states",
+            progress=lambda done, _total: self.tell(done),
+            say=self.note if wants else None,
         )
-    chosen = {name: [part for part in parts if part.label in labels] for name, parts in seen.items()}
-    if not any(chosen[utterance.id] for utterance in score):
-        raise LaminaError(f"{corpus}: no {tier} to score on is among those fitted on; use more speech")
-    return fitted, chosen
+        self.done = utterances
+        rows, replicates = Scores(), {}
+        for key, own in self._keys(jobs).items():
+            found = finished[key]
+            if found is None:
+                found = self._probe(own, key[1], stores)
+                self._keep(key, found)
+            self.done += sum(map(self._steps, own))
+            self.tell(0)
+            rows += found.scores
+            replicates.update({name: drawn for name, drawn in found.replicates.items() if name not in replicates})
+            for note in found.notes:
+                self.note(note)
+        rows += self.rows.majority(jobs)
+        return Probed(_sorted(rows), replicates, tuple(self.notes))
+
+    def _plan(self, support: tuple[Grid, ...]) -> tuple[list[Job], dict[str, tuple[Want, list[Utterance]]]]:
+        read_groups = groups(self.encoder, self.config)
+        taps = chosen(self.encoder, self.config)
+        grids = list(dict.fromkeys([*(tap.grid for tap in taps), *support]))
+        jobs: list[Job] = []
+        wanted: dict[str, tuple[dict[str, list[Segment]], dict[str, Utterance]]] = {}
+        for name in dict.fromkeys(self.config.tasks):
+            task = find_task(name)
+            if self.config.protocol == "superb":
+                if task.superb is None:
+                    raise LaminaError(f"SUPERB has no task {name!r}: use `--protocol lamina` for it")
+                for weakness in task.superb.weaknesses:
+                    self.note(f"{name}, protocol superb: {weakness}")
+            for fold, division in enumerate(parts(task, self.corpus, self.config, grids, self.note)):
+                for number, group in enumerate(read_groups):
+                    objective = task.objective(division, self.corpus, self.config, group.grid)
+                    for note in objective.notes:
+                        self.note(f"{name}: {note}")
+                    rows = objective.rows
+                    key = f"{rows}-{task.tier or 'all'}-{number}"
+                    segments, whose = wanted.setdefault(key, ({}, {}))
+                    for example in (*division.train, *division.dev, *division.test):
+                        own = segments.setdefault(example.utterance.id, [])
+                        if example.segment is not None and fold == 0:
+                            own.append(example.segment)
+                        whose[example.utterance.id] = example.utterance
+                    jobs.append(Job(task, division, group, objective, key))
+        made: dict[str, tuple[Want, list[Utterance]]] = {}
+        for job in jobs:
+            segments, whose = wanted[job.want]
+            made[job.want] = (Want(job.objective.rows, job.group, segments, job.want), list(whose.values()))
+        return jobs, made
+
+    def _keys(self, jobs: Sequence[Job]) -> dict[tuple[str, str, str], list[Job]]:
+        """What is trained and kept as one: a task, one of its heads, a group of taps; all folds."""
+        found: dict[tuple[str, str, str], list[Job]] = {}
+        for job in jobs:
+            for head in self._heads(job.task):
+                found.setdefault((job.task.name, head, job.want.rsplit("-", 1)[1]), []).append(job)
+        return found
+
+    def _heads(self, task: Task) -> Mapping[str, MakeHead]:
+        if self.config.protocol == "superb" and task.superb is not None:
+            return {"superb": task.superb.head}
+        unknown = set(self.config.heads) - set(task.heads)
+        if not self.config.heads:
+            return task.heads
+        found = {name: task.heads[name] for name in self.config.heads if name in task.heads}
+        if not found:
+            raise LaminaError(f"{task.name} has no head {min(unknown)!r}; its heads are {', '.join(task.heads)}")
+        return found
+
+    def _probe(self, jobs: Sequence[Job], head: str, stores: Mapping[str, Store]) -> Probed:
+        """One head of one task at one group of taps: its folds together."""
+        found, steps = [], 0
+        for job in jobs:
+            make = self._heads(job.task)[head]
+
+            def tell(done: int, before: int = steps) -> None:
+                self.tell(before + done)
+
+            store = stores[job.want]
+            found.append(search(job, head, make, store, self.config, device=self.device, progress=tell))
+            steps += self._steps(job)
+        scores, replicates = self.rows.scores(jobs, found, head)
+        return Probed(scores, replicates, tuple(note for each in found for note in each.notes))
+
+    def _steps(self, job: Job) -> int:
+        return schedule(job.task, job.group, self.config).steps
+
+    def _finished(self, key: tuple[str, str, str]) -> Probed | None:
+        """What an earlier run of this folder found."""
+        folder = self._part(key)
+        if folder is None or not (folder / "scores.jsonl").is_file():
+            return None
+        notes = tuple((folder / "notes.txt").read_text(encoding="utf-8").splitlines())
+        return Probed(Scores.read(folder / "scores.jsonl"), read_replicates(folder), notes)
+
+    def _keep(self, key: tuple[str, str, str], found: Probed) -> None:
+        folder = self._part(key)
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            write_replicates(folder, found.replicates)
+            (folder / "notes.txt").write_text("\n".join(found.notes) + "\n", encoding="utf-8")
+            found.scores.write(folder / "scores.jsonl")  # last: a part with scores is finished
+
+    def _part(self, key: tuple[str, str, str]) -> Path | None:
+        return None if self.folder is None else self.folder / "parts" / "-".join(key)
 
 
-def _held_out(known: Pooled, config: ProbeConfig) -> NDArray[np.bool_]:
-    """Which fitted segments choose the penalty: those of some speakers; of one speaker, every fourth or so."""
-    random = np.random.default_rng(config.seed)
-    speakers = np.unique(known.speakers)
-    if len(speakers) > 1:
-        count = min(max(1, round(config.held_out * len(speakers))), len(speakers) - 1)
-        return np.isin(known.speakers, random.permutation(speakers)[:count])
-    return random.random(len(known.labels)) < config.held_out
-
-
-@dataclass(frozen=True)
-class _Row:
-    """What the rows of one tier share."""
-
-    asked: Pooled
-    config: ProbeConfig
-    run: str
-    tier: str
-    split: str
-
-    def score(self, model: str, tap: str, labels: NDArray[np.str_]) -> Score:
-        """The accuracy of predicted labels, with an interval from resampling speakers."""
-        right = labels == self.asked.labels
-        names, speaker = np.unique(self.asked.speakers, return_inverse=True)
-        low, high = None, None
-        if len(names) > 1:
-            weights = resample_weights(list(names), replicates=self.config.replicates, seed=self.config.seed)
-            hits = weights @ np.bincount(speaker, right.astype(np.float64), len(names))
-            low, high = percentile_interval(hits / (weights @ np.bincount(speaker, minlength=len(names))))
-        return Score(
-            study="",
-            run=self.run,
-            model=model,
-            tap=tap,
-            depth=0,
-            period_ms=0.0,
-            measure="probe-accuracy",
-            target=self.tier,
-            value=float(right.mean()),
-            unit="",
-            low=low,
-            high=high,
-            n=len(right),
-            split=self.split,
-            seed=self.config.seed,
-            protocol="lamina",
-            support="common",
-            control="",
-        )
+def _sorted(rows: Scores) -> Scores:
+    """By task and head as they came, taps in the order of the data flow."""
+    order = {key: place for place, key in enumerate(dict.fromkeys((row.target, row.support) for row in rows))}
+    return Scores(sorted(rows, key=lambda row: (order[row.target, row.support], row.depth)))

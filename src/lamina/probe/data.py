@@ -1,0 +1,200 @@
+"""From a corpus to the examples of a task: who trains, selects and is scored; what is left out is counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from lamina.corpus.corpus import Corpus, Segment, Utterance
+from lamina.corpus.splits import roles
+from lamina.errors import LaminaError
+from lamina.grid import Grid
+from lamina.probe.config import ProbeConfig
+from lamina.probe.layers import seen_everywhere
+from lamina.probe.task import Example, Parts, Task
+
+Say = Callable[[str], None]
+
+
+def parts(task: Task, corpus: Corpus, config: ProbeConfig, grids: Sequence[Grid], say: Say) -> list[Parts]:
+    """The examples of a task: one division, or one a fold.
+
+    Utterances without the task's label, with an empty one, or too short for a frame on some grid are left out of
+    all parts. Train and test are the corpus's splits, else a third of the speakers is scored; dev is the corpus's,
+    else a sixth of the training speakers (of the utterances of one speaker). Where speakers are named, splits hold
+    if test speakers are in train; else every speaker's utterances are divided.
+
+    Args:
+        task: what is asked.
+        corpus: whose utterances are taken.
+        config: how.
+        grids: every example has a frame on each.
+        say: told what was left out.
+
+    Raises:
+        LaminaError: nothing is labelled, or a part is left empty.
+    """
+    labels, kept = _labelled(task, corpus, grids, say)
+    made = []
+    for whole, dev, test, split in _divided(task, corpus, config, kept, say):
+        train = _some(whole, config, corpus.sample_rate)
+        sides = ([Example(one, labels[one.id]) for one in side] for side in (train, dev, test))
+        division = Parts(next(sides), next(sides), next(sides), split)
+        if task.tier:
+            division = _segments(task, division, config, grids, say)
+        for name in ("train", "dev", "test"):
+            if not getattr(division, name):
+                raise LaminaError(
+                    f"{corpus.name} leaves no example for the {name} part of {task.name} ({task.title}); it has "
+                    f"{len(kept)} usable utterances: give more audio, or other splits"
+                )
+        made.append(division)
+    return made
+
+
+def _labelled(
+    task: Task, corpus: Corpus, grids: Sequence[Grid], say: Say
+) -> tuple[dict[str, tuple[str, ...]], list[Utterance]]:
+    """Labels by utterance id, and the utterances that can be used, in manifest order."""
+    labels: dict[str, tuple[str, ...]] = {}
+    kept: list[Utterance] = []
+    left: Counter[str] = Counter()
+    for utterance in corpus.utterances():
+        label = task.label(utterance)
+        if label is None:
+            left["have no label"] += 1
+        elif not label:
+            left["have an empty label (no words, no phones)"] += 1
+        elif not seen_everywhere(utterance.samples, grids):
+            left["are too short for a frame on every grid"] += 1
+        else:
+            labels[utterance.id] = label
+            kept.append(utterance)
+    if not kept:
+        why = "; ".join(f"{count} {reason}" for reason, count in left.items())
+        raise LaminaError(
+            f"{corpus.name} cannot be probed for {task.name} ({task.title}), which needs {task.needs}: of its "
+            f"utterances {why or 'there is none'}; choose another task or another corpus"
+        )
+    for reason, count in left.items():
+        say(f"{task.name}: {count} utterances {reason}; they are left out")
+    return labels, kept
+
+
+Division = tuple[list[Utterance], list[Utterance], list[Utterance], str]
+
+
+def _divided(task: Task, corpus: Corpus, config: ProbeConfig, kept: list[Utterance], say: Say) -> list[Division]:
+    sessions = sorted({one.labels.get(task.folds, "") for one in kept} - {""}) if task.folds else []
+    if config.protocol == "superb" and len(sessions) > 1:
+        return [_fold(task.folds, session, kept, config.seed) for session in sessions]
+    given = {name: [one for one in kept if one.split == name] for name in ("train", "dev", "test")}
+    if task.speakers:
+        known = {one.speaker for one in given["train"]}
+        same = all(one.speaker in known for name in ("dev", "test") for one in given[name])
+        if not (given["train"] and given["test"] and same):
+            return [_within_speakers(task, kept, config.seed, say)]
+    ids = {one.id for one in kept}
+    fit, score, split = roles(corpus, seed=config.seed)
+    fit, score = ([one for one in side if one.id in ids] for side in (fit, score))
+    if split == "test" and given["dev"]:
+        return [(fit, given["dev"], score, split)]
+    train, dev = _hold_out(fit, 1 / 6, config.seed, by_speaker=not task.speakers)
+    return [(train, dev, score, split)]
+
+
+def _fold(label: str, session: str, kept: list[Utterance], seed: int) -> Division:
+    """One session is scored; a random fifth of the other utterances selects, as in SUPERB."""
+    others = [one for one in kept if one.labels.get(label) != session]
+    train, dev = _hold_out(others, 0.2, seed, by_speaker=False)
+    return train, dev, [one for one in kept if one.labels.get(label) == session], f"each {label} once"
+
+
+def _hold_out(
+    whole: list[Utterance], share: float, seed: int, *, by_speaker: bool
+) -> tuple[list[Utterance], list[Utterance]]:
+    """Some speakers are held out; utterances where there is one speaker only, or where speakers may be shared."""
+    names = sorted({one.speaker for one in whole})
+    by_speaker = by_speaker and len(names) > 1
+    if not by_speaker:
+        names = sorted(one.id for one in whole)
+    order = np.random.default_rng([seed, 1]).permutation(len(names))
+    held = {names[place] for place in order[: max(1, round(share * len(names)))]}
+    sides: tuple[list[Utterance], list[Utterance]] = ([], [])
+    for one in whole:
+        sides[(one.speaker if by_speaker else one.id) in held].append(one)
+    return sides
+
+
+def _within_speakers(task: Task, kept: list[Utterance], seed: int, say: Say) -> Division:
+    """Of every speaker's utterances a fifth is scored and a tenth selects, one at least."""
+    random = np.random.default_rng([seed, 2])
+    whose: dict[str, list[Utterance]] = {}
+    for one in kept:
+        whose.setdefault(one.speaker, []).append(one)
+    role: dict[str, int] = {}
+    few = 0
+    for name in sorted(whose):
+        own = whose[name]
+        if len(own) < 3:
+            few += 1
+            continue
+        test, dev = max(1, len(own) // 5), max(1, len(own) // 10)
+        for rank, place in enumerate(random.permutation(len(own))):
+            role[own[place].id] = 2 if rank < test else 1 if rank < test + dev else 0
+    if few:
+        say(f"{task.name}: {few} speakers have fewer than 3 utterances; they are left out")
+    train, dev_, scored = ([one for one in kept if role.get(one.id) == part] for part in range(3))
+    return train, dev_, scored, f"utterances of known speakers (seed {seed})"
+
+
+def _some(train: list[Utterance], config: ProbeConfig, rate: int) -> list[Utterance]:
+    """As many training utterances as `most_minutes` allows, drawn by the seed, in manifest order."""
+    if not config.most_minutes:
+        return train
+    left = config.most_minutes * 60 * rate
+    taken = set()
+    for place in np.random.default_rng([config.seed, 3]).permutation(len(train)):
+        if left <= 0:
+            break
+        taken.add(int(place))
+        left -= train[place].samples
+    return [one for place, one in enumerate(train) if place in taken]
+
+
+def _segments(task: Task, whole: Parts, config: ProbeConfig, grids: Sequence[Grid], say: Say) -> Parts:
+    """The segments of the tier that every grid sees and whose labels are frequent enough in train."""
+    seen = {name: _seen(getattr(whole, name), task.tier, grids) for name in ("train", "dev", "test")}
+    counts = Counter(example.label[0] for example in seen["train"])
+    frequent = sorted(counts, key=lambda label: (-counts[label], label))[: config.most_labels]
+    labels = {label for label in frequent if counts[label] >= config.least_count}
+    if len(labels) < 2:
+        raise LaminaError(
+            f"{task.name}: {len(labels)} labels of the tier {task.tier!r} have {config.least_count} or more "
+            "segments to train on; use more speech, or lower `least_count`"
+        )
+    kept = {name: [one for one in found if one.label[0] in labels] for name, found in seen.items()}
+    rare = sum(map(len, seen.values())) - sum(map(len, kept.values()))
+    if rare:
+        say(f"{task.name}: {rare} segments are of labels rarer than `least_count` in train; they are left out")
+    total = sum(len(one.label) for name in seen for one in getattr(whole, name))
+    unseen = total - sum(map(len, seen.values()))
+    if unseen:
+        say(f"{task.name}: {unseen} segments are too short for a frame on every grid; they are left out")
+    return Parts(kept["train"], kept["dev"], kept["test"], whole.split)
+
+
+def _seen(examples: Sequence[Example], tier: str, grids: Sequence[Grid]) -> list[Example]:
+    found = []
+    for example in examples:
+        one = example.utterance
+        frames = [grid.frames(one.samples) for grid in grids]
+
+        def owned(segment: Segment, frames: list[int] = frames) -> bool:
+            sides = zip(grids, frames, strict=True)
+            return all(len(grid.owned(segment.onset, segment.offset, count)) for grid, count in sides)
+
+        found += [Example(one, (each.label,), each) for each in one.tiers.get(tier, ()) if owned(each)]
+    return found

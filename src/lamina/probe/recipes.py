@@ -1,0 +1,63 @@
+"""What several tasks share: their heads, their labels, the words they are made of."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from lamina.corpus.corpus import Utterance
+from lamina.probe.classes import SegmentClasses
+from lamina.probe.heads import Linear, Mlp, Recurrent
+from lamina.probe.task import MakeHead, Task
+
+# SUPERB's heads: two linear layers without anything between; a projection and two LSTMs both ways.
+SUPERB_LINEAR: MakeHead = partial(Linear, hidden=256)
+SUPERB_RECURRENT: MakeHead = partial(Recurrent, project=1024, hidden=1024, layers=2, dropout=0.2)
+# Lamina's two sizes a task.
+POOLED: Mapping[str, MakeHead] = {"linear": Linear, "mlp": Mlp}
+FRAMES: Mapping[str, MakeHead] = {"linear": Linear, "blstm": Recurrent}
+
+
+def labelled(name: str) -> Callable[[Utterance], tuple[str, ...] | None]:
+    """The utterance's label of that name, as one class."""
+
+    def label(utterance: Utterance) -> tuple[str, ...] | None:
+        value = utterance.labels.get(name, "")
+        return (value,) if value else None
+
+    return label
+
+
+def speaker(utterance: Utterance) -> tuple[str, ...] | None:
+    """Who speaks."""
+    return (utterance.speaker,) if utterance.speaker else None
+
+
+def words(text: str) -> list[str]:
+    """The words of a transcript as recognition spells them: A to Z and ', ``&`` as AND; other marks part words."""
+    return re.sub(r"[^A-Z' ]+", " ", text.upper().replace("&", " AND ").replace("’", "'")).split()
+
+
+def letters(spoken: list[str]) -> tuple[str, ...]:
+    """Words as characters, ``|`` between them and behind the last."""
+    return tuple("|".join([*spoken, ""]))
+
+
+def segments(tier: str, title: str) -> Task:
+    """The task of naming the pooled segments of a tier."""
+
+    def label(utterance: Utterance) -> tuple[str, ...] | None:
+        return tuple(segment.label for segment in utterance.tiers.get(tier, ())) or None
+
+    return Task(
+        name=tier,
+        title=title,
+        needs=f"a tier `{tier}`",
+        label=label,
+        objective=lambda parts, *_: SegmentClasses(parts),
+        heads=POOLED,
+        steps=1000,
+        batch=256,
+        tier=tier,
+    )

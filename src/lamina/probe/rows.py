@@ -1,0 +1,139 @@
+"""From what searches found to rows of scores, with intervals from resampling speakers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lamina.encoders.encoder import Tap
+from lamina.probe.classes import Classes
+from lamina.probe.config import ProbeConfig
+from lamina.probe.search import Found, Job
+from lamina.score import Score, Scores
+from lamina.stats.inference import percentile_interval, resample_weights
+
+Floats = NDArray[np.float64]
+WEIGHTED = "weighted"
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Makes rows; what all of them share.
+
+    Attributes:
+        model, run, control: those columns.
+        config: how was probed.
+    """
+
+    model: str
+    run: str
+    control: str
+    config: ProbeConfig
+
+    def scores(self, jobs: Sequence[Job], found: Sequence[Found], head: str) -> tuple[Scores, dict[str, Floats]]:
+        """The rows of one head of one task at one group of taps, and their resamples by ``tap|measure|target``.
+
+        A value is the mean over folds and seeds; its interval resamples speakers (utterances where there is one
+        speaker only), the same ones in every fold, seed and encoder.
+        """
+        rows, replicates = [], {}
+        group, task = jobs[0].group, jobs[0].task
+        for pick, measure in found[0].tallies:
+            folds = [each.tallies[pick, measure] for each in found]
+            drawn = np.mean(self._resampled(jobs, folds), axis=0)
+            low, high = percentile_interval(drawn)
+            tap = None if pick is None else group.taps[pick]
+            row = self._row(
+                task.name,
+                tap=WEIGHTED if tap is None else tap.name,
+                depth=max(each.depth for each in group.taps) if tap is None else tap.depth,
+                period_ms=group.grid.period_ms if tap is None else tap.grid.period_ms,
+                measure=measure,
+                value=float(np.mean([tally.value() for fold in folds for tally in fold])),
+                low=low,
+                high=high,
+                n=sum(fold[0].n for fold in folds),
+                split=jobs[0].parts.split,
+                support=f"{head} head",
+            )
+            rows.append(row)
+            replicates[f"{row.tap}|{measure}|{row.target}"] = drawn
+        weights = found[0].weights
+        if weights is not None:
+            for measure, values in (("layer-weight", weights), ("layer-norm", found[0].norms)):
+                rows += [
+                    self._layer(jobs[0], head, measure, *each) for each in zip(group.taps, values, strict=True)
+                ]
+        return Scores(rows), replicates
+
+    def _resampled(self, jobs: Sequence[Job], folds: Sequence[Any]) -> list[Floats]:
+        whose = [[one.utterance.speaker for one in job.parts.test] for job in jobs]
+        if len({name for own in whose for name in own}) < 2:
+            whose = [[one.utterance.id for one in job.parts.test] for job in jobs]
+        drawn: list[Floats] = []
+        for fold, groups in zip(folds, whose, strict=True):
+            weights = resample_weights(
+                sorted(set(groups)), replicates=self.config.replicates, seed=self.config.seed
+            )
+            drawn += [tally.resampled(weights, groups) for tally in fold]
+        return drawn
+
+    def _layer(self, job: Job, head: str, measure: str, tap: Tap, value: float) -> Score:
+        """How much a tap counts in the weighted sum, or how long its vectors are."""
+        return self._row(
+            job.task.name,
+            tap=tap.name,
+            depth=tap.depth,
+            period_ms=tap.grid.period_ms,
+            measure=measure,
+            value=float(value),
+            n=len(job.parts.train),
+            split="train",
+            support=f"{head} head",
+        )
+
+    def majority(self, jobs: Sequence[Job]) -> list[Score]:
+        """Always the most frequent class of train: a row for each task of classes."""
+        rows = []
+        for name in dict.fromkeys(job.task.name for job in jobs):
+            own = [job for job in jobs if job.task.name == name]
+            told = [
+                job.objective.majority(job.parts)["accuracy"]
+                for job in own
+                if job.group is own[0].group and isinstance(job.objective, Classes)
+            ]
+            if told:
+                row = self._row(
+                    name,
+                    model="majority",
+                    control="",
+                    tap="majority",
+                    depth=0,
+                    period_ms=0.0,
+                    measure="accuracy",
+                    value=float(np.mean([tally.value() for tally in told])),
+                    n=sum(tally.n for tally in told),
+                    split=own[0].parts.split,
+                    support="most frequent class",
+                )
+                rows.append(row)
+        return rows
+
+    def _row(self, task: str, **values: Any) -> Score:
+        base: dict[str, Any] = {
+            "study": "",
+            "run": self.run,
+            "model": self.model,
+            "target": task,
+            "unit": "",
+            "low": None,
+            "high": None,
+            "seed": self.config.seed,
+            "protocol": self.config.protocol,
+            "control": self.control,
+        }
+        return Score(**{**base, **values})

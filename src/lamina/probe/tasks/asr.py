@@ -1,0 +1,41 @@
+"""Speech recognition (SUPERB's ASR): letters in order, scored by words and by characters; no language model."""
+
+from __future__ import annotations
+
+from lamina.corpus.corpus import Corpus, Utterance
+from lamina.grid import Grid
+from lamina.probe.config import ProbeConfig
+from lamina.probe.ctc import Sequences, symbol_errors, word_errors
+from lamina.probe.recipes import FRAMES, SUPERB_RECURRENT, letters, words
+from lamina.probe.task import Parts, Superb, Task
+
+
+def label(utterance: Utterance) -> tuple[str, ...] | None:
+    """The letters of the transcript."""
+    return letters(words(utterance.text))
+
+
+def objective(parts: Parts, _corpus: Corpus, config: ProbeConfig, _grid: Grid) -> Sequences:
+    """CTC over letters; SUPERB puts an end symbol behind every target."""
+    ends = ("</s>",) if config.protocol == "superb" else ()
+    return Sequences(parts, {"wer": word_errors, "cer": symbol_errors}, ends)
+
+
+TASK = Task(
+    name="asr",
+    title="speech recognition",
+    needs="transcripts",
+    label=label,
+    objective=objective,
+    heads=FRAMES,
+    superb=Superb(
+        SUPERB_RECURRENT,
+        batch=16,
+        steps=200_000,
+        every=2000,
+        augment=True,
+        weaknesses=("greedy decoding, no language model",),
+    ),
+    steps=1500,
+    batch=16,
+)

@@ -1,0 +1,7 @@
+"""Phone classification: the mean of a segment's frames, named by a small head."""
+
+from __future__ import annotations
+
+from lamina.probe.recipes import segments
+
+TASK = segments("phone", "phone classification")
