@@ -29,6 +29,8 @@ ABLATIONS = {
     "B5-a": MONO,
     "B6-a": {"block_layers": [3, 3, 3]},
     "B6-b": {"block_layers": [3, 3, 3]} | MONO,
+    "B7-a": {},  # other units: a codebook a level
+    "B8-a": {"do_normalize": False},
 }
 
 
@@ -77,8 +79,9 @@ def test_parameters_are_the_published_ones() -> None:
 
 @pytest.mark.parametrize("code", ABLATIONS)
 def test_an_ablation_differs_in_what_it_is_about_alone(code: str) -> None:
-    changed = recipe(f"{BASE}_{code.lower().replace('-', '')}")
-    base = recipe(BASE).to_json()
+    size = "mr_hubert_large" if code.startswith("B8") else BASE
+    changed = recipe(f"{size}_{code.lower().replace('-', '')}")
+    base = recipe(size).to_json()
     base["model"] |= ABLATIONS[code]
     assert changed.to_json() == base
     told = find(code)
@@ -87,12 +90,22 @@ def test_an_ablation_differs_in_what_it_is_about_alone(code: str) -> None:
     assert told.levels is None or periods == list(told.levels)
 
 
+def test_the_tiny_recipes_match() -> None:
+    """As many layers each; HuBERT lacks the changes of rate and a norm a block, three rates have two more."""
+    sizes = {name: parameters(name) for name in ("tiny", "tiny_hubert", "tiny_mono_aux", "tiny_3level")}
+    assert {sum(recipe(name).model.block_layers) for name in sizes} == {6}
+    half, norm = 96 * 96 + 2 * 96, 2 * 96
+    assert sizes["tiny"] == sizes["tiny_mono_aux"] == sizes["tiny_hubert"] + 4 * half + 2 * norm
+    assert sizes["tiny_3level"] == sizes["tiny"] + 4 * half + 2 * norm
+    periods = [grid.period_ms for grid in MRHubertConfig(**recipe("tiny_3level").model.to_json()).levels]
+    assert periods == [20, 40, 80]
+
+
 def test_batches_hold_the_published_audio() -> None:
-    base = 32 * 62.5
     for name, seconds in (
-        ("hubert_base", base),
-        ("hubert_base_round1", base),
-        (BASE, base),
+        ("hubert_base", 32 * 87.5),
+        ("hubert_base_round1", 32 * 87.5),
+        (BASE, 32 * 62.5),
         ("mr_hubert_large", 128 * 18.75 * 3),
     ):
         config = recipe(name)
