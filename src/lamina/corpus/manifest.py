@@ -210,6 +210,7 @@ def open_folder(folder: Path, faults: Faults | None = None) -> StoredCorpus:
             f"{path} is not what {ABOUT} describes (digest {corpus.digest}, not {about['digest']}): it "
             "was edited or copied in part; copy the folder again or make the corpus again"
         )
+    corpus.folder = folder
     return corpus
 
 

@@ -168,6 +168,7 @@ class StoredCorpus:
         tiers: the number of segments of each tier.
         rates: the number of utterances at each sample rate (Hz).
         notes: what a reader should know of how it was opened, resampling last; the command line prints them.
+        folder: the corpus folder of ours that it was opened from, which may hold trials; None for others.
 
     Args:
         name: as people call it.
@@ -187,6 +188,7 @@ class StoredCorpus:
         faults: Faults | None = None,
     ) -> None:
         self.name = name
+        self.folder: Path | None = None
         self.sample_rate = SAMPLE_RATE
         self._items = items
         self._audio: dict[str, Audio] = {}
