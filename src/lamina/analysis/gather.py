@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lamina.analysis.pooling import Ints, Pool, bounds, cells, frame_counts, narrowed, nearest
+from lamina.analysis.pooling import Ints, Pool, bounds, cells, decimated_bounds, frame_counts, narrowed, nearest
 from lamina.analysis.roles import Roles
 from lamina.analysis.targets import Target
 from lamina.corpus.batches import Batch
@@ -98,7 +98,12 @@ class Gather:
         numbers, items = segments.of(self._batch.utterances)
         grid, frames = self._grid(view, states)
         onsets, offsets = segments.onsets[numbers], segments.offsets[numbers]
-        start, stop = narrowed(view.pooling, grid, onsets, offsets, *bounds(grid, onsets, offsets, frames[items]))
+        if view.matched is None:
+            owned = bounds(grid, onsets, offsets, frames[items])
+        else:
+            counts = states.lengths.cpu().numpy().astype(np.int64)[items]
+            owned = decimated_bounds(states.tap.grid, grid, onsets, offsets, counts, frames[items])
+        start, stop = narrowed(view.pooling, grid, onsets, offsets, *owned)
         labels = torch.from_numpy(segments.labels[:, numbers])
         return Rows(
             self._pool(view, states, items, start, stop),

@@ -87,6 +87,16 @@ def nearest(fine: Grid, coarse: Grid, fine_frames: int, coarse_frames: int) -> I
     return places
 
 
+def decimated_bounds(
+    fine: Grid, coarse: Grid, onsets: Ints, offsets: Ints, frames: Ints, coarse_frames: Ints
+) -> tuple[Ints, Ints]:
+    """As `bounds`, in frames of a grid decimated to a coarser one: frames lie where their fine frame lies."""
+    start, stop = bounds(fine, onsets, offsets, frames)
+    places = nearest(fine, coarse, int(frames.max(initial=1)), int(coarse_frames.max(initial=0)))
+    first, beyond = (np.minimum(np.searchsorted(places, edge), coarse_frames) for edge in (start, stop))
+    return first, beyond
+
+
 def frame_counts(grid: Grid, samples: Ints) -> Ints:
     """(utterances,) frames that the grid makes of so many samples each."""
     return np.array([grid.frames(int(count)) for count in samples], dtype=np.int64)

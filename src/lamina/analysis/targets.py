@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lamina.analysis.config import SPEAKER, VECTORS, AnalysisConfig
-from lamina.analysis.pooling import Ints, bounds, frame_counts
+from lamina.analysis.pooling import Ints, bounds, decimated_bounds, frame_counts
 from lamina.analysis.roles import Roles
 from lamina.analysis.vectors import read_word_vectors
 from lamina.corpus.corpus import Segment, Utterance
@@ -119,7 +119,7 @@ def plan_target(name: str, roles: Roles, grids: Iterable[Grid], config: Analysis
     Args:
         name: a tier, a label of utterances, ``speaker`` or ``word-vectors``.
         roles: who is fitted on and who is scored.
-        grids: a segment counts if every one of these sees it.
+        grids: a segment counts if every one of these sees it; with rates matched, also decimated to the coarsest.
         config: limits and seed.
 
     Raises:
@@ -127,7 +127,8 @@ def plan_target(name: str, roles: Roles, grids: Iterable[Grid], config: Analysis
     """
     grids = tuple(dict.fromkeys(grids))
     spans = _spans(name, roles)
-    fit_rows, score_rows = _Rows.of(roles.fit, spans, grids), _Rows.of(roles.score, spans, grids)
+    coarsest = max(grids, key=lambda grid: grid.stride) if config.rate_matched else None
+    fit_rows, score_rows = (_Rows.of(role, spans, grids, coarsest) for role in (roles.fit, roles.score))
     counted = Counter(fit_rows.labels)
     table, notes = None, []
     least, most = config.min_instances, config.max_classes
@@ -201,7 +202,9 @@ class _Rows:
     bare: int
 
     @classmethod
-    def of(cls, utterances: Sequence[Utterance], spans: Spans, grids: Sequence[Grid]) -> _Rows:
+    def of(
+        cls, utterances: Sequence[Utterance], spans: Spans, grids: Sequence[Grid], coarsest: Grid | None
+    ) -> _Rows:
         found = [
             (place, segment.label, segment.onset, segment.offset)
             for place, utterance in enumerate(utterances)
@@ -215,6 +218,10 @@ class _Rows:
         for grid in grids:
             start, stop = bounds(grid, onsets, offsets, frame_counts(grid, samples)[items])
             seen &= stop > start
+            if coarsest is not None and grid.stride < coarsest.stride:
+                counts = [frame_counts(each, samples)[items] for each in (grid, coarsest)]
+                start, stop = decimated_bounds(grid, coarsest, onsets, offsets, *counts)
+                seen &= stop > start
         labels = [row[1] for row, keep in zip(found, seen, strict=True) if keep]
         bare = len(utterances) - len(np.unique(items))
         return cls(utterances, labels, items[seen], onsets[seen], offsets[seen], int((~seen).sum()), bare)
