@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from pretrain_help import Tones
+from pretrain_help import Tones, tiny
 from sklearn.metrics import mutual_info_score
 
 from lamina.config import load_config
 from lamina.corpus.corpus import Utterance
 from lamina.encoders.features import MfccEncoder
-from lamina.encoders.mrhubert import MRHubertConfig
+from lamina.encoders.mrhubert import MRHubertConfig, MRHubertEncoder
 from lamina.errors import LaminaError
 from lamina.grid import Grid
 from lamina.pretrain.labels import Codebook, Units, normalised
@@ -25,6 +25,7 @@ from lamina.pretrain.units import (
     make_units,
     unit_quality,
 )
+from lamina.pretrain.weights import build
 
 ROUNDS = Path(__file__).parents[2] / "configs" / "units"
 
@@ -139,6 +140,20 @@ def test_coarse_units_serve_both_levels(start: int) -> None:
         distances = [abs(place - centre) for place in places]
         assert label == labels[distances.index(min(distances))]  # the earlier of two as near
     assert (found == labels[first : first + frames].repeat(2)).all()
+
+
+def test_a_coarse_tap_of_an_encoder_makes_coarse_units(corpus) -> None:
+    encoder = MRHubertEncoder(build(tiny().model, 6, seed=0), "tiny")
+    config = UnitsConfig(clusters=5, normalise="none", frames=40, passes=2, batch_seconds=2)
+    book = fit_units(encoder, "mid40.sum", corpus, config)
+    units = label_units(encoder, book, corpus)
+    assert (units.grid, units.clusters) == (MRHubertConfig().levels[1], 5)
+    assert units.grid.period_ms == 40
+    utterance = next(corpus.utterances())
+    wave = torch.from_numpy(corpus.read(utterance))[None]
+    (states,) = encoder.states(wave, torch.tensor([utterance.samples]), ["mid40.sum"])
+    assert (torch.cdist(states.utterance(0), book.centroids).argmin(1).numpy() == units.of(utterance)).all()
+    assert set(unit_quality(units, corpus, "phone")) == {"pnmi", "label-purity", "cluster-purity", "used"}
 
 
 @pytest.mark.parametrize("name", ["round1", "round2", "round3", "coarse"])

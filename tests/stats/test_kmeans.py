@@ -152,7 +152,7 @@ def test_bfloat16_finds_what_float32_finds(monkeypatch):
     x, _ = blobs(spread=3.0, offset=100.0)
     found = []
     for quick in (False, True):
-        monkeypatch.setattr(kmeans, "_quick", lambda _, quick=quick: quick)
+        monkeypatch.setattr(kmeans, "quick", lambda _, quick=quick: quick)
         found.append(inertia(x, kmeans.fit(x, 20, seed=2)))
     assert found[1] == pytest.approx(found[0], rel=0.01)
 

@@ -88,7 +88,7 @@ def fit(
     # About the mean, distances lose fewer digits.
     mean = kept.mean(0)
     kept = kept - mean
-    short = kept.bfloat16() if _quick(kept.device) else kept
+    short = kept.bfloat16() if quick(kept.device) else kept
     centres = _best_start(kept, clusters, restarts, generator)
     centres = _mini_batches(kept, short, centres, generator)
     centres, inertia = _lloyd(kept, short, centres, rounds)
@@ -171,7 +171,7 @@ def reservoir(batches: Iterable[Tensor], size: int, generator: torch.Generator) 
     return kept[:held], seen
 
 
-def _quick(device: torch.device) -> bool:
+def quick(device: torch.device) -> bool:
     """Whether the device multiplies bfloat16 at least as fast as float32."""
     if device.type == "cpu":
         return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # noqa: SLF001 - there is no public name for it
