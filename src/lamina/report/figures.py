@@ -1,25 +1,40 @@
-"""Layer-wise pictures for paper: PNG, SVG and PDF by matplotlib, drawn from the same `Picture` as the page's."""
+"""Figures for paper: SVG and PDF by matplotlib, drawn from the same values as the page's pictures."""
 
 from __future__ import annotations
 
+import html
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lamina.files import replacing
-from lamina.report.style import DASHES, GREY, SHAPES, number, period, shapes
-from lamina.report.view import Curve, Picture, View, depth_range, null_band, spread, value_range
+from lamina.report.chart import Entry, Spec
+from lamina.report.style import COLOURS, GREY
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-FORMATS = ("png", "svg", "pdf")
-WIDTH, PLOT, STRIP = 7.0, 3.3, 0.19  # inches: the whole, the curves, one row of the strip
+FORMATS = ("svg", "pdf")
+WIDTH, DOTS = 7.0, 108.0  # inches: the width of a page's text; pixels of the page in an inch of paper
+POINT = 72 / DOTS  # points a pixel
+NAMED = {"ink": "#1b2430", "paper": "#ffffff", "line": "#dfe3e8", "grey": GREY, "tint": "#f4f6f8"}
+MARKERS = {
+    "circle": "o",
+    "square": "s",
+    "diamond": "D",
+    "triangle-up": "^",
+    "triangle-down": "v",
+    "star": "*",
+    "pentagon": "p",
+    "cross": "P",
+}
 STYLE = {
-    "font.size": 9,
+    "font.size": 8.5,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": "#dfe3e8",
+    "axes.axisbelow": True,
     "grid.linewidth": 0.7,
     "svg.fonttype": "none",  # text stays text
     "svg.hashsalt": "lamina",  # the same scores give the same bytes
@@ -27,8 +42,13 @@ STYLE = {
 }
 
 
-def draw(picture: Picture, view: View, folder: Path) -> dict[str, Path]:
-    """Write one picture as ``folder/<slug>.png|svg|pdf``.
+def draw(spec: Spec, key: Sequence[Entry], stem: Path) -> dict[str, Path]:
+    """Write one drawing as ``<stem>.svg`` and ``<stem>.pdf``.
+
+    Args:
+        spec: as `lamina.report.chart.Drawing` holds it.
+        key: what its lines and shapes mean; entries of series that are not in it are left out.
+        stem: path without the ending.
 
     Returns:
         The files by format.
@@ -39,133 +59,205 @@ def draw(picture: Picture, view: View, folder: Path) -> dict[str, Path]:
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    drawn = picture.of("model", "untrained")
-    files = {kind: folder / f"{picture.slug}.{kind}" for kind in FORMATS}
     with mpl.rc_context(STYLE):  # type: ignore[arg-type]  # the stub wants literal keys
-        heights = [PLOT, STRIP * len(drawn)] if drawn else [PLOT]
-        figure = Figure(figsize=(WIDTH, sum(heights) + 1.5), layout="constrained")
-        axes = figure.subplots(
-            len(heights), 1, sharex=True, squeeze=False, gridspec_kw={"height_ratios": heights, "hspace": 0.02}
-        )[:, 0]
-        _curves(axes[0], picture, view)
-        if drawn:
-            _strip(axes[1], drawn, view, depth_range(picture))
-        axes[-1].set_xlabel("depth along the data flow" if drawn else "")
-        handles, labels = _key(picture, view)
-        columns = max(1, min(4, len(labels), 95 // (max(map(len, labels)) + 9)))  # letters that fit side by side
-        figure.legend(handles, labels, loc="outside upper left", ncols=columns, frameon=False, handlelength=3.2)
+        look = spec["layout"]
+        handles, labels = _key(spec, key)
+        columns = max(1, min(4, len(labels), 90 // (max(map(len, labels), default=1) + 8)))
+        above = 0.18 * -(-len(labels) // columns) + 0.06 if labels else 0.0
+        height = look["height"] / DOTS + above
+        figure = Figure(figsize=(WIDTH, height))
+        axes = {name: _axes(figure, look, name, above) for name in ("yaxis", "yaxis2") if name in look}
+        for trace in spec["data"]:
+            _trace(axes["yaxis"], trace)
+        for shape in look["shapes"]:
+            _shape(axes, shape)
+        for place, note in enumerate(look["annotations"]):
+            _note(axes, note, _fit(spec, place))
+        if labels:
+            figure.legend(handles, labels, loc="upper left", ncols=columns, frameon=False, handlelength=3.2,
+                          borderaxespad=0.2, labelspacing=0.25)  # fmt: skip
+        files = {kind: stem.with_name(f"{stem.name}.{kind}") for kind in FORMATS}
         for kind, file in files.items():
             # Without a date the same scores give the same bytes.
-            nameless: dict[str, Any] = {} if kind == "png" else {"Date" if kind == "svg" else "CreationDate": None}
+            nameless: dict[str, Any] = {"Date" if kind == "svg" else "CreationDate": None}
             with replacing(file) as beside:
-                figure.savefig(beside, format=kind, dpi=160, metadata=nameless)
+                figure.savefig(beside, format=kind, metadata=nameless)
     return files
 
 
-def _curves(axes: Axes, picture: Picture, view: View) -> None:
-    shape = shapes(view.periods)
-    across, up = depth_range(picture), value_range(picture)
-    if band := null_band(picture):
-        depths = [place[0] for place in band] if len(band) > 1 else list(across)
-        lows, highs = ([place[side] for place in band] * (1 if len(band) > 1 else 2) for side in (1, 2))
-        axes.fill_between(depths, lows, highs, color=GREY, alpha=0.25, linestyle=":", linewidth=1)
-    for curve in picture.of("reference"):
-        axes.axhline(curve.points[0].value, color=GREY, linewidth=1)
-    for curve in (*picture.of("untrained"), *picture.of("model")):
-        line = view.line(curve)
-        depths = [point.depth for point in curve.points]
-        inside = [point for point in curve.points if point.low is not None and point.high is not None]
-        axes.fill_between(
-            [point.depth for point in inside],
-            [point.low or 0.0 for point in inside],
-            [point.high or 0.0 for point in inside],
-            color=line.hex,
-            alpha=0.13,
-            linewidth=0,
-        )
-        axes.plot(depths, [point.value for point in curve.points], color=line.hex, linestyle=DASHES[line.dash][1])
-        for ms, index in shape.items():
-            here = [point for point in curve.points if point.period_ms == ms]
-            axes.plot(
-                [point.depth for point in here],
-                [point.value for point in here],
-                linestyle="",
-                marker=SHAPES[index][1],
-                markersize=4 if curve.kind == "untrained" else 5.5,
-                color=line.hex,
-                markeredgecolor="white",
-                markeredgewidth=0.6,
+def colour(name: str) -> tuple[str, float]:
+    """The colour on white paper, and its opacity, of a name such as ``series-3`` or ``grey/0.2``."""
+    stem, _, alpha = name.partition("/")
+    found = COLOURS[int(stem.split("-")[1])] if stem.startswith("series-") else NAMED[stem]
+    return found, float(alpha or 1)
+
+
+def _dash(line: Spec) -> Any:
+    pixels = [float(part) for part in re.findall(r"[\d.]+", str(line.get("dash", "")))]
+    width = line["width"]
+    return (0, [length / width for length in pixels]) if pixels else "solid"
+
+
+def _axes(figure: Figure, look: Spec, name: str, above: float) -> Axes:
+    from matplotlib.ticker import MaxNLocator, MultipleLocator
+
+    margin, wide = look["margin"], WIDTH * DOTS
+    inside = look["height"] - margin["t"] - margin["b"]
+    low, high = look[name].get("domain", (0, 1))
+    whole = look["height"] + above * DOTS
+    box = (
+        margin["l"] / wide,
+        (margin["b"] + low * inside) / whole,
+        (wide - margin["l"] - margin["r"]) / wide,
+        (high - low) * inside / whole,
+    )
+    axes = figure.add_axes(box)
+    across, up = look["xaxis"], look[name]
+    axes.set_xlim(across["range"])
+    axes.set_ylim(up["range"])
+    axes.tick_params(length=2)
+    shown = across.get("visible", True) and across.get("anchor", "y").replace("y", "yaxis") == name
+    for axis, asked, seen in ((axes.xaxis, across, shown), (axes.yaxis, up, up.get("visible", True))):
+        if not seen or not asked.get("showticklabels", True):
+            axis.set_ticks([])
+        elif "tickvals" in asked:
+            axis.set_ticks(asked["tickvals"], asked["ticktext"])
+        elif "dtick" in asked or "tick0" in asked:
+            axis.set_major_locator(MultipleLocator(asked.get("dtick", 1)))
+        else:
+            axis.set_major_locator(MaxNLocator(asked.get("nticks", 6)))
+        if seen and asked.get("showgrid", True):
+            axis.grid(visible=True, color=NAMED["line"])
+        else:
+            axis.grid(visible=False)
+        if seen:
+            axis.set_label_text(asked.get("title", {}).get("text", ""))
+    if across.get("exponentformat") == "SI" and shown:
+        from matplotlib.ticker import EngFormatter
+
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    if not up.get("visible", True) or ("range" in up and not up.get("showticklabels", True)):
+        axes.spines[["left", "bottom"]].set_visible(False)
+    return axes
+
+
+def _trace(axes: Axes, trace: Spec) -> None:
+    across, up = trace["x"], trace["y"]
+    if trace.get("fill") == "toself":
+        fill, alpha = colour(trace["fillcolor"])
+        axes.fill(across, up, color=fill, alpha=alpha, linewidth=0)
+        return
+    for name in ("error_x", "error_y"):
+        if name in trace and across:
+            error = trace[name]
+            ends = [error["arrayminus"], error["array"]]
+            axes.errorbar(
+                across,
+                up,
+                xerr=ends if name == "error_x" else None,
+                yerr=ends if name == "error_y" else None,
+                fmt="none",
+                ecolor=colour(error["color"])[0],
+                elinewidth=error["thickness"] * POINT,
+                capsize=error["width"] * POINT,
             )
-    axes.set_xlim(across)
-    axes.set_ylim(up)
-    axes.set_ylabel(picture.title)
-    if not picture.of("model", "untrained"):
-        axes.set_xticks([])
-    references = picture.of("reference")
-    inch = PLOT / (up[1] - up[0])
-    places = spread([(curve.points[0].value - up[0]) * inch for curve in references], 0.15, 0.05, PLOT - 0.05)
-    for curve, place in zip(references, places, strict=True):
-        axes.annotate(
-            f"{curve.label} {number(curve.points[0].value)}",
-            (1.0, place / PLOT),
-            xycoords="axes fraction",
-            xytext=(4, 0),
-            textcoords="offset points",
-            va="center",
-            annotation_clip=False,
-        )
+    if "lines" in trace["mode"]:
+        line = trace["line"]
+        width = line["width"] * POINT
+        axes.plot(across, up, color=colour(line["color"])[0], linestyle=_dash(line), linewidth=width)
+    if "markers" in trace["mode"]:
+        marker = trace["marker"]
+        for symbol in dict.fromkeys(marker["symbol"]):
+            here = [place for place, found in enumerate(marker["symbol"]) if found == symbol]
+            axes.plot(
+                [across[place] for place in here],
+                [up[place] for place in here],
+                linestyle="",
+                marker=MARKERS[symbol],
+                markersize=marker["size"] * POINT * 0.9,
+                color=colour(marker["color"])[0],
+                markeredgecolor=colour(marker["line"]["color"])[0],
+                markeredgewidth=marker["line"]["width"] * POINT,
+                zorder=3,
+                clip_on=False,
+            )
 
 
-def _strip(axes: Axes, drawn: list[Curve], view: View, across: tuple[float, float]) -> None:
-    from matplotlib.patches import Rectangle
+def _shape(axes: dict[str, Axes], shape: Spec) -> None:
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Ellipse, Rectangle
+    from matplotlib.transforms import ScaledTranslation, blended_transform_factory
 
-    rank = {value: index for index, value in enumerate(view.periods)}
-    letters = 105 / (across[1] - across[0])  # how many letters fit into one tap
-    for row, curve in enumerate(drawn):
-        line = view.line(curve)
-        axes.plot(
-            [-0.075, -0.012],
-            [row + 0.5] * 2,
-            color=line.hex,
-            linestyle=DASHES[line.dash][1],
-            transform=axes.get_yaxis_transform(),
-            clip_on=False,
-        )
-        for block, ms, first, last in curve.runs:
-            shade = 0.08 + 0.3 * rank[ms] / max(1, len(rank) - 1)
-            box = (first - 0.46, row + 0.06), last - first + 0.92, 0.88
-            axes.add_patch(Rectangle(*box, facecolor=GREY, alpha=shade, linewidth=0))
-            axes.add_patch(Rectangle(*box, fill=False, edgecolor=GREY, linewidth=0.6))
-            room = (last - first + 1) * letters
-            text = next((text for text in (f"{block} {period(ms)}", f"{ms:.4g}") if len(text) <= room), "")
-            axes.text((first + last) / 2, row + 0.5, text, ha="center", va="center", fontsize=7.5)
-    axes.set_ylim(len(drawn), 0)
-    axes.set_yticks([])
-    axes.grid(visible=False)
-    axes.spines[["left", "bottom"]].set_visible(False)
+    here = axes[{"y": "yaxis", "y2": "yaxis2", "paper": "yaxis"}[shape["yref"]]]
+    figure = here.figure
+    horizontal = here.transAxes if shape["xref"] == "paper" else here.transData
+    vertical = here.transAxes if shape["yref"] == "paper" else here.transData
+    left, right = shape["x0"], shape["x1"]
+    if shape.get("xsizemode") == "pixel":
+        horizontal = ScaledTranslation(left / DOTS, 0, figure.dpi_scale_trans) + here.transAxes
+        left, right = 0, (right - left) / DOTS / (here.get_position().width * WIDTH)
+    where = blended_transform_factory(horizontal, vertical)
+    edge, width = colour(shape["line"]["color"])[0], shape["line"]["width"] * POINT
+    if shape["type"] == "line":
+        style = {"linestyle": _dash(shape["line"]), "linewidth": width, "color": edge}
+        here.add_line(Line2D([left, right], [shape["y0"], shape["y1"]], transform=where, clip_on=False, **style))
+        return
+    low, high = sorted((shape["y0"], shape["y1"]))
+    fill, alpha = colour(shape.get("fillcolor", "paper/0"))
+    for face, line, opacity in ((fill, 0.0, alpha), ("none", width, 1.0)):
+        style = {"transform": where, "facecolor": face, "alpha": opacity, "linewidth": line, "edgecolor": edge}
+        if shape["type"] == "circle":
+            middle = ((left + right) / 2, (low + high) / 2)
+            here.add_patch(Ellipse(middle, right - left, high - low, clip_on=False, **style))
+        else:
+            here.add_patch(Rectangle((left, low), right - left, high - low, **style))
 
 
-def _key(picture: Picture, view: View) -> tuple[list[Any], list[str]]:
+def _fit(spec: Spec, place: int) -> str:
+    """The longest text of an annotation that fits on paper."""
+    text = str(spec["layout"]["annotations"][place]["text"])
+    for label in spec.get("labels", ()):
+        if label["index"] == place:
+            room = label["share"] * (WIDTH - 1.3) * 17  # letters in an inch
+            text = next((each for each in (label["long"], label["short"]) if len(each) <= room), "")
+    return html.unescape(re.sub(r"<[^>]+>", "", text))
+
+
+def _note(axes: dict[str, Axes], note: Spec, text: str) -> None:
+    from matplotlib.transforms import blended_transform_factory
+
+    here = axes["yaxis2" if note["yref"] == "y2" else "yaxis"]
+    across = here.transAxes if note["xref"] == "paper" else here.transData
+    here.annotate(
+        text,
+        (note["x"], note["y"]),
+        xycoords=blended_transform_factory(across, here.transData),
+        xytext=(note.get("xshift", 0) * POINT, note.get("yshift", 0) * POINT),
+        textcoords="offset points",
+        ha=note.get("xanchor", "center"),
+        va="center",
+        fontsize=note["font"]["size"] * POINT * 0.95,
+        fontweight="bold" if "<b>" in note["text"] else "normal",
+        annotation_clip=False,
+    )
+
+
+def _key(spec: Spec, key: Sequence[Entry]) -> tuple[list[Any], list[str]]:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
+    series = {trace["meta"] for trace in spec["data"]}
+    symbols = {symbol for trace in spec["data"] for symbol in trace.get("marker", {}).get("symbol", ())}
     handles: list[Any] = []
-    labels: list[str] = []
-    for curve in picture.of("model", "untrained"):
-        line = view.line(curve)
-        handle = Line2D([], [], color=line.hex)
-        handle.set(linestyle=DASHES[line.dash][1])
-        handles.append(handle)
-        labels.append(curve.label)
-    if picture.of("null"):
-        handles.append(Patch(facecolor=GREY, alpha=0.25, linestyle=":"))
-        labels.append("shuffled labels")
-    present = {point.period_ms for curve in picture.of("model", "untrained") for point in curve.points}
-    for ms, index in shapes(view.periods).items():
-        if ms in present:
-            handles.append(Line2D([], [], color="#1b2430", linestyle="", marker=SHAPES[index][1]))
-            labels.append(f"frame every {period(ms)}")
-    if not handles:
-        handles.append(Line2D([], [], color=GREY))
-        labels.append("encoders with a single tap")
-    return handles, labels
+    shown = [entry for entry in key if (entry.series in series if entry.series else entry.symbol in symbols)]
+    for entry in shown:
+        ink = colour(entry.colour)[0]
+        if entry.band:
+            handles.append(Patch(facecolor=ink, alpha=0.25))
+        elif entry.symbol:
+            handles.append(Line2D([], [], color=ink, linestyle="", marker=MARKERS[entry.symbol], markersize=5))
+        else:
+            handle = Line2D([], [], color=ink, linewidth=1.5)
+            handle.set(linestyle=_dash({"dash": entry.dash, "width": 2.2}))
+            handles.append(handle)
+    return handles, [entry.label for entry in shown]

@@ -1,7 +1,23 @@
-// Draws the pictures in the colours of the page's theme, and lets a key's buttons show and hide models.
+// Draws the charts in the colours of the page's theme; lets readers choose what is drawn, hide lines, read the values
+// and take the data along. Everything it shows is packed in the page.
 "use strict";
-(function () {
+(async function () {
+  if (!window.DecompressionStream) return; // the still pictures stay
+  const root = document.documentElement;
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
+
+  async function unpack(id) {
+    const text = atob(document.getElementById(id).textContent);
+    const bytes = Uint8Array.from(text, (letter) => letter.charCodeAt(0));
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+    return new Response(stream).text();
+  }
+  const payload = JSON.parse(await unpack("payload"));
+  if (payload.charts.length) {
+    const library = document.createElement("script");
+    library.textContent = await unpack("plotly");
+    document.head.append(library);
+  }
 
   // "series-3", "grey", "grey/0.2", "ink", "line", "paper" are names of CSS variables of the page.
   function paint(value, style) {
@@ -27,8 +43,10 @@
   // Depths and block names where they fit, else the period alone, else nothing.
   function fit(layout, labels, width) {
     const inside = width - layout.margin.l - layout.margin.r;
-    const taps = layout.xaxis.range[1] - layout.xaxis.range[0];
-    layout.xaxis.dtick = Math.max(1, Math.ceil((taps * 26) / inside));
+    if (layout.xaxis.dtick || layout.xaxis.tick0 === 0) {
+      const taps = layout.xaxis.range[1] - layout.xaxis.range[0];
+      layout.xaxis.dtick = Math.max(1, Math.ceil((taps * 26) / inside));
+    } else if (layout.xaxis.nticks) layout.xaxis.nticks = Math.max(3, Math.min(layout.xaxis.nticks, Math.floor(inside / 55)));
     for (const label of labels) {
       const room = label.share * inside - 4;
       const wide = (text) => text.length * 6.2;
@@ -37,26 +55,129 @@
     }
   }
 
-  function draw(holder) {
-    const spec = JSON.parse(document.getElementById(holder.dataset.spec).textContent);
-    const style = getComputedStyle(document.documentElement);
-    const layout = paint(spec.layout, style);
-    const data = paint(spec.data, style);
+  const hidden = new Set();
+  const charts = payload.charts.map((told) => {
+    const figure = document.querySelector('[data-chart="' + told.slug + '"]');
+    return { told, figure, shown: told.drawings[0], plot: figure.querySelector(".plot"),
+      selects: Array.from(figure.querySelectorAll("select")) };
+  });
+
+  function draw(chart) {
+    const { shown, plot } = chart;
+    const style = getComputedStyle(root);
+    const layout = paint(shown.spec.layout, style);
+    const data = paint(shown.spec.data, style);
     for (const trace of data) trace.visible = !hidden.has(trace.meta);
-    layout.width = holder.clientWidth;
+    layout.width = plot.clientWidth;
     layout.hoverlabel = { bgcolor: resolve("paper", style), bordercolor: resolve("grey", style), align: "left",
       font: { color: resolve("ink", style) } };
-    fit(layout, spec.labels, holder.clientWidth);
-    return Plotly.react(holder, data, layout, { displayModeBar: false, responsive: false });
+    fit(layout, shown.spec.labels, plot.clientWidth);
+    return Plotly.react(plot, data, layout, { displayModeBar: false, responsive: false });
   }
 
-  const hidden = new Set();
-  const holders = Array.from(document.querySelectorAll("[data-spec]"));
+  // The drawing that has what was chosen last and as much as there is of the other choices.
+  function choose(chart, changed) {
+    const wanted = new Map(chart.selects.map((select) => [Number(select.dataset.choice), select.value]));
+    const score = (drawing) => {
+      let sum = 0;
+      for (const [place, value] of wanted) if (drawing.chosen[place] === value) sum += place === changed ? 100 : 10 - place;
+      return sum;
+    };
+    chart.shown = chart.told.drawings.reduce((best, each) => (score(each) > score(best) ? each : best));
+    tell(chart);
+    return draw(chart);
+  }
+
+  // Words, links, key and values of the drawing that is shown.
+  function tell(chart) {
+    const { shown, figure } = chart;
+    chart.plot.setAttribute("aria-label", shown.alt);
+    figure.querySelector(".caption").textContent = shown.caption;
+    for (const link of figure.querySelectorAll(".downloads a")) {
+      const kind = link.dataset.kind;
+      link.setAttribute("href", (kind === "csv" ? "data/" : "figures/") + shown.slug + "." + kind);
+    }
+    const drawn = new Set(shown.spec.data.map((trace) => trace.meta));
+    for (const button of figure.querySelectorAll("button[data-series]")) {
+      button.disabled = !drawn.has(button.dataset.series);
+    }
+    for (const select of chart.selects) select.value = shown.chosen[Number(select.dataset.choice)];
+    if (figure.querySelector(".values").open) values(chart);
+  }
+
+  const COLUMNS = ["model", "control", "tap", "depth", "period_ms", "measure", "target", "value", "low", "high", "n", "seed"];
+  function rows(shown, names) {
+    if (shown.rows) return [shown.columns, shown.rows];
+    const at = names.map((name) => payload.columns.indexOf(name));
+    return [names, shown.scores.map((place) => at.map((column) => payload.scores[place][column]))];
+  }
+  function values(chart) {
+    const [columns, cells] = rows(chart.shown, COLUMNS);
+    const table = document.createElement("table");
+    const caption = table.createCaption().appendChild(document.createElement("span"));
+    caption.textContent = chart.shown.title;
+    const head = table.createTHead().insertRow();
+    for (const column of columns) {
+      const cell = document.createElement("th");
+      cell.scope = "col";
+      cell.textContent = column.replace("_ms", " (ms)").replaceAll("_", " ");
+      head.append(cell);
+    }
+    const body = table.createTBody();
+    for (const row of cells) {
+      const line = body.insertRow();
+      for (const value of row) {
+        const cell = line.insertCell();
+        cell.textContent = value === null ? "" : typeof value === "number" && !Number.isInteger(value)
+          ? value.toPrecision(5) : String(value);
+        if (typeof value !== "number" && value !== null) cell.className = "text";
+      }
+    }
+    chart.figure.querySelector(".values .scroll").replaceChildren(table);
+  }
+
+  function csv(columns, cells) {
+    const field = (value) => value === null ? "" : /[",\n]/.test(String(value))
+      ? '"' + String(value).replaceAll('"', '""') + '"' : String(value);
+    return [columns, ...cells].map((row) => row.map(field).join(",")).join("\n") + "\n";
+  }
+  // What the page holds is given out of the page: the file beside it may have stayed behind.
+  function give(event, name, text, type) {
+    event.preventDefault();
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([text], { type }));
+    link.download = name;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+  }
+
   function drawAll() {
-    // What lies in a closed fold has no width yet; it is drawn when the fold opens.
-    return Promise.all(holders.filter((holder) => holder.clientWidth > 0).map(draw)).then(() => { document.documentElement.dataset.drawn = holders.length; });
+    return Promise.all(charts.map(draw)).then(() => { root.dataset.drawn = charts.length; });
   }
 
+  for (const chart of charts) {
+    for (const select of chart.selects) {
+      select.addEventListener("change", () => choose(chart, Number(select.dataset.choice)));
+    }
+    chart.figure.querySelector(".values").addEventListener("toggle", (event) => { if (event.target.open) values(chart); });
+    for (const link of chart.figure.querySelectorAll(".downloads a")) {
+      link.addEventListener("click", (event) => {
+        const { shown } = chart;
+        if (link.dataset.kind === "csv") give(event, shown.slug + ".csv", csv(...rows(shown, payload.columns)), "text/csv");
+        if (link.dataset.kind === "svg" && shown.still) give(event, shown.slug + ".svg", shown.still, "image/svg+xml");
+      });
+    }
+    for (const drawing of chart.told.drawings) {
+      if (!drawing.still) continue;
+      const image = chart.figure.querySelector('img[data-still="' + drawing.slug + '"]');
+      image.loading = "eager"; // a printer does not wait
+      image.src = "data:image/svg+xml;charset=utf-8," + encodeURIComponent(drawing.still);
+    }
+    tell(chart);
+  }
+  for (const link of document.querySelectorAll('a[data-kind="all"]')) {
+    link.addEventListener("click", (event) => give(event, "scores.csv", csv(payload.columns, payload.scores), "text/csv"));
+  }
   for (const button of document.querySelectorAll("button[data-series]")) {
     button.addEventListener("click", () => {
       const name = button.dataset.series;
@@ -68,11 +189,10 @@
     });
   }
   dark.addEventListener("change", drawAll);
-  for (const fold of document.querySelectorAll("details")) fold.addEventListener("toggle", drawAll);
   let width = window.innerWidth;
   window.addEventListener("resize", () => {
     if (window.innerWidth !== width) { width = window.innerWidth; drawAll(); }
   });
-  document.documentElement.classList.add("scripted");
-  drawAll();
+  window.addEventListener("load", drawAll); // once more: a scroll bar may have come
+  await drawAll();
 })();

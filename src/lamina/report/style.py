@@ -6,37 +6,39 @@ picture says the period in words.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 # Colours for a white page; page.css gives each its twin for a dark one (contrast at least 4.5 in both).
 COLOURS: tuple[str, ...] = ("#0b5fa5", "#b93c0b", "#00724f", "#94278a", "#806000", "#0b6f80", "#6b4226", "#475569")
 GREY = "#6b7280"
-Dash = tuple[float, tuple[float, ...] | None]
-# plotly's names and matplotlib's patterns of the same dashes.
-DASHES: tuple[tuple[str, Dash], ...] = (
-    ("solid", (0.0, None)),
-    ("12px,4px", (0.0, (6.0, 2.0))),
-    ("3px,3px", (0.0, (1.5, 1.5))),
-    ("10px,3px,2px,3px", (0.0, (5.0, 1.5, 1.0, 1.5))),
-    ("6px,3px", (0.0, (3.0, 1.5))),
-)
-# plotly's names, matplotlib's codes and a letter-like glyph of the same shapes.
+# Lengths of strokes and gaps in pixels; empty is a whole line.
+DASHES = ("", "12px,4px", "3px,3px", "10px,3px,2px,3px", "6px,3px")
+# plotly's names and a letter-like glyph of the same shapes.
 SHAPES = (
-    ("circle", "o", "●"),
-    ("square", "s", "■"),
-    ("diamond", "D", "◆"),
-    ("triangle-up", "^", "▲"),
-    ("triangle-down", "v", "▼"),
-    ("star", "*", "★"),
-    ("pentagon", "p", "⬟"),
-    ("cross", "P", "✚"),
+    ("circle", "●"),
+    ("square", "■"),
+    ("diamond", "◆"),
+    ("triangle-up", "▲"),
+    ("triangle-down", "▼"),
+    ("star", "★"),
+    ("pentagon", "⬟"),
+    ("cross", "✚"),
 )
 
 MEASURES = {
     "cca-mean": "mean CCA",
     "cca-pwcca": "PWCCA",
+    "cca-pwcca-y": "PWCCA, weighted by the target",
     "cca-svcca": "SVCCA",
+    "svcca-mean": "SVCCA",
+    "cka": "CKA",
+    "effective-rank": "effective rank",
+    "participation-ratio": "participation ratio",
+    "purity": "phone purity",
+    "purity-label": "label purity",
+    "purity-cluster": "cluster purity",
+    "pnmi": "PNMI",
     "mi-normalised": "MI / entropy",
     "mi-corrected": "corrected MI / entropy",
     "mi-bits": "MI in bits",
@@ -54,15 +56,40 @@ MEASURES = {
 MEANINGS = {
     "cca-mean": "mean canonical correlation of states and target",
     "cca-pwcca": "projection-weighted mean of the canonical correlations of states and target",
+    "cca-pwcca-y": "the same with weights from the target's side",
     "cca-svcca": "mean canonical correlation after keeping the states' main directions",
+    "svcca-mean": "mean canonical correlation after keeping the states' main directions",
+    "cka": "centred kernel alignment (linear) of states and target",
+    "effective-rank": "how many directions the states fill: the exponential of the entropy of their spectrum",
+    "participation-ratio": "how many directions the states fill: squared trace over trace of squares",
+    "purity": "share of frames whose cluster's most frequent label is their own",
+    "purity-label": "share of items whose cluster's most frequent label is their own",
+    "purity-cluster": "share of items whose label's most frequent cluster is their own",
+    "pnmi": "mutual information of frame clusters and phones, as a share of the phones' entropy",
     "mi-normalised": "mutual information of clustered states and labels, as a share of the labels' entropy",
     "mi-corrected": "the same share with the small-sample bias of the estimate taken off",
     "mi-bits": "mutual information of clustered states and labels, in bits",
     "probe-accuracy": "share of segments that a linear classifier names right",
 }
 
-# Other readings of a measure that has its own picture: shown folded, and not in the sentences.
-SECONDARY = ("mi-bits", "mi-corrected")
+# Other readings of a measure that has its own picture: last in the lists, and not in the sentences.
+SECONDARY = ("mi-bits", "mi-corrected", "cca-pwcca-y", "participation-ratio", "purity-cluster")
+# What is small where an encoder is good.
+FALLING = ("error-rate", "error", "per", "wer", "cer", "eer", "der", "loss", "perplexity", "distortion")
+# Levels of language, from the sound up; others follow in order of appearance.
+LEVELS = (
+    "mel",
+    "f0",
+    "energy",
+    "mfcc",
+    "phone",
+    "phoneme",
+    "syllable",
+    "word",
+    "sentence",
+    "utterance",
+    "speaker",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +100,14 @@ class Line:
     dash: int
 
     @property
-    def hex(self) -> str:
-        """The colour on white paper."""
-        return GREY if self.colour < 0 else COLOURS[self.colour]
+    def name(self) -> str:
+        """The name of the colour in specs and on the page."""
+        return "grey" if self.colour < 0 else f"series-{self.colour}"
+
+    @property
+    def dashes(self) -> str:
+        """What plotly calls the dash."""
+        return DASHES[self.dash] or "solid"
 
 
 UNTRAINED = Line(-1, 1)
@@ -99,6 +131,27 @@ def shapes(periods: Sequence[float]) -> dict[float, int]:
 def measure_label(measure: str) -> str:
     """The measure as people say it; its own name where no other is known."""
     return MEASURES.get(measure, measure)
+
+
+def falling(measure: str) -> bool:
+    """Whether less is better."""
+    return any(f"-{measure}".endswith(f"-{end}") for end in FALLING)
+
+
+def by_level(targets: Iterable[str]) -> list[str]:
+    """Targets from the sound up; unknown ones last, in the order given."""
+    known = list(dict.fromkeys(targets))
+
+    def rank(target: str) -> int:
+        found = [place for place, level in enumerate(LEVELS) if target.startswith(level)]
+        return found[0] if found else len(LEVELS)
+
+    return sorted(known, key=rank)
+
+
+def score_name(measure: str, target: str) -> str:
+    """Measure and target in words."""
+    return f"{measure_label(measure)}, {target}" if target else measure_label(measure)
 
 
 def number(value: float) -> str:

@@ -35,8 +35,8 @@ class Verdict:
         n_speakers: speakers that were scored (resampled groups).
         measure: such as ``cca-mean``.
         target: such as ``phone``.
-        where: ``best`` (each encoder at its best layer), ``matched`` (all at one depth), ``mean`` (over layers), or
-            ``whole`` (the encoder as a whole).
+        where: ``best`` (each encoder at its best layer), ``matched`` (all at one depth), ``mean`` (over layers),
+            or ``whole`` (the encoder as a whole).
         reason: one sentence with the numbers that says why.
         margin: differences within plus and minus this count as none; 0 where the claim names none.
         p: two-sided probability of so large an effect where there is none, before Holm's correction.

@@ -4,8 +4,10 @@ Rows are told apart by their columns alone:
 
 - curves: ``tap`` is set and the measure is no cost; ``control`` is empty, ``untrained`` or ``shuffled``;
 - references: models with a single tap (mel, MFCC, units), drawn as level lines;
-- effects: ``unit`` is ``difference`` and ``model`` is ``effect:<factor>``;
-- costs: ``measure`` is one of `COSTS`; accuracy of masked prediction: ``masked-accuracy``.
+- effects: ``unit`` is ``difference``, ``model`` is ``effect:<factor>``; ``tap`` says where they are read:
+  ``best``, ``matched``, ``mean``, or ``layer``, at the layer that ``depth`` says;
+- costs: ``measure`` is one of `COSTS`;
+- of whole encoders: other rows without a tap (probes on a sum of layers), and ``masked-accuracy``.
 
 Where a model was trained with several seeds (several rows of one model at one tap), a point is their mean and its
 interval their range.
@@ -15,11 +17,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from lamina.report.style import NULL, REFERENCE, UNTRAINED, Line, lines, measure_label
+from lamina.report.style import NULL, REFERENCE, UNTRAINED, Line, falling, lines, score_name
 from lamina.score import Score, Scores
 
 COSTS = ("parameters", "macs", "macs-attention", "speed", "peak-memory")
@@ -53,12 +54,13 @@ class Curve:
     model: str
     kind: str
     points: tuple[Point, ...]
+    falling: bool = False  # whether less is better
 
     @property
     def best(self) -> Point:
-        """The layer of the highest value (higher is better in all measures); the front end is no layer."""
+        """The layer of the best value; the front end is no layer."""
         layers = [point for point in self.points if point.depth > 0] or self.points
-        return max(layers, key=lambda point: point.value)
+        return (min if self.falling else max)(layers, key=lambda point: point.value)
 
     @property
     def label(self) -> str:
@@ -97,7 +99,7 @@ class Picture:
     @property
     def title(self) -> str:
         """What is measured against what."""
-        return f"{measure_label(self.measure)}, {self.target}" if self.target else measure_label(self.measure)
+        return score_name(self.measure, self.target)
 
     @property
     def rules(self) -> str:
@@ -118,8 +120,9 @@ class View:
 
     pictures: tuple[Picture, ...]
     effects: Scores
+    layered: Scores  # effects at single layers
     costs: Scores
-    masked: Scores
+    whole: Scores  # scores of whole encoders and masked prediction, which no picture of layers shows
     lines: dict[str, Line]
     periods: tuple[float, ...]  # of the curves, the finest first
 
@@ -133,6 +136,11 @@ class View:
 def is_curve(row: Score) -> bool:
     """Whether a row belongs to a layer-wise picture."""
     return bool(row.tap) and row.unit != "difference" and row.measure not in (*COSTS, MASKED)
+
+
+def is_effect(row: Score) -> bool:
+    """Whether a row is the effect of a factor."""
+    return row.unit == "difference" and row.model.startswith("effect:")
 
 
 def view(scores: Scores) -> View:
@@ -150,9 +158,14 @@ def view(scores: Scores) -> View:
     periods = {point.period_ms for curve in curves for point in curve.points}
     return View(
         pictures,
-        scores.select(lambda row: row.unit == "difference" and row.model.startswith("effect:")),
+        scores.select(lambda row: is_effect(row) and row.tap != "layer"),
+        scores.select(lambda row: is_effect(row) and row.tap == "layer"),
         scores.select(lambda row: row.measure in COSTS and row.unit != "difference"),
-        scores.select(lambda row: row.measure == MASKED and row.unit != "difference"),
+        scores.select(
+            lambda row: (
+                row.unit != "difference" and (row.measure == MASKED or (not row.tap and row.measure not in COSTS))
+            )
+        ),
         lines(list(dict.fromkeys(curve.model for curve in curves if curve.kind == "model"))),
         tuple(sorted(periods)),
     )
@@ -165,7 +178,7 @@ def _slugs(keys: list[tuple[str, str, str, str, str]]) -> dict[tuple[str, str, s
     return {key: re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") for key, name in named.items()}
 
 
-def _curves(rows: Iterable[Score]) -> tuple[Curve, ...]:
+def _curves(rows: list[Score]) -> tuple[Curve, ...]:
     models: dict[tuple[str, str], dict[str, list[Score]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
         models[row.model, row.control][row.tap].append(row)
@@ -175,7 +188,7 @@ def _curves(rows: Iterable[Score]) -> tuple[Curve, ...]:
             control, "model" if len(taps) > 1 else "reference"
         )
         points = sorted((_point(found) for found in taps.values()), key=lambda point: point.depth)
-        curves.append(Curve(model, kind, tuple(points)))
+        curves.append(Curve(model, kind, tuple(points), falling(rows[0].measure)))
     return tuple(curves)
 
 
@@ -212,7 +225,8 @@ def value_range(picture: Picture) -> tuple[float, float]:
         for point in curve.points:
             values += [value for value in (point.low, point.value, point.high) if value is not None]
     low, high = min(values), max(values)
-    return (low * 1.06 if low < 0 else 0.0, high * 1.08 if high > 0 else 1.0)
+    room = (high - low) * 0.06
+    return (low - room if low < 0 else 0.0, high + room if high > 0 else 1.0)
 
 
 def spread(places: list[float], least: float, bottom: float, top: float) -> list[float]:

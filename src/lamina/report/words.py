@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lamina.report.style import SECONDARY, number, place, signed
-from lamina.report.tables import factor, score_label
+from lamina.report import peaks
+from lamina.report.forest import clear, factor, interval, named, ratios
+from lamina.report.style import SECONDARY, number, place, score_name, signed
 from lamina.report.view import Picture, View
-from lamina.score import Score, Scores
+from lamina.score import Scores
 
 
 def sentences(view: View, labels: Mapping[str, str] | None = None) -> list[str]:
@@ -17,12 +18,11 @@ def sentences(view: View, labels: Mapping[str, str] | None = None) -> list[str]:
         view: the scores.
         labels: what factors are called in words, by their names.
     """
-    effects = view.effects.select(lambda row: row.measure not in SECONDARY)
+    alike = ratios(view)
+    effects = view.effects.select(lambda row: row.measure in alike and row.measure not in SECONDARY)
     labels = labels or {}
-    said = [
-        _effect(name, " × ".join(labels.get(part, part) for part in name.split(" x ")), effects)
-        for name in dict.fromkeys(factor(row) for row in effects)
-    ]
+    said = [_effect(name, named(name, labels), effects) for name in dict.fromkeys(map(factor, effects))]
+    said += peaks.sentences(view)
     seen: set[str] = set()
     for picture in view.pictures:
         # One sentence a target: the first measure speaks, the others are in the table.
@@ -30,11 +30,6 @@ def sentences(view: View, labels: Mapping[str, str] | None = None) -> list[str]:
             seen.add(picture.target)
             said.append(_best(picture))
     return said
-
-
-def clear(row: Score) -> bool:
-    """Whether the interval of a difference is known and leaves out zero."""
-    return row.low is not None and row.high is not None and (row.low > 0 or row.high < 0)
 
 
 def _effect(name: str, label: str, effects: Scores) -> str:
@@ -52,18 +47,16 @@ def _effect(name: str, label: str, effects: Scores) -> str:
         judged = "no interval was estimated, so chance is not ruled out"
     what = f"{label[:1].upper()}{label[1:]}"
     return (
-        f"{what}: {where} it {counts} of {len(best)} score{'s' if len(best) > 1 else ''}; the "
-        f"largest change is {signed(largest.value)}{_interval(largest)} in {score_label(largest)}; {judged}."
+        f"{what}: {where} it {counts} of {len(best)} score{'s' if len(best) > 1 else ''}; the largest change is "
+        f"{signed(largest.value)}{interval(largest)} in {score_name(largest.measure, largest.target)}; {judged}."
     )
 
 
-def _interval(row: Score) -> str:
-    return "" if row.low is None or row.high is None else f" ({signed(row.low)} to {signed(row.high)})"
-
-
 def _best(picture: Picture) -> str:
+    less = any(curve.falling for curve in picture.curves)
+    top = min if less else max
     tops = {
-        kind: max(picture.of(kind), key=lambda curve: curve.best.value)
+        kind: top(picture.of(kind), key=lambda curve: curve.best.value)
         for kind in ("model", "untrained", "reference")
         if picture.of(kind)
     }
@@ -71,7 +64,8 @@ def _best(picture: Picture) -> str:
     best = lead.best
     where = place(best.tap, best.period_ms)
     behind = " behind the front end" if best.depth else ""
-    said = [f"{picture.title}: the highest value{behind} is {number(best.value)}, of “{lead.label}” at {where}"]
+    extreme = "lowest" if less else "highest"
+    said = [f"{picture.title}: the {extreme} value{behind} is {number(best.value)}, of “{lead.label}” at {where}"]
     if "reference" in tops and lead.kind == "model":
         rival = tops["reference"]
         gap = best.value - rival.best.value
@@ -82,6 +76,6 @@ def _best(picture: Picture) -> str:
     if "untrained" in tops and lead.kind != "untrained":
         said.append(f"an untrained encoder reaches {number(tops['untrained'].best.value)}")
     if picture.of("null"):
-        top = max(curve.best.value for curve in picture.of("null"))
-        said.append(f"with shuffled labels the highest is {number(top)}")
+        null = top(curve.best.value for curve in picture.of("null"))
+        said.append(f"with shuffled labels the {extreme} is {number(null)}")
     return "; ".join(said) + "."

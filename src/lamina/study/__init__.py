@@ -6,4 +6,5 @@ steps     what each kind of step does
 watch     progress
 study     `run_study`
 conclude  scores and effects from finished runs (no torch)
+handover  what the report is told of training runs (no torch)
 """
