@@ -108,7 +108,10 @@ def corpus_check(
     if found is None:
         say("shift test: no phones, syllables or words, or less than 10 s of them")
     else:
-        say(f"shift test: {found.tier} labels explain the sound best when moved by {found.best_ms:+.1f} ms")
+        say(
+            f"shift test: {found.tier} labels explain {found.here:.3f} of the log-mel variance where they are, "
+            f"{max(found.shares):.3f} at best ({found.best_ms:+.1f} ms)"
+        )
         if picture is not None:
             draw(found, speech, picture)
             say(f"picture: {picture.resolve()}")

@@ -11,7 +11,7 @@ because both show as exact digital silence:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 
 from lamina.corpus.corpus import Segment
 from lamina.corpus.espeak import WORD, Speech
-from lamina.corpus.phones import CLOSED, GLIDE, STRESS, phone_label
+from lamina.corpus.phones import CLOSED, CLOSED_MNEMONICS, GLIDE, STRESS, phone_label
 from lamina.errors import LaminaError
 
 SILENCE_MS = 2  # fewer zero samples in a row are a zero crossing, not silence
 CODA_SHARE = 0.4
+_CLOSED = CLOSED | CLOSED_MNEMONICS
 
 
 class MergedError(LaminaError):
@@ -39,14 +40,18 @@ class _Phone:
     silent: bool = False  # a glottal stop is silence by nature
 
 
-def align(speech: Speech, words: Sequence[str]) -> tuple[tuple[Segment, ...], tuple[Segment, ...]]:
+def align(
+    speech: Speech, words: Sequence[str], label: Callable[[str], str | None] = phone_label
+) -> tuple[tuple[Segment, ...], tuple[Segment, ...]]:
     """The phone and the word tier of ``words`` as said in ``speech``, in samples at its rate.
+
+    ``label`` names a phone by eSpeak's mnemonic.
 
     Raises:
         MergedError: eSpeak gave two words one event (some pairs; some accents drop a word's first sound).
         LaminaError: eSpeak used a phone that is in no class.
     """
-    phones = _repair(_phones(speech, words), speech)
+    phones = _repair(_phones(speech, words, label), speech, within=label is not phone_label)
     tier: list[Segment] = []
     by_word: dict[int, list[Segment]] = {}
     for phone in phones:
@@ -65,7 +70,7 @@ def align(speech: Speech, words: Sequence[str]) -> tuple[tuple[Segment, ...], tu
     return tuple(tier), spans
 
 
-def _phones(speech: Speech, words: Sequence[str]) -> list[_Phone]:
+def _phones(speech: Speech, words: Sequence[str], name: Callable[[str], str | None]) -> list[_Phone]:
     """The events as phones: each lasts until the next, and belongs to the word event before it."""
     phones: list[_Phone] = []
     word = 0
@@ -79,7 +84,7 @@ def _phones(speech: Speech, words: Sequence[str]) -> list[_Phone]:
         if bare == GLIDE and phones:
             continue  # the phone before keeps going
         try:
-            label = phone_label(event.label)
+            label = name(event.label)
         except KeyError:
             raise LaminaError(
                 f"eSpeak said {' '.join(words)!r} with the phone {event.label!r}, which is in no class: add it to "
@@ -89,7 +94,8 @@ def _phones(speech: Speech, words: Sequence[str]) -> list[_Phone]:
     return phones
 
 
-def _repair(phones: list[_Phone], speech: Speech) -> list[_Phone]:
+def _repair(phones: list[_Phone], speech: Speech, *, within: bool) -> list[_Phone]:
+    """``within``: silence inside a word is always the next phone's closure (languages without classes here)."""
     least = SILENCE_MS * speech.sample_rate // 1000
     for place, phone in enumerate(phones):
         if phone.label is None:
@@ -101,8 +107,9 @@ def _repair(phones: list[_Phone], speech: Speech) -> list[_Phone]:
             phone.offset -= silence
         else:
             continue
-        if place + 1 < len(phones) and phones[place + 1].label in CLOSED:
-            phones[place + 1].onset -= silence
+        after = phones[place + 1] if place + 1 < len(phones) else None
+        if after is not None and (after.label in _CLOSED or (within and after.label and after.word == phone.word)):
+            after.onset -= silence
     return phones
 
 

@@ -25,7 +25,7 @@ LONG_SILENCE = 2.0  # seconds
 SILENT_DB = 50  # below the loudest tenth of a second
 HOLE_MS = 30  # of a word that no phone covers
 LEAST_MS = 5  # by which a phone goes over its word
-_MARK = re.compile(r"[<{\[(].+[>}\])]|[?*]{2,}|[xX]{3,}|\W*unk\W*", re.IGNORECASE)
+_MARK = re.compile(r"[<{\[(].+[>}\])]|[?*]{3,}|[xX]{3,}|\W*unk\W*", re.IGNORECASE)
 
 
 def examine(path: Path | str) -> tuple[StoredCorpus | None, list[str], Shift | None]:
@@ -189,6 +189,8 @@ def _missing_tiers(corpus: Corpus, with_tier: Counter[str]) -> Iterator[str]:
     if not usual:
         return
     for utterance in corpus.utterances():
+        if utterance.labels.get("keyword") == "_silence_":
+            continue
         for name in sorted(usual - {tier for tier, segments in utterance.tiers.items() if segments}):
             if name not in utterance.tiers:
                 yield f"{utterance.id}: no {name!r} tier, which {with_tier[name]} of {len(corpus)} utterances have"

@@ -91,7 +91,16 @@ class Espeak:
             self._process.kill()
             self._process.wait()
 
-    def say(self, text: str, voice: str, *, pitch: int = 50, rate: int = 160) -> Speech:
+    def say(
+        self,
+        text: str,
+        voice: str,
+        *,
+        pitch: int = 50,
+        rate: int = 160,
+        spread: int | None = None,
+        volume: int | None = None,
+    ) -> Speech:
         """Speak ``text``.
 
         Args:
@@ -99,6 +108,8 @@ class Espeak:
             voice: by file, with or without a variant: ``gmw/en-US`` or ``gmw/en-US+f1``.
             pitch: 0 to 99, 50 is the voice's own.
             rate: words a minute.
+            spread: range of the intonation, 0 (flat) to 99; the voice's own where None.
+            volume: 100 is the voice's own.
 
         Raises:
             LaminaError: the voice does not exist, or the worker died.
@@ -109,7 +120,15 @@ class Espeak:
         self._said += 1
         into, out = self._pipes()
         try:
-            into.write(json.dumps({"text": text, "voice": voice, "pitch": pitch, "rate": rate}).encode() + b"\n")
+            request = {
+                "text": text,
+                "voice": voice,
+                "pitch": pitch,
+                "rate": rate,
+                "spread": spread,
+                "volume": volume,
+            }
+            into.write(json.dumps(request).encode() + b"\n")
             into.flush()
             answer = json.loads(out.readline())
             wave = np.frombuffer(out.read(2 * answer.get("samples", 0)), dtype="<i2")
@@ -149,7 +168,7 @@ class _Event(ctypes.Structure):
 
 _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event))
 _SYNCHRONOUS, _PHONEME_EVENTS, _NO_EXIT = 2, 0x1, 0x8000
-_RATE, _PITCH = 1, 3
+_RATE, _VOLUME, _PITCH, _SPREAD = 1, 2, 3, 4  # espeak_PARAMETER
 _UTF8, _CHARACTERS = 1, 1
 
 
@@ -183,6 +202,9 @@ def _speak(path: str, data: bytes, request: dict[str, Any]) -> tuple[dict[str, A
             return {"error": "there is no such voice; name it by its file, such as gmw/en-US+f1"}, b""
         library.espeak_SetParameter(_RATE, request["rate"], 0)
         library.espeak_SetParameter(_PITCH, request["pitch"], 0)
+        for parameter, name in ((_SPREAD, "spread"), (_VOLUME, "volume")):
+            if request[name] is not None:
+                library.espeak_SetParameter(parameter, request[name], 0)
         text = request["text"].encode() + b"\0"
         if library.espeak_Synth(text, len(text), 0, _CHARACTERS, 0, _UTF8, None, None):
             return {"error": "the synthesis failed"}, b""

@@ -24,8 +24,16 @@ CLOSED = frozenset({"P", "B", "T", "D", "K", "G", "CH", "JH"})
 VOWELS = frozenset(
     {"IY", "IH", "EH", "AE", "AA", "AO", "UH", "UW", "AH", "AX", "ER", "EL", "EY", "AY", "OY", "AW", "OW"}
 )
+# The same of other languages, whose phones keep eSpeak's mnemonics.
+CLOSED_MNEMONICS = frozenset("p b t d k g tS dZ ts dz pF t[ d[ c J t# d# k^".split())  # noqa: SIM905 - a list to read
 GLIDE = ";"  # a palatal glide between two vowels; the sound before it keeps its time
 STRESS = "',%=|"
+
+
+def own_label(mnemonic: str) -> str | None:
+    """A mnemonic without stress marks, for languages that have no classes here; None for a pause."""
+    bare = mnemonic.lstrip(STRESS)
+    return None if not bare or bare.startswith(("_", "(")) else bare
 
 
 def phone_label(mnemonic: str) -> str | None:

@@ -42,7 +42,8 @@ def tier_name(name: str) -> str:
     return TIERS.get(bare) or TIERS.get(bare.rsplit(" - ", 1)[-1]) or bare
 
 
-def _label_of(tier: str, label: str) -> str:
+def label_of(tier: str, label: str) -> str:
+    """A label as it is called here: words in lower case, ARPAbet phones without stress."""
     if tier == "word":
         return label.strip().casefold()
     stressed = _STRESSED.fullmatch(label.strip()) if tier == "phone" else None
@@ -115,7 +116,7 @@ def segments(
                 made.append(Segment(last.label, last.onset, onset))
         offset = min(offset, samples)
         if onset < offset:
-            made.append(Segment(_label_of(tier, label), onset, offset))
+            made.append(Segment(label_of(tier, label), onset, offset))
     return tuple(made)
 
 

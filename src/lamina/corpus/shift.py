@@ -47,6 +47,11 @@ class Shift:
     best_ms: float
 
     @property
+    def here(self) -> float:
+        """The share that the labels explain where they are."""
+        return self.shares[len(self.shares) // 2]
+
+    @property
     def verdict(self) -> str:
         """A line where the labels do not lie where the sound is; empty where they do."""
         top = max(self.shares)
@@ -60,12 +65,12 @@ class Shift:
                 f"the {self.tier!r} labels fit far better on the interval before ({self.as_ends:.3f} of the "
                 f"log-mel variance, {top:.3f} now): the times are ends and were read as starts"
             )
-        if abs(self.best_ms) > ALLOWED_MS and top > BETTER * self.shares[REACH]:
+        if abs(self.best_ms) > ALLOWED_MS and top > BETTER * self.here:
             when = "early" if self.best_ms > 0 else "late"
             return (
                 f"the {self.tier!r} labels are {when} by about {abs(self.best_ms):.0f} ms: moved by that they "
                 f"explain "
-                f"{top:.3f} of the log-mel variance, {self.shares[REACH]:.3f} where they are"
+                f"{top:.3f} of the log-mel variance, {self.here:.3f} where they are"
             )
         return ""
 

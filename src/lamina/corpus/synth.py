@@ -8,24 +8,25 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, Literal, Self
 
 import numpy as np
-from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from lamina.config import Config
-from lamina.corpus.alignment import MergedError, align
-from lamina.corpus.corpus import Segment, Utterance
-from lamina.corpus.espeak import Espeak, Speech
-from lamina.corpus.grammar import Lexicon, sentence
-from lamina.corpus.manifest import AUDIO, open_folder, write_audio, write_manifest
-from lamina.corpus.stored import SAMPLE_RATE, StoredCorpus, resample, rescale
-from lamina.corpus.syllables import syllables
+from lamina.corpus.corpus import Utterance
+from lamina.corpus.espeak import Espeak
+from lamina.corpus.grammar import Lexicon
+from lamina.corpus.manifest import AUDIO, ManifestWriter, open_folder
+from lamina.corpus.material import Draw, Said, material, text_lines
+from lamina.corpus.stored import StoredCorpus
+from lamina.corpus.trials import write_trials
+from lamina.corpus.trying import query_trials, speaker_trials
 from lamina.files import replacing
 
 # Variants without echo (an echo fills the silences that the repairs of the boundaries read), women's and men's
@@ -53,8 +54,34 @@ class Speakers(Config):
     test: int = Field(4, ge=0)
 
 
+class Room(Config):
+    """Noise and reverberation: two bounds each, between which every utterance draws its own.
+
+    Attributes:
+        snr_db: speech over white noise (dB); None for no noise beside the floor.
+        reverb_s: seconds in which echoes fall by 60 dB; None for no room.
+    """
+
+    snr_db: tuple[float, float] | None = None
+    reverb_s: tuple[float, float] | None = None
+
+
+class Mixtures(Config):
+    """Two speakers of one split in each recording, who take turns and sometimes talk at once.
+
+    Attributes:
+        turns: how many turns a recording has, at the least and at the most.
+        overlap: the share of turns that begin before the last one ends.
+        seconds: the longest overlap, and the longest pause.
+    """
+
+    turns: tuple[int, int] = (2, 4)
+    overlap: float = Field(0.5, ge=0, le=1)
+    seconds: float = Field(0.8, gt=0, le=5)
+
+
 class SynthConfig(Config):
-    """What to synthesise.
+    """What to synthesise. What is None is as if it were not there: configs without it keep their digests.
 
     Attributes:
         seed: of sentences, voices and noise.
@@ -64,6 +91,15 @@ class SynthConfig(Config):
         shared_sentences: how many sentences all speakers say.
         accents: eSpeak's English voices, given to the speakers in turn.
         noise_db: level of the noise floor relative to full scale (dB).
+        say: what is said: ``keywords``, ``intents``, ``slots``, ``queries``, ``emotions``; sentences where None.
+        texts: eSpeak voices (``gmw/de``, ``roa/fr``, ``gmw/en-US``) and the UTF-8 text file that each reads from,
+            instead of the grammar; given to the speakers in turn.
+        rates: words a minute, the slowest and the fastest speaker; 140 and 185 where None.
+        pitches: of the voices, the lowest and the highest (0 to 99); 35 and 65 where None.
+        split_by: ``utterance`` has every speaker in all splits (speaker identification), with trials for speaker
+            verification beside the manifest; by speaker where None.
+        room: noise and reverberation.
+        mixtures: two speakers in each recording.
     """
 
     seed: int = Field(1, ge=0)
@@ -73,6 +109,29 @@ class SynthConfig(Config):
     shared_sentences: int = Field(8, ge=0)
     accents: tuple[str, ...] = Field(ACCENTS, min_length=1)
     noise_db: float = Field(-60.0, le=-20)
+    say: Literal["sentences", "keywords", "intents", "slots", "queries", "emotions"] | None = None
+    texts: dict[str, str] | None = None
+    rates: tuple[int, int] | None = None
+    pitches: tuple[int, int] | None = None
+    split_by: Literal["utterance"] | None = None
+    room: Room | None = None
+    mixtures: Mixtures | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The config as plain JSON values, without what is None."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.texts is not None and self.say is not None:
+            raise ValueError("give say or texts, not both: texts replace the grammar")
+        for name, low, high in (("rates", 80, 400), ("pitches", 0, 99)):
+            bounds = getattr(self, name)
+            if bounds is not None and not low <= bounds[0] <= bounds[1] <= high:
+                raise ValueError(f"{name} lie between {low} and {high}, the lower first")
+        if self.mixtures is not None and 1 in {self.speakers.train, self.speakers.dev, self.speakers.test}:
+            raise ValueError("mixtures need two speakers in each split, or none")
+        return self
 
 
 @dataclass(frozen=True)
@@ -91,13 +150,15 @@ def voices(config: SynthConfig) -> list[Voice]:
     """The speakers of a config; the i-th has the i-th variant and accent, both taken in turn."""
     counts = config.speakers
     splits = ["train"] * counts.train + ["dev"] * counts.dev + ["test"] * counts.test
+    accents = tuple(config.texts) if config.texts else config.accents
+    pitches, rates = config.pitches or (35, 65), config.rates or (140, 185)
     cast = []
     for number, split in enumerate(splits):
         rng = np.random.default_rng([config.seed, 1, number])
         # A variant that comes round again gets another accent than before.
-        accent = config.accents[(number + number // len(VARIANTS)) % len(config.accents)]
+        accent = accents[(number + number // len(VARIANTS)) % len(accents)]
         variant = VARIANTS[number % len(VARIANTS)]
-        pitch, rate = int(rng.integers(35, 66)), int(rng.integers(140, 186))
+        pitch, rate = int(rng.integers(pitches[0], pitches[1] + 1)), int(rng.integers(rates[0], rates[1] + 1))
         cast.append(Voice(f"s{number:02d}", split, accent, variant, pitch, rate))
     return cast
 
@@ -111,7 +172,8 @@ def synthesize(
 ) -> StoredCorpus:
     """Synthesise the corpus of ``config`` into ``folder`` (replaced as a whole, or not at all) and open it.
 
-    Tiers: ``phone`` (`lamina.corpus.phones`), ``syllable``, ``word``.
+    Tiers: ``phone`` (`lamina.corpus.phones`), ``word``, and in English ``syllable``; of mixtures ``speaker:1``,
+    ``phone:1`` and so on.
 
     Args:
         config: what to synthesise.
@@ -120,12 +182,15 @@ def synthesize(
         progress: called with the seconds of audio that are done and those wanted.
 
     Raises:
-        LaminaError: eSpeak NG is not installed or fails; the folder cannot be written.
+        LaminaError: eSpeak NG is not installed or fails; a text cannot be read; the folder cannot be written.
     """
+    from lamina.corpus.speaking import Stage
+
     folder = Path(folder)
-    lexicon = Lexicon.of(config.content_words)
     rng = np.random.default_rng([config.seed, 0])
-    shared = [sentence(lexicon, rng) for _ in range(config.shared_sentences)]
+    script, digests = _script(config)
+    first = script[next(iter(script))]
+    shared = [] if config.texts else [first(rng) for _ in range(config.shared_sentences)]
     cast = voices(config)
     wanted = config.minutes * 60
     lock, done, stop = threading.Lock(), [0.0], threading.Event()
@@ -138,13 +203,14 @@ def synthesize(
 
     with replacing(folder, mark="corpus.json") as beside, ExitStack() as stack:
         (beside / AUDIO).mkdir(parents=True)
+        stage = Stage(config, cast, script, shared, beside, report, stop)
         pool = [stack.enter_context(Espeak()) for _ in range(max(1, min(workers, len(cast))))]
 
         def run(number: int) -> list[Utterance]:
             with lock:
                 espeak = pool.pop()
             try:
-                return _speaker(config, number, cast[number], (lexicon, shared), espeak, beside, report, stop)
+                return stage.speak(number, espeak)
             except BaseException:
                 stop.set()
                 raise
@@ -152,76 +218,51 @@ def synthesize(
                 with lock:
                     pool.append(espeak)
 
-        with ThreadPoolExecutor(len(pool)) as threads:
+        spoken: list[tuple[str, str, str, str]] = []  # all that trials need to know: id, speaker, split, text
+        with ThreadPoolExecutor(len(pool)) as threads, ManifestWriter(beside) as writer:
             try:
-                spoken = list(threads.map(run, range(len(cast))))
+                for said in threads.map(run, range(len(cast))):
+                    for utterance in said:
+                        writer.add(utterance)
+                        kept = utterance.text if utterance.labels.get("role") != "query" else f"?{utterance.text}"
+                        spoken.append((utterance.id, utterance.speaker, utterance.split, kept))
             except BaseException:
                 stop.set()
                 raise
-        utterances = [utterance for said in spoken for utterance in said]
-        made = {
-            "by": "lamina.corpus.synth",
-            "config": config.to_json(),
-            "seed": config.seed,
-            "speakers": {voice.speaker: asdict(voice) for voice in cast},
-        }
-        write_manifest(beside, f"synth-{config.digest[:8]}", utterances, made)
+            made = {
+                "by": "lamina.corpus.synth",
+                "config": config.to_json(),
+                "seed": config.seed,
+                "speakers": {voice.speaker: asdict(voice) for voice in cast},
+            }
+            if digests:
+                made["texts"] = digests
+            trials = query_trials(spoken) if config.say == "queries" else []
+            if config.split_by == "utterance":
+                trials = speaker_trials(spoken, config.seed)
+            if trials:
+                write_trials(beside, trials)
+            writer.finish(f"synth-{config.digest[:8]}", made)
     return open_folder(folder)
 
 
-def _speaker(
-    config: SynthConfig,
-    number: int,
-    voice: Voice,
-    sentences: tuple[Lexicon, Sequence[tuple[str, ...]]],
-    espeak: Espeak,
-    folder: Path,
-    report: Callable[[float], None],
-    stop: threading.Event,
-) -> list[Utterance]:
-    """Let one speaker speak until their share of the minutes is full."""
-    lexicon, shared = sentences
-    rng = np.random.default_rng([config.seed, 2, number])
-    counts = config.speakers
-    share = config.minutes * 60 * SAMPLE_RATE / (counts.train + counts.dev + counts.test)
-    utterances: list[Utterance] = []
-    total = tried = merged = 0
-    while total < share and not stop.is_set():
-        words = shared[tried] if tried < len(shared) else sentence(lexicon, rng)
-        tried += 1
-        name = f"gmw/{voice.accent}+{voice.variant}"
-        speech = espeak.say(" ".join(words), name, pitch=voice.pitch, rate=voice.rate)
-        try:
-            tiers = _tiers(speech, words)
-        except MergedError:
-            merged += 1
-            if merged > 10 + tried // 2:
-                raise
-            continue  # this speaker says another sentence instead
-        index = len(utterances)
-        wave = _finish(speech, config.noise_db, np.random.default_rng([config.seed, 3, number, index]))
-        identity = f"{voice.speaker}-{index:04d}"
-        utterances.append(Utterance(identity, voice.speaker, voice.split, len(wave), " ".join(words), tiers))
-        write_audio(folder, utterances[-1], wave)
-        total += len(wave)
-        report(len(wave) / SAMPLE_RATE)
-    return utterances
+def _script(config: SynthConfig) -> tuple[dict[str, Draw], dict[str, str]]:
+    """What each accent's speakers draw their sentences from, and the digests of the texts."""
+    if not config.texts:
+        draw = material(config.say or "sentences", Lexicon.of(config.content_words))
+        return dict.fromkeys(config.accents, draw), {}
+    script: dict[str, Draw] = {}
+    digests: dict[str, str] = {}
+    for voice, name in config.texts.items():
+        digests[name], lines = text_lines(Path(name))
+        script[voice] = _reader(lines, voice)
+    return script, digests
 
 
-def _finish(speech: Speech, noise_db: float, rng: np.random.Generator) -> NDArray[np.float32]:
-    """At 16 kHz, with the noise floor: white and Gaussian."""
-    wave = resample((speech.wave / 32768).astype(np.float32), speech.sample_rate, SAMPLE_RATE)
-    noise = rng.standard_normal(len(wave), dtype=np.float32) * np.float32(10 ** (noise_db / 20))
-    return np.clip(wave + noise, -1, 1)
+def _reader(lines: list[tuple[str, ...]], voice: str) -> Draw:
+    language = voice.rpartition("/")[2].partition("-")[0]
 
+    def draw(rng: np.random.Generator) -> Said:
+        return Said(lines[int(rng.integers(len(lines)))], {"language": language})
 
-def _tiers(speech: Speech, words: Sequence[str]) -> dict[str, tuple[Segment, ...]]:
-    phone, word = align(speech, words)
-    tiers = {"phone": phone, "syllable": syllables(phone, word), "word": word}
-    return {
-        name: tuple(
-            Segment(s.label, *(rescale(at, speech.sample_rate, SAMPLE_RATE) for at in (s.onset, s.offset)))
-            for s in tier
-        )
-        for name, tier in tiers.items()
-    }
+    return draw
