@@ -60,6 +60,15 @@ def test_assignment_is_the_nearest_centre_even_far_from_the_origin():
     assert float((found.assign(x) == slow).double().mean()) > 0.99
 
 
+def test_the_rows_given_stay_as_they_are():
+    x, _ = blobs(n=300, offset=5.0)
+    before = x.clone()
+    kmeans.fit(x, 5, seed=0)
+    kmeans.fit(lambda: x.split(300), 5, seed=0)
+    kmeans.fit(x, 5, seed=0, sample=200)
+    assert torch.equal(x, before)
+
+
 def test_one_seed_one_answer_and_other_seeds_other_starts():
     x, _ = blobs(n=1000, spread=3.0)
     one, again, other = (kmeans.fit(x, 30, seed=seed).centres for seed in (4, 4, 5))

@@ -87,7 +87,8 @@ def fit(
     check_finite(kept)
     # About the mean, distances lose fewer digits.
     mean = kept.mean(0)
-    kept = kept - mean
+    theirs = isinstance(data, Tensor) and kept.data_ptr() == data.data_ptr()
+    kept = kept - mean if theirs else kept.sub_(mean)
     short = kept.bfloat16() if quick(kept.device) else kept
     centres = _best_start(kept, clusters, restarts, generator)
     centres = _mini_batches(kept, short, centres, generator)
