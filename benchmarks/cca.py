@@ -5,7 +5,7 @@ re-implementation that the tests hold against its fixtures (`tests/analysis/publ
 singular vectors and QR of data matrices anew for every ridge pair, and each fit's score on its training rows,
 which that code computes too (and only logs: the time without it is told as well). "Lamina" is timed from the rows,
 moments included. The last class has no column on either side: a full one-hot view has a null direction, which is
-rounding noise in the one and zero in the other. With one thread CPU time is told, which a busy machine disturbs less.
+rounding noise in the one and zero in the other. With one thread CPU time is told, as others disturb it less.
 
 States are Gaussian about a mean of each word; their spectrum is flat, or falls by a factor of ``--steep``: then
 ridges matter more, and every ridge pair needs a fit of its own.

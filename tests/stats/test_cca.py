@@ -7,9 +7,11 @@ import json
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lamina.errors import LaminaError
-from lamina.stats.cca import Projections, Views, check_size
+from lamina.stats.cca import Projections, Views, check_size, svcca
 from lamina.stats.moments import ClassMoments, Moments
 
 
@@ -201,3 +203,70 @@ def test_agrees_with_the_public_procedure_where_that_is_plain(shared, case):
     held = solution.held_out(test if isinstance(test, Moments) else test.joint())
     assert len(held) == k
     assert abs(float(held.sum()) / 39 - single["test_mean_coef"]) < (1e-6 if dense else 1e-2)
+
+
+def test_svcca_equals_the_data_matrix_twin():
+    """SVD of each view, the fewest directions that hold 90 % of the squared singular values, then CCA of those."""
+    x, y = draw(11, 300, (0.8, 0.5), 6, 4)
+    scores = []
+    for view in (x.numpy(), y.numpy()):
+        u, s, _ = np.linalg.svd(view - view.mean(0), full_matrices=False)
+        kept = int(np.searchsorted((s**2).cumsum() / (s**2).sum(), 0.9) + 1)
+        scores.append(u[:, :kept] * s[:kept])
+    found = svcca(Moments.of(x, y), 0.9).correlations
+    np.testing.assert_allclose(found, twin(*scores)[: len(found)], atol=1e-10)
+    assert len(found) == min(score.shape[1] for score in scores)
+
+
+def test_svcca_of_classes_equals_that_of_their_one_hot_view():
+    x, _ = draw(2, 400, (0.5,))
+    labels = torch.randint(4, (400,), generator=torch.Generator().manual_seed(0))
+    stats = ClassMoments.of(x, labels, 4)
+    dense = Moments.of(x, torch.nn.functional.one_hot(labels, 4))
+    np.testing.assert_allclose(svcca(stats, 0.7).correlations, svcca(dense, 0.7).correlations, atol=1e-10)
+
+
+def test_svcca_is_invariant_to_rotations_and_scale_and_whole_it_is_cca():
+    x, y = draw(12, 300, (0.8, 0.5))
+    turn = torch.from_numpy(np.linalg.qr(np.random.default_rng(0).standard_normal((5, 5)))[0])
+    there = svcca(Moments.of(x, y), 0.9).correlations
+    np.testing.assert_allclose(svcca(Moments.of(30 * x @ turn + 2, y), 0.9).correlations, there, atol=1e-9)
+    whole = Views.of(Moments.of(x, y)).solve().correlations
+    np.testing.assert_allclose(svcca(Moments.of(x, y), 1.0).correlations, whole, atol=1e-12)
+
+
+def test_gaussian_correlations_give_their_mutual_information():
+    """I(x; y) = -1/2 sum log2(1 - rho^2) for Gaussians: also of two halves, what a tap knows of them."""
+    rho = (0.9, 0.6)
+    x, y = draw(13, 200_000, rho)
+    found = Views.of(Moments.of(x, y)).solve().correlations.numpy()
+    expected = -0.5 * np.log2(1 - np.array(rho) ** 2).sum()
+    assert -0.5 * np.log2(1 - found**2).sum() == pytest.approx(expected, abs=0.02)
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10_000), scale=st.floats(0.01, 100))
+def test_what_pwcca_does_and_does_not_change_under(seed, scale):
+    x, y = draw(seed, 200, (0.9, 0.4))
+    generator = np.random.default_rng(seed)
+    order = torch.from_numpy(generator.permutation(5))
+    flips = torch.from_numpy(generator.choice([-1.0, 1.0], 5))
+    mixed_y = y @ torch.from_numpy(generator.standard_normal((4, 4)) + 3 * np.eye(4))
+    there = Views.of(Moments.of(x, y)).solve()
+    same = Views.of(Moments.of(scale * x[:, order] * flips - 3, mixed_y)).solve()
+    np.testing.assert_allclose(same.weights_x, there.weights_x, atol=1e-7)
+    np.testing.assert_allclose(same.correlations, there.correlations, atol=1e-7)
+
+
+def test_tiny_correlations_keep_their_digits():
+    """Where the Gram matrix would lose the directions, the singular value decomposition is taken."""
+    generator = np.random.default_rng(0)
+    q, _ = np.linalg.qr(generator.standard_normal((300, 7)) - 0.0)
+    q = np.linalg.qr(q - q.mean(0))[0]
+    rho = np.array([0.9, 1e-3, 1e-7])
+    x, y = q[:, :3], rho * q[:, :3] + np.sqrt(1 - rho**2) * q[:, 3:6]
+    solution = Views.of(Moments.of(torch.from_numpy(x), torch.from_numpy(y))).solve()
+    np.testing.assert_allclose(solution.correlations, rho, atol=1e-12)
+    np.testing.assert_allclose(
+        np.abs(solution.a.numpy() / np.abs(solution.a.numpy()).max(0)), np.eye(3), atol=1e-6
+    )

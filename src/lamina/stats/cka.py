@@ -167,7 +167,7 @@ class ClassKernels:
             LaminaError: the rows do not pair up, or a label is out of range.
         """
         moments = ClassMoments.of(x, labels, classes)
-        labels = labels.reshape(-1, labels.shape[-1])
+        labels = labels if labels.ndim == 2 else labels[None]
         if not moments.n:
             return cls.empty(x.shape[1], classes, len(labels))
         x = x.double() - moments.mean_x

@@ -135,7 +135,7 @@ class ClassMoments:
         Raises:
             LaminaError: the rows do not pair up, or a label is out of range.
         """
-        labels = labels.reshape(-1, labels.shape[-1])
+        labels = labels if labels.ndim == 2 else labels[None]
         _check_rows(x, labels.shape[1])
         labellings = len(labels)
         if not len(x):

@@ -228,8 +228,8 @@ class _Fit:
         """Solve from the cross-covariance in the coordinates of both views' eigenvectors."""
         k = min(int((x.roots > 0).sum()), int((y.roots > 0).sum()))
         whitened = x.roots[:, None] * rotated * y.roots
-        # numpy's, with full matrices and in the original coordinates, as there: signs are this routine's.
-        left, _, right = np.linalg.svd((x.vectors @ whitened @ y.vectors.T).numpy())
+        # numpy's, in the original coordinates, as there: signs are this routine's (full matrices change none).
+        left, _, right = np.linalg.svd((x.vectors @ whitened @ y.vectors.T).numpy(), full_matrices=False)
         u, v = torch.from_numpy(left[:, :k]), torch.from_numpy(right[:k]).T
         a = x.vectors @ (x.roots[:, None] * (x.vectors.T @ u))
         b = y.vectors @ (y.roots[:, None] * (y.vectors.T @ v))
