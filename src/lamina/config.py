@@ -98,6 +98,8 @@ def parse_config(value: dict[str, Any], kind: type[C], where: str) -> C:
             guess = difflib.get_close_matches(key, _known_keys(kind, first["loc"][:-1]), n=1)
             hint = f"; did you mean {guess[0]!r}?" if guess else ""
             raise LaminaError(f"{where}: unknown key {place!r}{hint}") from error
+        if not place:  # of several values together
+            raise LaminaError(f"{where}: {first['msg'].removeprefix('Value error, ')}") from error
         raise LaminaError(f"{where}: {place}: {first['msg']} (got {first['input']!r})") from error
 
 

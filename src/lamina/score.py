@@ -27,7 +27,7 @@ LOWER_IS_BETTER = frozenset({"per", "wer", "cer", "slot-cer", "eer", "der"})
 def lower_is_better(measure: str) -> bool:
     """Whether a smaller value of this measure is the better one."""
     return measure in LOWER_IS_BETTER
-PLAIN = frozenset({"common", "native"})
+PLAIN = frozenset({"common", "native", "published"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from planted import FRONT, Plant, PlantedCorpus, PlantedEncoder, tap
 from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 
+from lamina.analysis import pasad
 from lamina.analysis.config import AnalysisConfig
 from lamina.analysis.gather import Gather, View
 from lamina.analysis.roles import fold_roles, plan_roles
@@ -21,7 +22,8 @@ from lamina.analysis.vectors import read_word_vectors
 from lamina.corpus.batches import batches
 from lamina.errors import LaminaError
 from lamina.stats.folds import cross_validate
-from lamina.stats.moments import Moments
+from lamina.stats.moments import ClassMoments, Moments
+from lamina.stats.pasad import score
 
 COARSE = FRONT.conv(1, 2)
 
@@ -348,3 +350,41 @@ def test_views_are_read_side_by_side_and_named(encoder, corpus):
     text = found.table()
     assert "decimated-centre" in text
     assert "planted: word" in text
+
+
+# --- protocol pasad
+
+
+def test_protocol_pasad_in_the_pass_is_its_score_of_all_rows(encoder, corpus):
+    config = AnalysisConfig(targets=("phone", "word"), protocol="pasad", taps=("front",))
+    found = analyze(encoder, corpus, config)
+    (row,) = rows(found, target="phone")
+    assert (row.measure, row.protocol, row.split, row.support) == ("cca-pwcca", "pasad", "splits-10", "published")
+    assert row.low is None
+    everyone = list(corpus.utterances())
+    states = {}
+    for batch in batches(corpus, everyone, seconds=30):
+        (found_states,) = encoder.states(batch.waves, batch.lengths, ["front"])
+        states |= {u.id: found_states.utterance(place) for place, u in enumerate(batch.utterances)}
+    labels, pooled = [], []
+    for utterance in everyone:
+        frames = states[utterance.id]
+        for segment in utterance.tiers["phone"]:
+            ends = np.array([segment.onset]), np.array([segment.offset]), np.array([len(frames)])
+            start, stop = pasad.frames(FRONT, *ends, middle="third")
+            if stop[0] > start[0]:
+                labels.append(segment.label)
+                pooled.append(frames[int(start[0]) : int(stop[0])].mean(0))
+    labels = np.array(labels)
+    kept = pasad.sample(labels, 200, seed=0)
+    x, y = torch.stack(pooled)[kept], torch.from_numpy(np.unique(labels[kept], return_inverse=True)[1])
+    drawn = torch.from_numpy(pasad.splits(labels[kept], seed=0))
+    parts = [ClassMoments.of(x[drawn == k], y[drawn == k], int(y.max()) + 1) for k in range(10)]
+    assert row.value == pytest.approx(score(parts, seed=0).value, abs=1e-6)
+    assert row.n == len(kept)
+
+
+@pytest.mark.parametrize("changes", [{"targets": ("mel", "phone")}, {"rate_matched": True}])
+def test_protocol_pasad_has_rules_of_its_own(changes):
+    with pytest.raises(ValueError, match="protocol pasad measures tiers"):
+        AnalysisConfig(**({"targets": ("phone",), "protocol": "pasad"} | changes))

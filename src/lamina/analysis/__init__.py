@@ -15,7 +15,8 @@ linear     CCA, CKA, dimensions
 discrete   codebooks, mutual information
 sums       what has accumulated, merged and kept
 measures   statistics to values
-pasad      the protocol of the public scripts
+pasad      the protocol of the public scripts: its rules
+published  that protocol in the pass
 forecast   what an analysis will take
 results    values to rows with intervals
 compare    differences between rows

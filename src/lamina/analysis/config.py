@@ -75,13 +75,19 @@ class AnalysisConfig(Config):
     level: float = Field(0.95, gt=0, lt=1)
     max_groups: int = Field(256, ge=2)
     batch_seconds: float = Field(60.0, gt=0)
-    protocol: Literal["lamina"] = "lamina"
+    protocol: Literal["lamina", "pasad"] = "lamina"
     shuffled: bool = True
 
     @model_validator(mode="after")
     def _sensible(self) -> AnalysisConfig:
         if len(set(self.targets)) < len(self.targets) or "" in self.targets:
             raise ValueError("targets must be distinct names")
+        if self.protocol == "pasad":
+            frames = [name for name in self.targets if name in SPECIAL or ":" in name or name == VECTORS]
+            if frames or self.rate_matched or self.pooling != ("all",):
+                raise ValueError(
+                    "protocol pasad measures tiers (--targets phone,word) by poolings of its own, nothing else"
+                )
         for measure in self.measures:
             if measure not in FAMILIES and measure not in chain(*FAMILIES.values()):
                 known = ", ".join([*FAMILIES, *chain(*FAMILIES.values())])

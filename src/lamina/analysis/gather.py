@@ -9,12 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lamina.analysis import pasad
 from lamina.analysis.pooling import Ints, Pool, bounds, cells, decimated_bounds, frame_counts, narrowed, nearest
 from lamina.analysis.roles import Roles
 from lamina.analysis.targets import Target
 from lamina.corpus.batches import Batch
 from lamina.encoders.encoder import States
 from lamina.grid import Grid
+
+PUBLISHED = "published"  # frames by index and their middle third, as protocol pasad has it
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,8 @@ class View:
     @property
     def support(self) -> str:
         """The ``support`` column: ``common`` segments, ``native`` frames or ``decimated`` ones; the pooling."""
+        if self.pooling == PUBLISHED:
+            return PUBLISHED
         base = "decimated" if self.matched else "native" if self.frames else "common"
         return base if self.pooling == "all" else f"{base}-{self.pooling}"
 
@@ -98,7 +103,10 @@ class Gather:
         numbers, items = segments.of(self._batch.utterances)
         grid, frames = self._grid(view, states)
         onsets, offsets = segments.onsets[numbers], segments.offsets[numbers]
-        if view.matched is None:
+        if view.pooling == PUBLISHED:
+            middle = pasad.MIDDLE.get(view.target, "all")
+            owned = pasad.frames(grid, onsets, offsets, frames[items], middle=middle)
+        elif view.matched is None:
             owned = bounds(grid, onsets, offsets, frames[items])
         else:
             counts = states.lengths.cpu().numpy().astype(np.int64)[items]
@@ -108,7 +116,7 @@ class Gather:
         return Rows(
             self._pool(view, states, items, start, stop),
             labels if target.table is None else target.table[labels].movedim(0, 1).flatten(1),
-            self._keys(target.roles, items),
+            self._keys(target.roles, items) if segments.keys is None else torch.from_numpy(segments.keys[numbers]),
             torch.from_numpy(segments.slots[numbers]),
         )
 

@@ -9,6 +9,7 @@ from lamina.analysis.config import ENCODER, MEL, SENTENCE, SPEAKER, TAP, Analysi
 from lamina.analysis.discrete import Codebook
 from lamina.analysis.gather import View
 from lamina.analysis.linear import SVCCA, Alignment, Canonical
+from lamina.analysis.published import PUBLISHED, Published, published_target
 from lamina.analysis.readings import Reading
 from lamina.analysis.roles import Roles, fold_roles
 from lamina.analysis.sentences import Likeness, plan_sentences
@@ -106,6 +107,8 @@ def plan_targets(
 
 
 def _plan(name: str, config: AnalysisConfig, roles: Roles, grids: Sequence[Grid]) -> Target:
+    if config.protocol == "pasad":
+        return published_target(name, roles, grids, config)
     if name == SENTENCE:
         return plan_sentences(roles, config)
     if name == SPEAKER:
@@ -161,6 +164,10 @@ def _linear(
 
 def _segmented(tap: Tap, view: View, target: Target, config: AnalysisConfig) -> Reading:
     roles, labellings = target.roles, len(target.fit.labels)
+    if config.protocol == "pasad":
+        return Reading(
+            tap, View(target.name, PUBLISHED), roles, Published(tap.width, len(target.classes), config.seed)
+        )
     if target.pairs is not None:
         return Reading(tap, view, roles, likeness=Likeness(tap.width, target.sample, target.pairs))
     if target.table is not None:

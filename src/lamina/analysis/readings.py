@@ -18,6 +18,7 @@ from torch import Tensor
 from lamina.analysis.discrete import Codebook
 from lamina.analysis.gather import Rows, View
 from lamina.analysis.linear import Alignment, Canonical, Found
+from lamina.analysis.published import Published
 from lamina.analysis.roles import Roles
 from lamina.analysis.sentences import Likeness
 from lamina.analysis.sums import Sums
@@ -44,7 +45,7 @@ class Reading:
         tap: Tap,
         view: View,
         roles: Roles,
-        cca: Canonical | None = None,
+        cca: Canonical | Published | None = None,
         alignment: Alignment | None = None,
         codebook: Codebook | None = None,
         likeness: Likeness | None = None,
@@ -62,7 +63,7 @@ class Reading:
             self.alignment.take(x, rows)
         for instrument in (self.cca, self.codebook):
             if instrument is not None:
-                if fitting or self.roles.folded:
+                if fitting or self.roles.folded or isinstance(instrument, Published):
                     instrument.learn(x, rows)
                 else:
                     instrument.score(x, rows)
@@ -70,9 +71,9 @@ class Reading:
     def settle(self, ridges: Sequence[float], *, seed: int) -> None:
         """Fix directions and codebook; what cannot be measured is left out, and `notes` say why."""
         try:
-            note = self.cca.settle(ridges) if self.cca is not None else ""
-            if note:
-                self.notes.append(note)
+            if self.cca is not None:
+                note = self.cca.settle() if isinstance(self.cca, Published) else self.cca.settle(ridges)
+                self.notes += [note] if note else []
         except LaminaError as error:
             self.cca = None
             self.notes.append(f"no CCA: {error}")
@@ -110,7 +111,7 @@ class Reading:
                 key.partition("|")[2]: held for key, held in found.items() if key.partition("|")[0] == name
             }
 
-    def _instruments(self) -> list[tuple[str, Canonical | Alignment | Codebook | Likeness]]:
+    def _instruments(self) -> list[tuple[str, Canonical | Published | Alignment | Codebook | Likeness]]:
         found = {"cca": self.cca, "cka": self.alignment, "mi": self.codebook, "likeness": self.likeness}
         return [(name, instrument) for name, instrument in found.items() if instrument is not None]
 
@@ -136,7 +137,7 @@ class Reading:
     def statistics(self) -> dict[tuple[str, int], Statistic]:
         """By instrument and labelling, what the scores are computed from."""
         found: dict[tuple[str, int], Statistic] = {}
-        if self.cca is not None:
+        if isinstance(self.cca, Canonical):
             found |= self.cca.statistics()
         if self.codebook is not None:
             found |= {("mi", number): each for number, each in enumerate(self.codebook.counts)}

@@ -16,6 +16,7 @@ import torch
 
 from lamina.analysis.config import AnalysisConfig
 from lamina.analysis.gather import Gather
+from lamina.analysis.published import published_roles
 from lamina.analysis.questions import Source, find_source, full_name, is_frames, plan_readings, plan_targets
 from lamina.analysis.readings import Reading
 from lamina.analysis.results import Analysis, conclude, statistics, told
@@ -77,8 +78,12 @@ class Sweep:
         self.sources = {name: find_source(name, encoder, self.others) for name in names if is_frames(name)}
         grids = tuple(dict.fromkeys([*self.support, *(tap.grid for tap in self.taps)]))
         needed = [*grids, *(source.tap.grid for source in self.sources.values())]
-        self.roles = plan_roles(
-            self.corpus, needed, folds=config.folds, seed=config.seed, max_groups=config.max_groups
+        self.roles = (
+            published_roles(self.corpus, needed)
+            if config.protocol == "pasad"
+            else plan_roles(
+                self.corpus, needed, folds=config.folds, seed=config.seed, max_groups=config.max_groups
+            )
         )
         self.notes = list(self.roles.notes)
         self.targets = plan_targets(config, self.roles, grids, self.notes)

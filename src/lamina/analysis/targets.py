@@ -38,6 +38,7 @@ class Segments:
         offsets: (segments,) first sample beyond.
         labels: (labellings, segments) class numbers: true first, then shuffled within speaker.
         slots: (segments,) place in the codebook's sample, -1 outside it.
+        keys: (segments,) the split of each, where it is not its utterance's.
     """
 
     first: Mapping[str, tuple[int, int]]
@@ -45,6 +46,7 @@ class Segments:
     offsets: Ints
     labels: Ints
     slots: Ints
+    keys: Ints | None = None
 
     def __len__(self) -> int:
         return len(self.onsets)

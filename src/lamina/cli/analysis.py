@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 analysis = typer.Typer(help="Analyses made in parts.", no_args_is_help=True)
 TARGETS = (
     "mel, tiers (phone, word, …) and labels of the corpus, speaker, word-vectors, sentence, tap[:NAME], "
-    "encoder:NAME[:TAP]; by commas."
+    "encoder:NAME[:TAP]; by commas. By default mel, phone and word (protocol pasad: phone and word)."
 )
 
 
 def analyze(
     encoder_name: EncoderName,
     corpus_path: CorpusPath,
-    targets: Annotated[str, typer.Option(help=TARGETS)] = "mel,phone,word",
+    targets: Annotated[str | None, typer.Option(help=TARGETS)] = None,
     taps: Taps = None,
     measures: Annotated[
         str | None, typer.Option(help="cca, cka, rank, mi, purity, or single measures, by commas.")
@@ -75,8 +75,9 @@ def analyze(
     from lamina.runs import environment
 
     main = _join_processes()
+    asked = names(targets, "--targets") or (("phone", "word") if protocol == "pasad" else ("mel", "phone", "word"))
     settings: dict[str, Any] = {
-        "targets": names(targets, "--targets"), "taps": names(taps, "--taps"),
+        "targets": asked, "taps": names(taps, "--taps"),
         "pooling": names(pooling, "--pooling"),
         "rate_matched": rate_matched, "folds": folds, "seed": seed, "protocol": protocol,
         "batch_seconds": batch_seconds,
