@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,7 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from lamina.config import load_config
+from lamina.runs import Run
 from lamina.score import Scores
+from lamina.study.design import StudyConfig
+from lamina.study.estimate import estimates, makespan, summary
 from lamina.study.record import Study
 
 CONFIG = """
@@ -128,18 +134,83 @@ def test_a_second_run_does_nothing_again(whole: Path) -> None:
 
 
 @pytest.mark.slow
-def test_killed_and_run_again_it_ends_with_the_same_scores(whole: Path, tmp_path: Path) -> None:
+def test_interrupted_three_times_it_ends_with_the_same_scores(whole: Path, tmp_path: Path) -> None:
+    """At random moments: twice killed, so that nothing is tidied up, once by Ctrl-C."""
     (tmp_path / "small.toml").write_text(CONFIG)
-    for wanted in ("corpus-*/done", "pretrain-*/log.jsonl"):
+    moments = random.Random(0)
+    seconds = max(file.stat().st_mtime for file in whole.glob("study/*/done")) - min(
+        file.stat().st_mtime for file in whole.glob("study/*/run.json")
+    )
+    for how in (signal.SIGKILL, signal.SIGINT, signal.SIGKILL):
         process = start(tmp_path)
-        deadline = time.monotonic() + 300
-        while not list((tmp_path / "study").glob(wanted)) and time.monotonic() < deadline:
+        deadline = time.monotonic() + 120
+        while not (tmp_path / "study" / "study.json").is_file() and time.monotonic() < deadline:
             time.sleep(0.05)
-        process.send_signal(signal.SIGKILL)
+        time.sleep(moments.uniform(0, 0.6 * seconds))
+        process.send_signal(how)
         process.communicate()
-        assert list((tmp_path / "study").glob(wanted))
+    assert not (tmp_path / "study" / "scores.jsonl").is_file()
     finish(tmp_path)
     assert comparable(tmp_path) == comparable(whole)
+
+
+def test_two_processes_share_a_study(whole: Path, tmp_path: Path) -> None:
+    """Both end well, no run is made twice, and the scores are those of one process."""
+    (tmp_path / "small.toml").write_text(CONFIG)
+    both = [start(tmp_path), start(tmp_path)]
+    told = [process.communicate(timeout=600) for process in both]
+    assert [process.returncode for process in both] == [0, 0], told
+    assert len(list((tmp_path / "study").glob("*/run.json"))) == len(Study.read(tmp_path / "study").runs)
+    done = [
+        sum(line.get("event") == "done" for line in Run.read(path.parent).log_lines())
+        for path in (tmp_path / "study").glob("*/run.json")
+    ]
+    assert set(done) == {1}
+    assert comparable(tmp_path) == comparable(whole)
+
+
+def test_next_makes_one_run_a_time(whole: Path, tmp_path: Path) -> None:
+    """A copy without its last runs is finished run by run, then nothing is left."""
+    shutil.copytree(whole, tmp_path, dirs_exist_ok=True)
+    for path in [*(tmp_path / "study").glob("cost-*"), *(tmp_path / "study").glob("analysis-untrained-*")]:
+        shutil.rmtree(path)
+    shown = lamina(tmp_path, "next", "--show")
+    assert shown.stdout.startswith("analysis-untrained-s0-")
+    made = []
+    while (told := lamina(tmp_path, "next")).returncode == 0:
+        made.append(Path(told.stdout.removeprefix("done: ").strip()).name)
+    assert told.returncode == 3
+    assert [name.rpartition("-")[0] for name in made] == ["analysis-untrained-s0", "cost-20ms", "cost-40ms"]
+    assert lamina(tmp_path, "next", "--only", "cost-20ms").returncode == 0  # done before
+    assert "no step 'nothing'" in lamina(tmp_path, "next", "--only", "nothing").stderr
+    finish(tmp_path)
+    assert comparable(tmp_path) == comparable(whole)
+
+
+def test_plan_tells_what_finished_runs_took_and_scales_the_others(whole: Path, tmp_path: Path) -> None:
+    (tmp_path / "small.toml").write_text(CONFIG.replace("seeds = [0]", "seeds = [0, 1]"))
+    config = load_config(tmp_path / "small.toml", StudyConfig)
+    needs = {need.step.name: need for need in estimates(config, whole / "study")}
+    assert needs["pretrain-40ms-s0"].done
+    assert not needs["pretrain-40ms-s1"].done
+    took, expected = needs["pretrain-40ms-s0"].seconds, needs["pretrain-40ms-s1"].seconds
+    assert took is not None
+    assert expected is not None
+    assert 0.3 * took < expected < 3 * took
+    assert (needs["pretrain-40ms-s1"].memory or 0) > 3e8
+    assert makespan(list(needs.values()), 2) is not None
+    lines = summary(config, list(needs.values()), 2)
+    assert any("to do" in line for line in lines)
+
+
+def lamina(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from lamina.cli import main; main()", "study", words[0]]
+    return subprocess.run(
+        [*command, folder / "small.toml", "--out", folder / "study", *words[1:]],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def test_workers_end_with_a_killed_parent(tmp_path: Path) -> None:

@@ -59,9 +59,10 @@ def study_plan(
     from lamina.study.estimate import estimates, summary, table
 
     design = load_config(config, StudyConfig)
-    found = estimates(design, out or design.default_root(), measure=measure)
+    root = out or design.default_root()
+    found = estimates(design, root, measure=measure)
     show(table(found))
-    for line in summary(design, found, jobs):
+    for line in summary(design, found, jobs, root):
         say(line)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lamina.encoders.published import PUBLISHED
 from lamina.pretrain.recipe import ModelConfig, PretrainConfig
@@ -68,10 +68,12 @@ def estimates(config: StudyConfig, root: Path, *, measure: bool = True) -> list[
     audio = _audio_seconds(config)
     took = {step.name: _took(step, root) for step in steps if done[step.name]}
     finished = any(step.kind == "pretrain" and took.get(step.name) for step in steps)
-    recipes = [PretrainConfig.model_validate(_plain(step)) for step in steps if step.kind == "pretrain"]
+    recipes = [PretrainConfig.model_validate(step.config) for step in steps if step.kind == "pretrain"]
     trains = [recipe for recipe in recipes if recipe.steps]
-    rate = measured_rate(trains[0]) if measure and trains and not finished else NOMINAL
-    known = finished or (measure and bool(trains)) or not trains
+    shapes = [model for step in steps if (model := _model_of(step))]
+    tried = trains or [PretrainConfig(model=model, steps=1) for model in shapes]
+    rate = measured_rate(tried[0]) if measure and tried and not finished else NOMINAL
+    known = finished or measure
     found = [_need(step, audio, rate, config) for step in steps]
     corrections = {
         kind: statistics.median(ratios)
@@ -153,6 +155,15 @@ def _count(model: str, seconds: float) -> tuple[float, int, int]:
     return float(macs), kept_bytes(body, waves), sum(weight.numel() for weight in body.parameters())
 
 
+def training_macs(step: Step) -> float:
+    """Multiply-accumulates of a training run, forward and backward; 0 for any other run."""
+    if step.kind != "pretrain":
+        return 0.0
+    recipe = PretrainConfig.model_validate(step.config)
+    macs = forward_macs(recipe.model, recipe.crop_seconds)
+    return macs * TRAINING * recipe.batch_size * recipe.steps
+
+
 def _need(step: Step, audio: float, rate: float, config: StudyConfig) -> Need:
     if step.kind == "corpus":
         made = 0.0 if "path" in step.config else audio
@@ -188,23 +199,21 @@ def _reading(step: Step, audio: float, rate: float, config: StudyConfig) -> Need
 
 
 def _pretraining(step: Step, rate: float, audio: float) -> Need:
-    recipe = PretrainConfig.model_validate(_plain(step))
-    macs, kept, parameters = _count(recipe.model.model_dump_json(), recipe.crop_seconds)
+    recipe = PretrainConfig.model_validate(step.config)
+    _, kept, parameters = _count(recipe.model.model_dump_json(), recipe.crop_seconds)
     part = -(-recipe.batch_size // recipe.accumulate)
     half = 2 if recipe.dtype != "float32" else 1
     # Weights, gradients and AdamW's two moments; what the backward pass needs; the audio that is held.
     held = min(recipe.memory_bytes, round(audio * recipe.model.sampling_rate * 4))
     memory = PROCESS + parameters * 16 + kept * part // half + held
-    return Need(
-        step, False, macs * TRAINING * recipe.batch_size * recipe.steps / rate, memory, round(parameters * 4.2)
-    )
+    return Need(step, False, training_macs(step) / rate, memory, round(parameters * 4.2))
 
 
 def _model_of(step: Step) -> ModelConfig | None:
     """The model that a run reads: one of this study, or a published one as far as its shape is known."""
     if "model" in step.needs or "teacher" in step.needs:
         trained = step.needs.get("model") or step.needs["teacher"]
-        return PretrainConfig.model_validate(_plain(trained)).model
+        return PretrainConfig.model_validate(trained.config).model
     if "encoder" not in step.needs:
         return None
     for each in PUBLISHED:
@@ -234,10 +243,6 @@ def _took(step: Step, root: Path) -> float | None:
     """How long a finished run took; None where it was resumed, so that its log does not tell."""
     lines = step.run(root).log_lines()
     return lines[-1].get("seconds") if lines else None
-
-
-def _plain(step: Step) -> dict[str, Any]:
-    return dict(step.config)
 
 
 def makespan(needs: Sequence[Need], jobs: int) -> float | None:
@@ -298,6 +303,11 @@ def summary(config: StudyConfig, needs: Sequence[Need], jobs: int, root: Path = 
         lines.append(f"{told}; {duration(whole)} with {jobs} side by side")
     elif left:
         lines.append(f"{told}{'; ' if told else ''}{unknown} runs of which nothing is known yet")
+    work = sum(map(training_macs, (need.step for need in left)))
+    if work:
+        lines.append(
+            f"training takes {work:.1e} multiply-accumulates in all: divide by what your GPUs do a second"
+        )
     memory = sorted((need.memory or 0 for need in left), reverse=True)[:jobs]
     disk = sum(need.disk or 0 for need in left)
     if left:
