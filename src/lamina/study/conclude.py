@@ -12,12 +12,13 @@ from pathlib import Path
 
 from lamina.errors import LaminaError
 from lamina.files import write_text
-from lamina.report.verdicts import write_verdicts
+from lamina.report.verdicts import read_verdicts, write_verdicts
 from lamina.runs import Run
 from lamina.score import Score, Scores
 from lamina.stats.inference import Estimate
 from lamina.study.claims import Claim, Judged, judge, missing
 from lamina.study.effects import READINGS, Outcomes, Weights, contrasts, layers_of, weights_of
+from lamina.study.handover import trained
 from lamina.study.record import SCORES, Study
 
 
@@ -51,7 +52,14 @@ def report_study(root: Path) -> Path:
     scores = conclude(root)
     study = Study.read(root)
     method = study.method | {"runs": {run["folder"]: _seconds(root / run["folder"]) for run in study.runs}}
-    return write_report(scores, root / "report", title=f"Study: {study.name}", method=method)
+    return write_report(
+        scores,
+        root / "report",
+        title=f"Study: {study.name}",
+        method=method,
+        verdicts=read_verdicts(root),
+        trained=trained(study, root),
+    )
 
 
 def _seconds(folder: Path) -> float | None:
