@@ -12,6 +12,7 @@ from torch import Tensor
 from lamina.encoders.mrhubert import MRHubertForPreTraining
 from lamina.errors import LaminaError
 from lamina.pretrain.data import Crops, Source
+from lamina.pretrain.memory import keep_freed_memory
 from lamina.pretrain.meter import Meter
 from lamina.pretrain.recipe import PretrainConfig
 from lamina.pretrain.weights import seeded
@@ -64,6 +65,8 @@ class Updater:
     """
 
     def __init__(self, config: PretrainConfig, model: MRHubertForPreTraining, workers: Workers) -> None:
+        if workers.device.type == "cpu":
+            keep_freed_memory()
         self._config = config
         self._workers = workers
         self._trained = workers.prepare(model)

@@ -40,7 +40,7 @@ def quick(*tensors: Tensor | None) -> bool:
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """(…, in) times weight (out, in) plus bias (out,): `torch.nn.functional.linear`."""
     if quick(x, weight, bias):
-        out: Tensor = _Linear.apply(x, weight, bias)  # type: ignore[no-untyped-call] # torch's
+        out: Tensor = _Linear.apply(x, weight, bias)
         return out
     return functional.linear(x, weight, bias)
 
@@ -58,7 +58,7 @@ def conv(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int) -> Tensor:
         (batch, frames of the output, out).
     """
     if quick(x, weight, bias) and x.shape[1] >= weight.shape[2]:
-        out: Tensor = _Conv.apply(x, weight, bias, stride)  # type: ignore[no-untyped-call] # torch's
+        out: Tensor = _Conv.apply(x, weight, bias, stride)
         return out
     return functional.conv1d(x.transpose(1, 2), weight, bias, stride).transpose(1, 2)
 
@@ -104,7 +104,7 @@ def dropout(x: Tensor, probability: float, *, training: bool) -> Tensor:
     if not training or probability == 0:
         return x
     if quick(x):
-        out: Tensor = _Dropout.apply(x, probability)  # type: ignore[no-untyped-call] # torch's
+        out: Tensor = _Dropout.apply(x, probability)
         return out
     return functional.dropout(x, probability, training=True)
 
@@ -122,7 +122,7 @@ def attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, pr
     Returns:
         (batch, heads, frames, size).
     """
-    out: Tensor = _Attention.apply(query, key, value, mask, probability)  # type: ignore[no-untyped-call] # torch's
+    out: Tensor = _Attention.apply(query, key, value, mask, probability)
     return out
 
 
@@ -141,7 +141,7 @@ class _Linear(torch.autograd.Function):
         return _product(x, weight, bias)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator] # torch's
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         for_x, for_weight, for_bias = ctx.needs_input_grad
@@ -166,7 +166,7 @@ class _Conv(torch.autograd.Function):
         return out
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator] # torch's
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, flat = ctx.saved_tensors
         kernel, stride = ctx.kernel, ctx.stride
@@ -220,7 +220,7 @@ class _Dropout(torch.autograd.Function):
         return dropped(x, keep, probability)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator] # torch's
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         (keep,) = ctx.saved_tensors
         return dropped(gradient, keep, ctx.probability), None
@@ -256,7 +256,7 @@ class _Attention(torch.autograd.Function):
         return _by_head(dropped(weights, keep, probability), value.mT)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator] # torch's
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         query, key, value, weights, keep = ctx.saved_tensors
         scale = query.shape[-1] ** -0.5
