@@ -69,6 +69,17 @@ def test_the_rows_given_stay_as_they_are():
     assert torch.equal(x, before)
 
 
+def test_batches_from_inference_mode_are_taken():
+    x, _ = blobs(n=300)
+
+    def stream():
+        with torch.inference_mode():
+            yield from (2 * part for part in x.split(70))
+
+    found = kmeans.fit(stream, 5, seed=0, sample=200)
+    assert not found.centres.is_inference()
+
+
 def test_one_seed_one_answer_and_other_seeds_other_starts():
     x, _ = blobs(n=1000, spread=3.0)
     one, again, other = (kmeans.fit(x, 30, seed=seed).centres for seed in (4, 4, 5))

@@ -203,14 +203,13 @@ class Source:
         if not utterances:
             raise LaminaError(f"corpus {corpus.name} has no audio to pretrain on: check its path")
         self._grid = grids[0]
-        crop, least = crop_samples(config), least_samples(config, grids)
+        crop, least, shortest = crop_samples(config), least_samples(config, grids), shortest_taken(config, grids)
         if crop < least:
             raise LaminaError(
                 f"crop_seconds = {config.crop_seconds:g} makes crops of {crop} samples, but the masks and the "
                 f"coarsest level need {least}: take longer crops (crop_seconds), or shorter spans (mask_length)"
             )
         self._masks = Masks(config, self._grid.frames(crop))
-        shortest = least if config.batch_seconds else crop
         taken = [utterance for utterance in utterances if utterance.samples >= shortest]
         self.left_out = [utterance.id for utterance in utterances if utterance.samples < shortest]
         if not taken:
@@ -275,6 +274,11 @@ def least_samples(config: PretrainConfig, grids: Sequence[Grid]) -> int:
     frames = Masks.least_frames(config)
     masked = grids[0].least_samples + (frames - 1) * grids[0].stride
     return max(-int(-masked // 1), *(grid.least_samples for grid in grids))
+
+
+def shortest_taken(config: PretrainConfig, grids: Sequence[Grid]) -> int:
+    """Samples of the shortest utterance that is not left out."""
+    return least_samples(config, grids) if config.batch_seconds else crop_samples(config)
 
 
 def some(ids: Sequence[str]) -> str:

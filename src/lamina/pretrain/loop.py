@@ -12,7 +12,7 @@ from lamina.corpus.splits import of_split
 from lamina.encoders.mrhubert import MRHubertForPreTraining
 from lamina.errors import LaminaError
 from lamina.files import digest
-from lamina.pretrain.data import Source, crop_samples
+from lamina.pretrain.data import Source, shortest_taken
 from lamina.pretrain.journal import Journal
 from lamina.pretrain.labels import Units
 from lamina.pretrain.meter import Alarms, Meter
@@ -194,6 +194,6 @@ def _sources(
     train = of_split(corpus, config.split)
     sources = [Source(config, corpus, train, units, grids, parts=workers.parts)]
     dev = list(corpus.utterances(config.validation_split)) if config.validation_split else []
-    if any(utterance.samples >= crop_samples(config) for utterance in dev):
+    if any(utterance.samples >= shortest_taken(config, grids) for utterance in dev):
         sources.append(Source(config, corpus, dev, units, grids))
     return sources

@@ -87,8 +87,11 @@ def fit(
     check_finite(kept)
     # About the mean, distances lose fewer digits.
     mean = kept.mean(0)
-    theirs = isinstance(data, Tensor) and kept.data_ptr() == data.data_ptr()
-    kept = kept - mean if theirs else kept.sub_(mean)
+    if isinstance(data, Tensor) and kept.data_ptr() == data.data_ptr():
+        kept = kept - mean
+    else:
+        with torch.inference_mode(kept.is_inference()):  # as the batches may be that it was drawn from
+            kept.sub_(mean)
     short = kept.bfloat16() if quick(kept.device) else kept
     centres = _best_start(kept, clusters, restarts, generator)
     centres = _mini_batches(kept, short, centres, generator)
