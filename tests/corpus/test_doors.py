@@ -446,3 +446,12 @@ def test_nobodys_folder_is_replaced(tmp_path: Path) -> None:
     TREES["hf"](tmp_path / "src")
     with pytest.raises(LaminaError, match="nothing is overwritten"):
         import_corpus("hf", tmp_path / "src", tmp_path / "out")
+
+
+def test_the_map_of_silences_is_the_documented_one() -> None:
+    from lamina.corpus.segments import SILENCES, TIERS
+
+    page = (Path(__file__).resolve().parents[2] / "docs" / "corpora.md").read_text(encoding="utf-8")
+    listed = page.split("they are no segments:")[1].split("- Times are samples")[0]
+    assert set(listed.split()) == SILENCES - {""}
+    assert all(f"`{name}`" in page for name in TIERS)

@@ -1,18 +1,34 @@
 """Speech with time-aligned tiers, on lhotse manifests.
 
-corpus     what all corpora are: `Segment`, `Utterance`, `Corpus`
-importers  `open_corpus`: the one door
-stored     corpora read from a lhotse CutSet
-manifest   our corpus folder, written and read
-textgrids  folders of audio with TextGrids
-segments   labels, tier names and silences, by explicit rules
-batches    length-sorted padded batches
-splits     who is fitted on and who is scored
-check      look a corpus over
-synth      synthetic speech: speakers, sentences, audio
-grammar    seeded sentences with a Zipf-like vocabulary
-espeak     eSpeak NG in a process of its own
-alignment  its events made into exact phones and words
-phones     its phonemes to phone classes
-syllables  phones into syllables
+corpus      what all corpora are: `Segment`, `Utterance`, `Corpus`
+importers   `open_corpus`: the one way in
+manifest    our corpus folder, written and read
+trials      pairs of utterances to compare, beside the manifest
+cutsets     lhotse CutSets and Shar folders
+folders     folders of audio with alignments
+intervals   TextGrid, .lab, CTM, RTTM, CSV
+segments    labels, tier names and silences, by explicit rules
+voices      several people in one recording
+stored      audio that is read when asked for
+faults      what is wrong: raised at once, or a line each
+doors       importers of the corpora that researchers have
+batches     length-sorted padded batches
+splits      who is fitted on and who is scored
+divide      train, dev and test, drawn once and kept
+check       look a corpus over: a line an utterance and fault
+shift       do the labels lie where the sound is?
+inventories phone sets that corpora use
+show        one page about a corpus
+spectra     log-mel spectra to look at
+pictures    spectrograms with boundaries, figures
+synth       synthetic speech: configs, speakers
+speaking    one synthetic speaker's work
+material    what they say: sentences, commands, queries, texts
+grammar     seeded sentences with a Zipf-like vocabulary
+rooms       noise and reverberation
+trying      trials of synthetic corpora
+espeak      eSpeak NG in a process of its own
+alignment   its events made into exact phones and words
+phones      its phonemes to phone classes
+syllables   phones into syllables
 """
