@@ -41,11 +41,13 @@ def _farthest(verdict: Verdict) -> float:
 def _card(verdict: Verdict, scale: float) -> str:
     own = _farthest(verdict)
     drawn = _line(verdict, scale if own > scale / 50 else own)
+    why = f"<p>{html.escape(verdict.reason)}</p>"
+    if verdict.effect is not None:  # the number speaks first; the sentence has the rest
+        why = f"<details><summary>Why</summary>{why}</details>"
     return (
         f'<li class="card {verdict.verdict}"><p class="verdict"><span aria-hidden="true">{SIGNS[verdict.verdict]}'
         f"</span> {SAID[verdict.verdict]}</p><h3>{html.escape(verdict.claim)}</h3>"
-        f"{_effect(verdict)}{drawn}<p>{html.escape(verdict.reason)}</p>"
-        f'<p class="note">{html.escape(_small(verdict))}</p></li>'
+        f'{_effect(verdict)}{drawn}<p class="note">{html.escape(_small(verdict))}</p>{why}</li>'
     )
 
 

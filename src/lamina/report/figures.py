@@ -31,7 +31,9 @@ MARKERS = {
     "cross": "P",
 }
 STYLE = {
-    "font.size": 8.5,
+    "font.size": 8,
+    "xtick.labelsize": 7.5,
+    "ytick.labelsize": 7.5,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.axisbelow": True,
@@ -194,7 +196,7 @@ def _shape(axes: dict[str, Axes], shape: Spec) -> None:
     vertical = here.transAxes if shape["yref"] == "paper" else here.transData
     left, right = shape["x0"], shape["x1"]
     if shape.get("xsizemode") == "pixel":
-        horizontal = ScaledTranslation(left / DOTS, 0, figure.dpi_scale_trans) + here.transAxes
+        horizontal = here.transAxes + ScaledTranslation(left / DOTS, 0, figure.dpi_scale_trans)
         left, right = 0, (right - left) / DOTS / (here.get_position().width * WIDTH)
     where = blended_transform_factory(horizontal, vertical)
     edge, width = colour(shape["line"]["color"])[0], shape["line"]["width"] * POINT

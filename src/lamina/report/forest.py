@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
@@ -135,6 +136,9 @@ def _plot(names: list[str], rows: list[Score], labels: Mapping[str, str]) -> Spe
     ends = [abs(end) for row in rows for end in (row.low, row.value, row.high) if end is not None]
     widest = max([*ends, 1e-9]) * 1.12
     texts = [text for _, text in ticks]
+    size = 10.0 ** math.floor(math.log10(widest))
+    step = max(part * size for part in (1, 2, 4, 6, 8) if part * size <= widest) / 2
+    ticks_ = [step * part for part in (-2, -1, 0, 1, 2)]
     zero = {"type": "line", "xref": "x", "yref": "paper", "x0": 0, "x1": 0, "y0": 0, "y1": 1}
     return {
         "data": [
@@ -144,7 +148,13 @@ def _plot(names: list[str], rows: list[Score], labels: Mapping[str, str]) -> Spe
             int(at * ROW) + 60,
             left_margin(texts, 200),
             14,
-            xaxis={**AXIS, "range": [-widest, widest], "title": "difference", "nticks": 7},
+            xaxis={
+                **AXIS,
+                "range": [-widest, widest],
+                "title": "difference",
+                "tickvals": ticks_,
+                "ticktext": [f"{at:.4g}".replace("-", "−") for at in ticks_],
+            },
             yaxis={
                 **AXIS,
                 "range": [at, 0],

@@ -132,7 +132,7 @@ def _pretraining(trained: Sequence[Trained]) -> str:
         "decay, weight decay {weight_decay:g}, gradients clipped at {clip_norm:g}) in {dtype}.",
         "Masks: {mask}, {mask_probability:.0%} of frames in spans of {mask_length} frames of the finest rate.",
     )
-    apart = " Where an encoder departs from this, the table of the design says so." if len(trained) > 1 else ""
+    apart = " Where an encoder departs from this, the design above says so." if len(trained) > 1 else ""
     return f"{said} {weights}{apart}".strip()
 
 

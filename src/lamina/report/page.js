@@ -47,6 +47,11 @@
       const taps = layout.xaxis.range[1] - layout.xaxis.range[0];
       layout.xaxis.dtick = Math.max(1, Math.ceil((taps * 26) / inside));
     } else if (layout.xaxis.nticks) layout.xaxis.nticks = Math.max(3, Math.min(layout.xaxis.nticks, Math.floor(inside / 55)));
+    const { tickvals, ticktext } = layout.xaxis;
+    if (tickvals && inside < 300) { // every other one
+      layout.xaxis.tickvals = tickvals.filter((_, place) => place % 2 === 0);
+      layout.xaxis.ticktext = ticktext.filter((_, place) => place % 2 === 0);
+    }
     for (const label of labels) {
       const room = label.share * inside - 4;
       const wide = (text) => text.length * 6.2;

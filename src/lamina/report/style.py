@@ -42,14 +42,25 @@ MEASURES = {
     "mi-normalised": "MI / entropy",
     "mi-corrected": "corrected MI / entropy",
     "mi-bits": "MI in bits",
-    "probe-accuracy": "linear probe accuracy",
-    "majority-accuracy": "accuracy of the most frequent label",
+    "accuracy": "probe accuracy",
+    "per": "phone error rate",
+    "wer": "word error rate",
+    "cer": "character error rate",
+    "eer": "equal error rate",
+    "der": "diarization error rate",
+    "frame-accuracy": "frame accuracy",
+    "slot-f1": "F1 of slot types",
+    "slot-cer": "character error rate of slot values",
+    "layer-weight": "weight in the weighted sum",
+    "layer-norm": "length of the vectors",
     "masked-accuracy": "masked-prediction accuracy",
     "parameters": "parameters",
     "macs": "MACs",
     "macs-attention": "MACs with attention",
     "speed": "speed",
     "peak-memory": "peak memory",
+    "train-speed": "speed of training",
+    "train-memory": "peak memory of training",
 }
 
 
@@ -69,11 +80,23 @@ MEANINGS = {
     "mi-normalised": "mutual information of clustered states and labels, as a share of the labels' entropy",
     "mi-corrected": "the same share with the small-sample bias of the estimate taken off",
     "mi-bits": "mutual information of clustered states and labels, in bits",
-    "probe-accuracy": "share of segments that a linear classifier names right",
+    "accuracy": "share that a small head on frozen states names right",
+    "layer-weight": "what a layer counts in a probe's learned weighted sum; read it beside the vectors' length",
 }
 
 # Other readings of a measure that has its own picture: last in the lists, and not in the sentences.
-SECONDARY = ("mi-bits", "mi-corrected", "cca-pwcca-y", "participation-ratio", "purity-cluster")
+SECONDARY = (
+    "layer-weight",
+    "layer-norm",
+    "frame-accuracy",
+    "mi-bits",
+    "mi-corrected",
+    "cca-pwcca-y",
+    "participation-ratio",
+    "purity-cluster",
+)
+# What small heads on frozen states score: costs are held against these, and against the first measure of a target.
+PROBES = ("accuracy", "probe-accuracy", "slot-f1")
 # What is small where an encoder is good.
 FALLING = ("error-rate", "error", "per", "wer", "cer", "eer", "der", "loss", "perplexity", "distortion")
 # Levels of language, from the sound up; others follow in order of appearance.

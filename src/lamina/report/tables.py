@@ -12,6 +12,8 @@ from lamina.report.tradeoff import seconds
 from lamina.report.view import COSTS, Curve, View
 from lamina.score import Scores
 
+TEXT = ' class="text"'
+
 
 @dataclass(frozen=True, slots=True)
 class Cell:
@@ -20,6 +22,11 @@ class Cell:
     text: str
     below: str = ""
     best: bool = False
+
+    @property
+    def words(self) -> bool:
+        """Whether it holds no number."""
+        return self.text[:1].isalpha()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +41,14 @@ class Table:
 
     def to_html(self) -> str:
         """The table with caption and scopes, in a box that scrolls sideways where the page is narrow."""
-        head = "".join(f'<th scope="col">{html.escape(column)}</th>' for column in self.columns)
+        words = [all(row[place].words for row in self.rows) for place in range(len(self.columns))]
+        head = "".join(
+            f'<th scope="col"{TEXT if left else ""}>{html.escape(column)}</th>'
+            for column, left in zip(self.columns, words, strict=True)
+        )
         body = "".join(
-            f'<tr><th scope="row">{html.escape(row[0].text)}</th>{"".join(map(_cell, row[1:]))}</tr>'
+            f'<tr><th scope="row">{html.escape(row[0].text)}</th>'
+            f"{''.join(_cell(cell, left) for cell, left in zip(row[1:], words[1:], strict=True))}</tr>"
             for row in self.rows
         )
         return (
@@ -46,8 +58,8 @@ class Table:
         )
 
 
-def _cell(cell: Cell) -> str:
-    mark = ' class="best"' if cell.best else ""
+def _cell(cell: Cell, left: bool) -> str:
+    mark = ' class="best"' if cell.best else TEXT if left else ""
     star = ' <span title="best of the column">★</span>' if cell.best else ""
     below = f"<small>{html.escape(cell.below).replace(' ms', '&nbsp;ms')}</small>" if cell.below else ""
     return f"<td{mark}>{html.escape(cell.text)}{star}{below}</td>"

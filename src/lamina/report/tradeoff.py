@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from lamina.report.chart import AXIS, Chart, Choice, Drawing, Entry, Spec, choice, layout
 from lamina.report.curves import series
-from lamina.report.style import SECONDARY, SHAPES, measure_label, number, period, place, quantity
+from lamina.report.style import PROBES, SECONDARY, SHAPES, falling, measure_label, number, period, place, quantity
 from lamina.report.style import shapes as shapes_of
 from lamina.report.view import COSTS, Curve, Picture, View, spread
 from lamina.score import Score, Scores
@@ -48,7 +48,7 @@ def _qualities(view: View) -> list[Picture]:
     found: dict[str, Picture] = {}
     for picture in view.pictures:
         if picture.of("model") and picture.measure not in SECONDARY:
-            probe = picture.measure.startswith("probe-") or any(curve.falling for curve in picture.curves)
+            probe = picture.measure in PROBES or falling(picture.measure)
             found.setdefault(picture.slug if probe else picture.target, picture)
     return list(found.values())
 

@@ -23,7 +23,7 @@ from itertools import pairwise
 from lamina.report.style import NULL, REFERENCE, UNTRAINED, Line, falling, lines, score_name
 from lamina.score import Score, Scores
 
-COSTS = ("parameters", "macs", "macs-attention", "speed", "peak-memory")
+COSTS = ("parameters", "macs", "macs-attention", "speed", "peak-memory", "train-speed", "train-memory")
 MASKED = "masked-accuracy"
 
 
