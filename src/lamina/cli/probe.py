@@ -50,7 +50,7 @@ def probe(
     from lamina.probe.config import ProbeConfig
     from lamina.probe.probe import probe_all
     from lamina.probe.task import find_task
-    from lamina.report.console import layer_tables
+    from lamina.report.console import probe_tables
     from lamina.runs import Run
 
     settings: dict[str, Any] = {
@@ -86,7 +86,7 @@ def probe(
             folder=run.folder if run else None,
             progress=tell,
         )
-    for table in layer_tables(found.scores):
+    for table in probe_tables(found.scores):
         show(table)
     for note in found.notes:
         say(f"note: {note}")

@@ -10,6 +10,7 @@ import numpy as np
 from lamina.corpus.corpus import Corpus, Segment, Utterance
 from lamina.corpus.splits import roles
 from lamina.errors import LaminaError
+from lamina.files import digest
 from lamina.grid import Grid
 from lamina.probe.config import ProbeConfig
 from lamina.probe.layers import seen_everywhere
@@ -151,17 +152,20 @@ def _within_speakers(task: Task, kept: list[Utterance], seed: int, say: Say) -> 
 
 
 def _some(train: list[Utterance], config: ProbeConfig, rate: int) -> list[Utterance]:
-    """As many training utterances as `most_minutes` allows, drawn by the seed, in manifest order."""
+    """As many training utterances as `most_minutes` allows, in manifest order.
+
+    They are drawn by the seed and their ids, so that tasks draw the same ones where they can: less is read.
+    """
     if not config.most_minutes:
         return train
     left = config.most_minutes * 60 * rate
     taken = set()
-    for place in np.random.default_rng([config.seed, 3]).permutation(len(train)):
+    for one in sorted(train, key=lambda one: digest([config.seed, one.id])):
         if left <= 0:
             break
-        taken.add(int(place))
-        left -= train[place].samples
-    return [one for place, one in enumerate(train) if place in taken]
+        taken.add(one.id)
+        left -= one.samples
+    return [one for one in train if one.id in taken]
 
 
 def _segments(task: Task, whole: Parts, config: ProbeConfig, grids: Sequence[Grid], say: Say) -> Parts:

@@ -6,6 +6,7 @@ by side on them (`lamina.probe.bank`); dev selects learning rate, weights and de
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -111,11 +112,13 @@ def probe_all(
     Raises:
         LaminaError: rates differ, labels are missing, or too little is left.
     """
-    work = _Work(encoder, corpus, config, run_name, control, folder, device, progress, say)
+    work = Work(encoder, corpus, config, run_name, control, folder, device, progress, say)
     return work.run(tuple(support or ()))
 
 
-class _Work:
+class Work:
+    """One call of `probe_all`, whose arguments these are."""
+
     def __init__(
         self,
         encoder: Encoder,
@@ -158,7 +161,7 @@ class _Work:
 
     def run(self, support: tuple[Grid, ...]) -> Probed:
         """All tasks."""
-        jobs, wants = self._plan(support)
+        jobs, wants = self.plan(support)
         utterances = len({one.id for _, whose in wants.values() for one in whose})
         self.total = utterances + sum(self._steps(job) * len(self._heads(job.task)) for job in jobs)
         finished = {key: self._finished(key) for key in self._keys(jobs)}
@@ -188,9 +191,12 @@ class _Work:
             for note in found.notes:
                 self.note(note)
         rows += self.rows.majority(jobs)
+        if self.folder is not None:
+            shutil.rmtree(self.folder / "states", ignore_errors=True)  # all parts are finished: nothing reads them
         return Probed(_sorted(rows), replicates, tuple(self.notes))
 
-    def _plan(self, support: tuple[Grid, ...]) -> tuple[list[Job], dict[str, tuple[Want, list[Utterance]]]]:
+    def plan(self, support: tuple[Grid, ...]) -> tuple[list[Job], dict[str, tuple[Want, list[Utterance]]]]:
+        """What is trained, and the states that it reads."""
         read_groups = groups(self.encoder, self.config)
         taps = chosen(self.encoder, self.config)
         grids = list(dict.fromkeys([*(tap.grid for tap in taps), *support]))

@@ -187,8 +187,13 @@ def _moments(store: Store, fit: Data) -> tuple[Floats, Tensor, Tensor]:
     for values in _rows(store, fit):
         second = second + (values - mean).square().sum(0)
     spread = (second / count).sqrt()
-    floor = 1e-4 * spread.amax(-1, keepdim=True).clamp(min=1e-30)  # constant dimensions stay near zero
-    return (lengths / count).numpy(), mean.float(), (1 / torch.maximum(spread, floor)).float()
+    # A dimension that is constant in training must not blow up where it is not: it is scaled as the widest one is.
+    widest = spread.amax(-1, keepdim=True).clamp(min=1e-30)
+    return (
+        (lengths / count).numpy(),
+        mean.float(),
+        (1 / torch.where(spread > 1e-4 * widest, spread, widest)).float(),
+    )
 
 
 def _best(slots: Sequence[Slot], dev: Floats, *, lower: bool) -> dict[int | None, list[int]]:

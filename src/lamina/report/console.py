@@ -76,6 +76,36 @@ def _place(row: Score) -> tuple[str, ...]:
     return row.model, row.tap, row.measure, row.target
 
 
+def probe_tables(scores: Scores) -> list[Table]:
+    """One table a task: a row a head and tap, a column a measure, with intervals."""
+    tables = []
+    for task in scores.distinct("target"):
+        rows = scores.select(target=task)
+        measures = rows.distinct("measure")
+        cells: dict[tuple[str, str, str], dict[str, Score]] = {}
+        for row in rows:
+            cells.setdefault((row.support, row.tap, f"{row.period_ms:g}" if row.period_ms else ""), {})[
+                row.measure
+            ] = row
+        lines = [(*place, *(_measured(found.get(each)) for each in measures)) for place, found in cells.items()]
+        tables.append(
+            table(
+                ("head", "tap", "ms", *measures),
+                lines,
+                title=f"{rows[0].model}: {task}",
+                caption=f"protocol {rows[0].protocol}; scored on {rows[0].split}; n = {rows[0].n}",
+            )
+        )
+    return tables
+
+
+def _measured(row: Score | None) -> str:
+    if row is None:
+        return ""
+    interval = "" if row.low is None or row.high is None else f" ({row.low:.3f} to {row.high:.3f})"
+    return f"{row.value:.3f}{interval}"
+
+
 def cost_table(scores: Scores) -> Table:
     """One row an encoder and length of audio."""
     whole = scores.select(tap="")
