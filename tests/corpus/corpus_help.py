@@ -57,10 +57,12 @@ def timit(base: Path) -> None:
         folder = base / place
         tone(folder / "SX37.WAV", kind="NIST")
         write(
-            folder / "SX37.PHN", "0 1600 h#\n1600 3200 sh\n3200 4000 ix\n4000 4400 q\n4400 5200 tcl\n5200 8000 t\n"
+            folder / "SX37.PHN",
+            "0 1600 h#\n1600 3200 sh\n3200 4000 ix\n4000 4400 q\n4400 5200 tcl\n5200 8000 t\n"
+            "8000 9000 q\n9000 9500 ae\n9500 9900 dcl\n9900 16000 h#\n",
         )
-        write(folder / "SX37.WRD", "1600 4400 she\n4000 8000 it\n")
-        write(folder / "SX37.TXT", "0 16000 She it.\n")
+        write(folder / "SX37.WRD", "1600 4400 she\n3200 8000 it\n8000 9900 add\n")
+        write(folder / "SX37.TXT", "0 16000 She it add.\n")
 
 
 def buckeye(base: Path) -> None:

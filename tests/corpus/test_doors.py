@@ -9,6 +9,7 @@ import pytest
 import soundfile
 from corpus_help import TREES, textgrid, tone, write
 
+from lamina.corpus.check import check
 from lamina.corpus.corpus import Segment, Utterance
 from lamina.corpus.doors.catalogue import DOORS
 from lamina.corpus.doors.importing import import_corpus
@@ -79,23 +80,25 @@ def test_librispeech_with_published_alignments_and_from_mfa(tmp_path: Path, layo
 def test_timit(tmp_path: Path) -> None:
     from lhotse.recipes.timit import prepare_timit
 
-    _, said = bring("timit", tmp_path)
+    corpus, said = bring("timit", tmp_path)
     one = said["fcjf0-sx37"]
     assert one.labels == {"gender": "female", "dialect": "dr1", "kind": "sx"}
-    assert one.tiers["phone"] == (Segment("sh", 1600, 3200), Segment("ih", 3200, 4400), Segment("t", 5200, 8000))
-    assert one.tiers["word"] == (Segment("she", 1600, 4000), Segment("it", 4000, 8000)), (
-        "the shared phone is the later's"
-    )
+    assert one.tiers["phone"] == (
+        Segment("sh", 1600, 3200), Segment("ih", 3200, 4400), Segment("t", 4400, 8000),
+        Segment("ae", 8000, 9500), Segment("d", 9500, 9900),
+    )  # fmt: skip
+    assert one.tiers["word"] == (Segment("she", 1600, 3200), Segment("it", 3200, 8000), Segment("add", 8000, 9900))
     assert {u.speaker: u.split for u in said.values()} == {
         "fcjf0": "train", "felc0": "test", "faks0": "dev", "mzzz0": ""
     }  # fmt: skip
-    # lhotse's recipe, given its layout, sees the same phones but for q.
+    assert check(corpus)[0] == [], "words are made of whole phones"
+    # lhotse's recipe, given its layout, sees the same phones but for q and closures.
     (tmp_path / "lhotse").mkdir()
     (tmp_path / "lhotse" / "data").symlink_to(tmp_path / "src")
     (oracle,) = prepare_timit(tmp_path / "lhotse", num_phones=39)["TRAIN"]["supervisions"]
     phones = [(i.symbol, round(i.start * 16000), round(i.end * 16000)) for i in oracle.alignment["phone"]]
     assert [p for p in phones if p[0] not in {"sil", ""}] == [
-        ("sh", 1600, 3200), ("ih", 3200, 4000), ("t", 5200, 8000)
+        ("sh", 1600, 3200), ("ih", 3200, 4000), ("t", 5200, 8000), ("ae", 9000, 9500)
     ]  # fmt: skip
 
 

@@ -12,6 +12,9 @@ from lamina.corpus.stored import audio_file
 from lamina.errors import LaminaError
 
 TIMIT_RATE = 16_000  # the unit of its label files
+CLOSURES = {
+    "bcl": ("b",), "dcl": ("d", "jh"), "gcl": ("g",), "pcl": ("p",), "tcl": ("t", "ch"), "kcl": ("k",),
+}  # fmt: skip
 PAUSE = 0.5  # seconds without transcribed speech at which Buckeye's ten-minute tracks are cut
 
 
@@ -20,8 +23,9 @@ def timit(source: Source) -> Iterator[Found]:
     case.
 
     Splits: the core test set (24 speakers) is ``test``, the usual 50 other test speakers are ``dev``, the rest of
-    the complete test set has none. The 61 phones become 39 (Lee and Hon 1989, as lhotse's table has it): closures
-    and pauses are silence, the glottal stop q goes to the phone before it.
+    the complete test set has none. The 61 phones become 39 (Lee and Hon 1989, as lhotse's table has it), with one
+    difference: a closure is its stop's and not silence, so that words are made of whole phones. The glottal stop q
+    goes to the phone after it where it begins a word, else to the phone before it.
     """
     from lhotse.recipes.timit import get_phonemes, get_speakers
 
@@ -40,8 +44,9 @@ def timit(source: Source) -> Iterator[Found]:
             source.faults.add(f"{wave} has no {' and no '.join(missing)} beside it: half-copied")
             continue
         try:
-            phones = _glottal([(label.lower(), start, end) for label, start, end in _samples(files[".phn"])])
             words = _apart(_samples(files[".wrd"]))
+            raw = [(label.lower(), start, end) for label, start, end in _samples(files[".phn"])]
+            phones = _whole(raw, words)
         except LaminaError as error:
             source.faults.add(str(error))
             continue
@@ -69,14 +74,23 @@ def _samples(path: Path) -> list[Interval]:
     return made
 
 
-def _glottal(phones: list[Interval]) -> list[Interval]:
-    """Without q: its time is the phone's before it."""
+def _whole(phones: list[Interval], words: list[Interval]) -> list[Interval]:
+    """Closures joined to their releases, and q to a neighbour, so that words are made of whole phones."""
+    starts = {start for _, start, _ in words}
     made: list[Interval] = []
-    for label, start, end in phones:
-        if label == "q" and made:
+    opening: Interval | None = None  # a closure or word-initial q, whose time is the next phone's
+    for place, (label, start, end) in enumerate(phones):
+        after = phones[place + 1][0] if place + 1 < len(phones) else ""
+        if label in CLOSURES and after in CLOSURES[label]:
+            opening = (label, opening[1] if opening else start, end)
+        elif label == "q" and start in starts and after not in {"", "h#", "pau", "epi"}:
+            opening = (label, start, end)
+        elif label == "q" and made and made[-1][2] == start:
             made[-1] = (made[-1][0], made[-1][1], end)
         elif label != "q":
-            made.append((label, start, end))
+            bare = CLOSURES[label][0] if label in CLOSURES else label
+            made.append((bare, opening[1] if opening else start, end))
+            opening = None
     return made
 
 
