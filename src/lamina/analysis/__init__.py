@@ -12,6 +12,7 @@ pooling    frames to segments and cells, by centres
 gather     what rows a batch gives
 readings   what a tap accumulates
 linear     CCA, CKA, dimensions
+products   moments of wide batches, quickly
 discrete   codebooks, mutual information
 sums       what has accumulated, merged and kept
 measures   statistics to values

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from lamina.analysis.gather import Rows
 from lamina.analysis.measures import Values, cca_values, cka_values, dimension_values, svcca_values
+from lamina.analysis.products import class_moments, moments
 from lamina.analysis.roles import LEARN, TUNE, Roles
 from lamina.analysis.sums import Sums, merged, numbered
 from lamina.stats.archive import Statistic
@@ -57,9 +58,9 @@ class Canonical:
             some = x if whole else x[chosen]
             if self._classed:
                 side = rows.side if whole else rows.side[:, chosen]
-                added: Moments | ClassMoments = ClassMoments.of(some, side, self._size)
+                added: Moments | ClassMoments = class_moments(some, side, self._size)
             else:
-                added = Moments.of(some, rows.side if whole else rows.side[chosen])
+                added = moments(some, rows.side if whole else rows.side[chosen])
             self._parts[part] = merged(self._parts[part], added)
 
     def settle(self, ridges: Sequence[float]) -> str:
