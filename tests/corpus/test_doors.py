@@ -77,6 +77,17 @@ def test_librispeech_with_published_alignments_and_from_mfa(tmp_path: Path, layo
     assert corpus.notes[-1] == "a partial import: 3 faults, listed in faults.txt"
 
 
+def test_librispeech_with_words_and_their_ends(tmp_path: Path) -> None:
+    for part, speaker in (("train-clean-100", "19"), ("dev-clean", "84")):
+        lines = f'{speaker}-198-0000 ",HELLO,YOU," "0.1,0.4,0.6,1.0"\n{speaker}-198-0001 ",AGAIN" "0.2,0.9"\n'
+        write(tmp_path / "ali" / part / speaker / "198" / f"{speaker}-198.alignment.txt", lines)
+    _, said = bring("librispeech", tmp_path, alignments=tmp_path / "ali")
+    assert said["19-198-0000"].tiers["word"] == (Segment("hello", 1600, 6400), Segment("you", 6400, 9600))
+    write(tmp_path / "ali" / "x.alignment.txt", "half\n")
+    with pytest.raises(LaminaError, match=r"x.alignment.txt, 'half': expected an id, words and their ends"):
+        bring("librispeech", tmp_path, alignments=tmp_path / "ali")
+
+
 def test_timit(tmp_path: Path) -> None:
     from lhotse.recipes.timit import prepare_timit
 
@@ -362,9 +373,18 @@ def test_hugging_face_parquet(tmp_path: Path) -> None:
 
     audio = {"bytes": (tmp_path / "x.wav").read_bytes(), "path": "x.wav"}
     rows = [{"audio": audio, "text": "Ja.", "speaker_id": "7", "emotion": "joy"}]
-    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), path)
+    table = pyarrow.Table.from_pylist(rows)
+    pyarrow.parquet.write_table(table, path)
     _, said = bring("hf", tmp_path)
     assert (said["x"].split, said["x"].text, said["x"].labels) == ("test", "Ja.", {"emotion": "joy"})
+    path.unlink()
+    with pyarrow.ipc.new_stream(path.with_suffix(".arrow"), table.schema) as stream:
+        stream.write_table(table)
+    _, same = bring("hf", tmp_path)
+    assert same == said
+    path.with_suffix(".arrow").write_bytes(b"half")
+    with pytest.raises(LaminaError, match="half-copied"):
+        bring("hf", tmp_path)
 
 
 @pytest.mark.parametrize("kind", sorted(TREES))

@@ -197,7 +197,14 @@ def _missing_tiers(corpus: Corpus, with_tier: Counter[str]) -> Iterator[str]:
 
 
 def _speakers(splits: dict[str, Counter[str]]) -> Iterable[str]:
+    several = [speaker for speaker, where in splits.items() if speaker and len(where) > 1]
+    if len(several) > 2 and 2 * len(several) > len(splits):
+        yield (
+            f"{len(several)} of {len(splits)} speakers are in several splits, such as {several[0]!r}: the splits "
+            "are by utterance (as speaker identification needs them), and scores will not be of new speakers"
+        )
+        return
     for speaker, where in sorted(splits.items()):
-        if len(where) > 1:
+        if speaker and len(where) > 1:
             named = ", ".join(sorted(split or "no split" for split in where))
             yield f"speaker {speaker!r} is in several splits ({named}): scores will not be of new speakers"

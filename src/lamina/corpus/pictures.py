@@ -11,6 +11,7 @@ import numpy as np
 from lamina.corpus.corpus import Corpus, Utterance
 from lamina.corpus.spectra import log_mel
 from lamina.corpus.stored import SAMPLE_RATE
+from lamina.corpus.voices import SPEAKER
 from lamina.errors import LaminaError
 from lamina.files import replacing
 
@@ -61,7 +62,8 @@ def spectrogram(axes: Any, corpus: Corpus, utterance: Utterance, tier: str, *, s
     span = (start / SAMPLE_RATE, stop / SAMPLE_RATE)
     floor = float(np.quantile(mel, 0.05)) if mel.size else 0.0
     axes.imshow(mel.T, origin="lower", aspect="auto", extent=(*span, 0, 1), cmap="magma", vmin=floor)
-    for place, segment in enumerate(s for s in segments if start <= s.onset and s.offset <= stop):
+    inside = [s for s in segments if start <= s.onset and s.offset <= stop and not tier.startswith(SPEAKER)]
+    for place, segment in enumerate(inside):
         onset, offset = segment.onset / SAMPLE_RATE, segment.offset / SAMPLE_RATE
         for edge in (onset, offset):
             axes.axvline(edge, color="white", linewidth=0.7)
@@ -69,6 +71,19 @@ def spectrogram(axes: Any, corpus: Corpus, utterance: Utterance, tier: str, *, s
             (onset + offset) / 2, 0.94 if place % 2 else 0.88, segment.label, color="white", fontsize=7,
             ha="center"
         )  # fmt: skip
+    if tier.startswith(SPEAKER):
+        _turns(axes, utterance, start, stop)
     axes.set_yticks([])
     axes.set_xlabel("seconds")
-    axes.set_title(f"{utterance.id}, {tier}s" if segments else utterance.id, fontsize=9)
+    axes.set_title(f"{utterance.id}, {tier.partition(':')[0]}s" if segments else utterance.id, fontsize=9)
+
+
+def _turns(axes: Any, utterance: Utterance, start: int, stop: int) -> None:
+    """A bar for each turn of each speaker."""
+    voices = [tier for name, tier in utterance.tiers.items() if name.startswith(f"{SPEAKER}:")]
+    for row, turns in enumerate(voices):
+        for turn in turns:
+            span = (max(turn.onset, start) / SAMPLE_RATE, min(turn.offset, stop) / SAMPLE_RATE)
+            if span[0] < span[1]:
+                axes.plot(span, (0.06 + 0.09 * row,) * 2, color=f"C{row}", linewidth=5, solid_capstyle="butt")
+                axes.text(span[0], 0.06 + 0.09 * row, f" {turn.label}", color="white", fontsize=7, va="center")

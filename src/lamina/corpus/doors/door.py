@@ -145,8 +145,13 @@ def _timestamps(path: Path) -> dict[str, Tiers]:
     """``id "A,B,,C" "0.5,0.9,1.0,1.4"``: words, an empty one for silence, and their ends (LibriSpeech)."""
     found: dict[str, Tiers] = {}
     for line in read_text(path).splitlines():
-        identity, words, ends = line.replace('"', "").split()
-        times = [0.0, *map(float, ends.split(","))]
+        try:
+            identity, words, ends = line.replace('"', "").split()
+            times = [0.0, *map(float, ends.split(","))]
+        except ValueError as error:
+            raise LaminaError(
+                f"{path}, {line[:60]!r}: expected an id, words and their ends: half-copied"
+            ) from error
         found[identity] = {"word": list(zip(words.split(","), times, times[1:], strict=False))}
     return found
 

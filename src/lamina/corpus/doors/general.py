@@ -189,6 +189,7 @@ def _metadata(path: Path) -> Iterator[dict[str, Any]]:
 def _arrow(path: Path, source: Source) -> Iterator[Found]:
     """Rows whose ``audio`` column holds encoded bytes, or a path."""
     import pyarrow
+    import pyarrow.ipc
     import pyarrow.parquet
 
     split = _split_of(path, source.path)
@@ -196,7 +197,7 @@ def _arrow(path: Path, source: Source) -> Iterator[Found]:
         if path.suffix == ".parquet":
             batches = pyarrow.parquet.ParquetFile(path).iter_batches(batch_size=16)
         else:
-            batches = iter(pyarrow.ipc.open_stream(path))
+            batches = iter(pyarrow.ipc.open_stream(pyarrow.memory_map(str(path))))
         for number, batch in enumerate(batches):
             for place, row in enumerate(batch.to_pylist()):
                 audio = row.pop("audio", None)
