@@ -13,8 +13,15 @@ from pathlib import Path
 import pytest
 
 from lamina.errors import LaminaError
+from lamina.report.cards import cards
 from lamina.report.page import write_report
+from lamina.report.verdicts import Verdict
 from lamina.score import COLUMNS, Scores
+
+VERDICT = Verdict(
+    "helps", "It helps", "it raises cca-mean", "supported", 0.031, 0.010, 0.052, "", 1, 4, "cca-mean", "phone",
+    "best", "So.",
+)  # fmt: skip
 
 
 def words(folder: Path) -> str:
@@ -201,3 +208,18 @@ def test_bad_input(curve, tmp_path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(LaminaError, match="cannot write"):
         write_report(Scores(curve("m", 0.4)), tmp_path / "file", title="t", method={})
+
+
+def test_a_card_says_what_could_not_be_told(folder) -> None:
+    page = words(folder)
+    card = page[page.index("It saves compute") : page.index("What else the numbers say")]
+    assert "<p>It cannot be told.</p>" in card
+    assert "<svg" not in card  # there is nothing to draw
+
+
+def test_large_effects_are_told_in_millions() -> None:
+    saved = replace(VERDICT, effect=-1.1e8, low=-1.2e8, high=-1.0e8, unit="MAC", measure="macs", target="10 s")
+    card = cards([saved, VERDICT])
+    assert "<b>−110 M MAC</b> <small>(−120 M to −100 M)</small>" in card
+    assert card.count("<circle") == 2  # each unit has its own scale: neither is flattened
+    assert len(set(re.findall(r'cx="([\d.]+)"', card))) == 2

@@ -89,7 +89,10 @@ def bands(view: View) -> str:
     points = [point for picture in view.pictures for curve in picture.curves for point in curve.points]
     said = []
     if any(point.low is not None and point.seeds == 1 for point in points):
-        said.append("Bands are 95 % intervals over resampled speakers; with few speakers they say little.")
+        said.append(
+            "Bands are intervals over resampled speakers (95 % unless the methods say otherwise); with few "
+            "speakers they say little."
+        )
     if any(point.seeds > 1 for point in points):
         said.append(
             "Where a model was trained with several seeds, the line is their mean and the band their range."

@@ -176,4 +176,6 @@ def sentences(view: View) -> list[str]:
         said.append(f"{target} at {number(100 * middle).split('.')[0]} % of the depth{rate}")
     if not said:
         return []
-    return [f"Where {measure_label(measure)} is best (median over encoders): {'; '.join(said)}."]
+    many = any(len(picture.of("model")) > 1 for picture in groups[measure].values())
+    over = " (median over encoders)" if many else ""
+    return [f"Where {measure_label(measure)} is best{over}: {'; '.join(said)}."]

@@ -78,4 +78,5 @@ def _best(picture: Picture) -> str:
     if picture.of("null"):
         null = top(curve.best.value for curve in picture.of("null"))
         said.append(f"with shuffled labels the {extreme} is {number(null)}")
-    return "; ".join(said) + "."
+    text = "; ".join(said)
+    return f"{text[:1].upper()}{text[1:]}."
