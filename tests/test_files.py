@@ -98,3 +98,14 @@ def test_somebodys_folder_is_never_replaced(tmp_path: Path) -> None:
     write()  # an empty folder is nobody's
     write()  # and what was made here may be made again
     assert [path.name for path in folder.iterdir()] == ["config.json"]
+
+
+def test_what_a_link_leads_to_is_replaced_and_the_link_stays(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    for text in ("one", "two"):
+        with replacing(tmp_path / "link", mark="about") as beside:
+            beside.mkdir()
+            (beside / "about").write_text(text)
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real" / "about").read_text() == "two"

@@ -25,7 +25,9 @@ def replacing(path: Path, *, mark: str = "") -> Iterator[Path]:
     Raises:
         LaminaError: the folder cannot be written or holds somebody's files, or the disk is full.
     """
-    path = path.absolute()
+    path = (
+        path.resolve() if path.is_symlink() else path.absolute()
+    )  # what a link leads to is replaced, not the link
     if path.is_dir() and any(path.iterdir()) and not (mark and (path / mark).is_file()):
         raise LaminaError(
             f"{path} exists and holds files that were not made here: nothing is overwritten; choose another folder"

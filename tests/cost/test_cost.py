@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
 
 from lamina.cost.cost import measure_cost
 from lamina.cost.macs import Macs, count_macs, parts
+from lamina.cost.training import PeakBytes, kept_bytes
 from lamina.encoders.features import MelEncoder
 from lamina.errors import LaminaError
+from lamina.report.costs import cost_picture, cost_tables
 
 GIGA = 1e9
 
@@ -176,6 +181,69 @@ def test_rows_of_an_encoder_with_weights() -> None:
     whole = rows.select(measure="macs", tap="")
     assert whole[1].value > 1.9 * whole[0].value
     assert {row.run for row in rows} == {"r"}
+
+
+def small(**changes: object) -> Any:
+    """A small MR-HuBERT as an encoder."""
+    from lamina.encoders.mrhubert import MRHubertConfig, MRHubertEncoder, MRHubertModel
+
+    size = {"hidden_size": 32, "num_attention_heads": 2, "intermediate_size": 64, "block_layers": (1, 1, 1)}
+    front = {"conv_dim": [16] * 7, "num_conv_pos_embeddings": 9, "num_conv_pos_embedding_groups": 2}
+    return MRHubertEncoder(MRHubertModel(MRHubertConfig(**size, **front, **changes)).eval(), "small")
+
+
+def test_measured_memory_of_training_is_what_was_counted() -> None:
+    """Weights, gradients and what the backward pass needs are there at once; little else is."""
+    encoder = small()
+    rows = measure_cost(encoder, seconds=[2.0], repeats=1)
+    measured = rows.select(measure="train-memory")[0].value
+    weights = 4 * sum(weight.numel() for weight in encoder.model.parameters())
+    counted = kept_bytes(encoder.model, torch.empty(1, 32000)) + weights
+    assert counted <= measured <= 1.6 * (counted + weights)
+    assert rows.select(measure="peak-memory")[0].value < measured
+    assert rows.select(measure="train-speed")[0].value < rows.select(measure="speed")[0].value
+    assert not any(weight.grad is not None for weight in encoder.model.parameters())
+
+
+def test_peak_bytes_by_hand() -> None:
+    weight = torch.zeros(1000)
+    with PeakBytes([weight]) as count:
+        first = weight + 1  # 4,000 bytes more
+        del first
+        second = torch.ones(500) * 2  # 2,000 for the ones, 2,000 for the product
+        view = second[:10]  # shares its storage
+    assert count.peak == 8000
+    assert view.shape == (10,)
+
+
+def test_kept_bytes_by_hand() -> None:
+    """A linear layer keeps its input, a GELU its input: 20 frames of 4 and of 8 values."""
+    layers = nn.Sequential(nn.Linear(4, 8), nn.GELU()).eval()
+    assert kept_bytes(layers, torch.empty(20, 4)) == 20 * (4 + 8) * 4
+
+
+def test_parts_tell_their_rate() -> None:
+    rows = measure_cost(small(label_rate_ratios=(1, 2)), seconds=[1.0], repeats=1).select(measure="macs")
+    rates = {row.tap: row.period_ms for row in rows if row.tap.startswith("blocks.")}
+    assert rates == {"blocks.0": 20.0, "blocks.1": 40.0, "blocks.2": 20.0}
+    assert rows.select(tap="feature_extractor")[0].period_ms == 0
+
+
+def test_tables_and_picture(tmp_path: Path) -> None:
+    rows = measure_cost(small(), seconds=[1.0, 2.0], repeats=1) + measure_cost(
+        MelEncoder(), seconds=[1.0], repeats=1
+    )
+    whole, parts, levels = cost_tables(rows)
+    assert whole.row_count == 3
+    shares = [float(str(cell).rstrip("%")) for cell in parts.columns[3].cells]
+    assert sum(shares) == pytest.approx(100, abs=0.5)
+    assert [str(cell) for cell in levels.columns[1].cells] == ["front end, changes of rate", "20 ms", "40 ms"]
+    for name in ("cost.png", "cost.svg", "cost.pdf"):
+        assert cost_picture(rows, tmp_path / name).stat().st_size > 5000
+    with pytest.raises(LaminaError, match="must end in"):
+        cost_picture(rows, tmp_path / "cost.txt")
+    with pytest.raises(LaminaError, match="nothing to draw"):
+        cost_picture(rows.select(model="mel"), tmp_path / "mel.png")
 
 
 def test_features_have_no_weights_and_no_macs() -> None:

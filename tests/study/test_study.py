@@ -83,7 +83,7 @@ def finish(folder: Path) -> str:
 
 def comparable(folder: Path) -> Scores:
     """All scores but measured speeds, which no two runs share."""
-    return Scores.read(folder / "study" / "scores.jsonl").select(lambda row: row.measure != "speed")
+    return Scores.read(folder / "study" / "scores.jsonl").select(lambda row: row.unit != "s/s")
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,16 @@
-"""What a training step needs: counted bytes for the backward pass, measured time and peak memory."""
+"""What running and training need: bytes counted for the backward pass, bytes measured at their peak."""
 
 from __future__ import annotations
+
+import weakref
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_flatten
 
 
 def kept_bytes(model: nn.Module, values: Tensor) -> int:
@@ -33,3 +39,47 @@ def kept_bytes(model: nn.Module, values: Tensor) -> int:
 
 def _identity(value: Tensor) -> int:
     return int(value.untyped_storage()._cdata)  # noqa: SLF001 - storages on the meta device have no address
+
+
+class PeakBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch does not type it
+    """While active: the most bytes of tensors that were alive at once; what kernels use inside is not seen.
+
+    It stands for an accelerator's own count on a CPU, where a process's peak says little of one model.
+
+    Attributes:
+        peak: so far.
+
+    Args:
+        alive: tensors that are there already, such as weights; they count.
+    """
+
+    def __init__(self, alive: Iterable[Tensor] = ()) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # torch does not type it
+        self.peak = self._now = 0
+        self._seen: dict[int, Any] = {}
+        for value in alive:
+            self._add(value)
+
+    def __torch_dispatch__(
+        self, func: Any, types: Sequence[type], args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Run an operator and count the memory of what it returns, until that is freed."""
+        made = func(*args, **(kwargs or {}))
+        for value in tree_flatten(made)[0]:
+            if isinstance(value, Tensor):
+                self._add(value)
+        return made
+
+    def _add(self, value: Tensor) -> None:
+        storage = value.untyped_storage()
+        key, size = _identity(value), storage.nbytes()
+        if key in self._seen:
+            return
+
+        def free(_: Any) -> None:
+            self._seen.pop(key, None)
+            self._now -= size
+
+        self._seen[key] = weakref.ref(storage, free)
+        self._now += size
+        self.peak = max(self.peak, self._now)

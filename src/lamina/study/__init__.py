@@ -1,10 +1,18 @@
-"""The matched experiment: plan, run, conclude.
+"""The matched experiment: plan, run, conclude (docs/study.md).
 
-design    factors, levels, baselines, and the steps they ask for
+design    factors, levels, units, baselines, claims: the config
+check     what is impossible in a design
+plan      the steps that a design asks for
+step      one run folder to make
+estimate  the time, memory and disk that they take
 schedule  steps side by side, never twice
+locks     no two processes make one run
 steps     what each kind of step does
 watch     progress
-study     `run_study`
-conclude  scores and effects from finished runs (no torch)
-handover  what the report is told of training runs (no torch)
+study     `run_study`, `run_next`
+record    ``study.json``, and whether runs are whole (from here on: no torch)
+effects   differences between encoders, with errors over seeds and speakers
+claims    verdicts
+handover  what the report is told of training
+conclude  scores, effects and verdicts from finished runs
 """

@@ -48,8 +48,8 @@ def _names(first: Sequence[Cell], where: str) -> None:
             raise LaminaError(f"{where}: the name {name!r} is taken by a baseline of every study: choose another")
         if count > 1:
             raise LaminaError(
-                f"{where}: {count} encoders are called {name!r} (cells are named by their levels) "
-                ": rename a level or a baseline"
+                f"{where}: {count} encoders are called {name!r} (cells are named by their levels): "
+                "rename a level or a baseline"
             )
 
 

@@ -107,7 +107,7 @@ def open_for(config: StoredConfig, asked: list[str]) -> StoredCorpus:
     try:
         corpus = open_corpus(config.path)
     except LaminaError as error:
-        raise LaminaError(f"corpus.path: {error}{f'; {config.about}' if config.about else ''}") from error
+        raise LaminaError(f"corpus.path: {error}{f'. {config.about}' if config.about else ''}") from error
     have = {name for name, count in corpus.tiers.items() if count}
     have |= {name for utterance in corpus.utterances() for name in utterance.labels}
     for target in asked:
