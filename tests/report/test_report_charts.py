@@ -117,6 +117,21 @@ def test_peaks(scores, curve) -> None:
     assert peaks.chart(view(Scores(curve("m", 0.3))), ()) is None  # one target has no hierarchy
 
 
+def test_peaks_by_support(curve) -> None:
+    rows = [
+        *curve("m", 0.3), *curve("m", 0.3, target="mel", support="native"),
+        *(replace(row, value=-row.value) for row in curve("m", 0.3, support="decimated to 40 ms")),
+    ]  # fmt: skip
+    chart = peaks.chart(view(Scores(rows)), ())
+    assert chart is not None
+    assert [value for value, _ in chart.choices[1].options] == ["common", "decimated to 40 ms"]
+    tops = [
+        [trace["x"] for trace in drawing.spec["data"] if trace["mode"] == "markers"] for drawing in chart.drawings
+    ]
+    assert tops == [[[2], [2]], [[2], [3]]]  # mel has native frames alone; the other phones are upside down
+    assert len({drawing.slug for drawing in chart.drawings}) == 2
+
+
 def test_a_plateau_is_what_the_interval_cannot_tell_apart(curve) -> None:
     rows = [replace(row, value=value, low=value - 0.1) for row, value in zip(
         curve("m", 0.0), (0.9, 0.45, 0.5, 0.2), strict=True

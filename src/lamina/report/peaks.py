@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 
 from lamina.report.chart import AXIS, Chart, Drawing, Entry, Spec, choice, layout, left_margin
 from lamina.report.curves import hover, series, strips
@@ -23,22 +24,39 @@ CAPTION = (
 
 def chart(view: View, key: tuple[Entry, ...]) -> Chart | None:
     """A drawing a measure; None where no measure has two targets with curves."""
-    groups: dict[str, dict[str, Picture]] = {}
-    for picture in view.pictures:
-        if picture.target and picture.of("model"):
-            # One picture a target: the first of several supports and protocols.
-            groups.setdefault(picture.measure, {}).setdefault(picture.target, picture)
-    asked = sorted((name for name in groups if len(groups[name]) > 1), key=lambda name: name in SECONDARY)
+    places = list(dict.fromkeys((measure, support) for support in _supports(view) for measure in _levels(view)))
+    groups = {(measure, support): _levels(view, support)[measure] for measure, support in places}
+    asked = sorted((key_ for key_ in groups if len(groups[key_]) > 1), key=lambda key_: key_[0] in SECONDARY)
     if not asked:
         return None
-    drawings = tuple(
-        _drawing(measure, [groups[measure][target] for target in by_level(groups[measure])], view, lead=place == 0)
-        for place, measure in enumerate(asked)
-    )
+    drawings = tuple(_drawing(chosen, groups[chosen], view, lead=chosen == asked[0]) for chosen in asked)
     models = {series(curve) for picture in view.pictures for curve in picture.of("model")}
     shown = tuple(entry for entry in key if entry.series in models or entry.symbol)
-    title = "Which level of language peaks where"
-    return Chart("hierarchy", title, "", (choice("Measure", asked, measure_label),), drawings, shown)
+    choices = (
+        choice("Measure", (measure for measure, _ in asked), measure_label),
+        choice("Items", (support for _, support in asked)),
+    )
+    return Chart("hierarchy", "Which level of language peaks where", "", choices, drawings, shown)
+
+
+def _supports(view: View) -> list[str]:
+    """The supports between which a reader can choose; one empty one where there is no choice."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for picture in view.pictures:
+        if picture.target and picture.of("model"):
+            found.setdefault((picture.measure, picture.target), []).append(picture.support)
+    return list(
+        dict.fromkeys(each for several in found.values() if len(set(several)) > 1 for each in several)
+    ) or [""]
+
+
+def _levels(view: View, support: str = "") -> dict[str, list[Picture]]:
+    """A picture a target, from the sound up, by measure: of this support where there is one, else the first."""
+    found: dict[str, dict[str, Picture]] = {}
+    for picture in sorted(view.pictures, key=lambda picture: picture.support != support):
+        if picture.target and picture.of("model"):
+            found.setdefault(picture.measure, {}).setdefault(picture.target, picture)
+    return {measure: [by[target] for target in by_level(by)] for measure, by in found.items()}
 
 
 def plateau(curve: Curve) -> tuple[Point, Point]:
@@ -57,7 +75,8 @@ def plateau(curve: Curve) -> tuple[Point, Point]:
     return (layers[first], layers[last]) if bound is not None else (layers[at], layers[at])
 
 
-def _drawing(measure: str, pictures: list[Picture], view: View, *, lead: bool) -> Drawing:
+def _drawing(chosen: tuple[str, str], pictures: list[Picture], view: View, *, lead: bool) -> Drawing:
+    measure, support = chosen
     name = measure_label(measure)
     said = [
         f"{picture.target}: "
@@ -74,8 +93,8 @@ def _drawing(measure: str, pictures: list[Picture], view: View, *, lead: bool) -
         if not row.control and (picture.slug, row.model, row.tap) in bests
     )
     return Drawing(
-        (measure,),
-        f"peaks-{measure}",
+        chosen,
+        "-".join(part for part in ("peaks", measure, re.sub(r"[^a-z0-9]+", "-", support.lower())) if part),
         f"Where {name} is best, by target",
         CAPTION,
         f"Where {name} is best. {'; '.join(said)}.",
@@ -160,22 +179,19 @@ def _row(curve: Curve, view: View, at: float, shape: dict[float, int]) -> list[S
 
 def sentences(view: View) -> list[str]:
     """A sentence on the first measure of several targets: the order of its peaks, as the median share of depth."""
-    groups: dict[str, dict[str, Picture]] = {}
-    for picture in view.pictures:
-        if picture.target and picture.of("model") and picture.measure not in SECONDARY:
-            groups.setdefault(picture.measure, {}).setdefault(picture.target, picture)
+    groups = {measure: found for measure, found in _levels(view).items() if measure not in SECONDARY}
     measure = next((name for name in groups if len(groups[name]) > 1), "")
     said = []
-    for target in by_level(groups.get(measure, {})):
-        curves = groups[measure][target].of("model")
+    for picture in groups.get(measure, []):
+        curves = picture.of("model")
         shares = sorted(curve.best.depth / max(1, curve.points[-1].depth) for curve in curves)
         middle = (shares[(len(shares) - 1) // 2] + shares[len(shares) // 2]) / 2
         slow = sum(curve.best.period_ms > min(point.period_ms for point in curve.points) for curve in curves)
         able = sum(len({point.period_ms for point in curve.points}) > 1 for curve in curves)
         rate = f" (at a slower rate in {slow} of {able} encoders that have one)" if able else ""
-        said.append(f"{target} at {number(100 * middle).split('.')[0]} % of the depth{rate}")
+        said.append(f"{picture.target} at {number(100 * middle).split('.')[0]} % of the depth{rate}")
     if not said:
         return []
-    many = any(len(picture.of("model")) > 1 for picture in groups[measure].values())
+    many = any(len(picture.of("model")) > 1 for picture in groups[measure])
     over = " (median over encoders)" if many else ""
     return [f"Where {measure_label(measure)} is best{over}: {'; '.join(said)}."]
