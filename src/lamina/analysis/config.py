@@ -43,7 +43,7 @@ class AnalysisConfig(Config):
         folds: of speakers, where the corpus has no train and test split; also of ``speaker``, by utterance.
         seed: of speaker roles, codebooks, shuffled labels and resampling.
         clusters: k-means clusters by target, for mutual information.
-        other_clusters: clusters of targets that `clusters` does not name.
+        other_clusters: those of targets that `clusters` does not name; at most a tenth of the codebook's sample.
         max_classes: at most so many labels of a target, the most frequent on the fit speakers.
         min_instances: a label needs so many instances on the fit speakers.
         max_sample: at most so many fit segments make a codebook; with folds, so many are counted, too.
@@ -113,6 +113,6 @@ class AnalysisConfig(Config):
         """Whether a measure of one of these families is asked for."""
         return not self.wanted.isdisjoint(chain(*(FAMILIES[family] for family in families)))
 
-    def clusters_of(self, target: str) -> int:
-        """How many clusters the codebook of a target has."""
-        return self.clusters.get(target, self.other_clusters)
+    def clusters_of(self, target: str, sample: int) -> int:
+        """How many clusters the codebook of a target has, of which so many segments make it."""
+        return self.clusters.get(target, max(2, min(self.other_clusters, sample // 10)))

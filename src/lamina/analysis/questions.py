@@ -175,5 +175,5 @@ def _segmented(tap: Tap, view: View, target: Target, config: AnalysisConfig) -> 
         return Reading(tap, view, roles, *_linear(tap, size, roles, config, labellings, classed=False))
     linear = _linear(tap, len(target.classes), roles, config, labellings, classed=True)
     wanted = config.wants("mi", "purity")
-    codebook = Codebook(tap.width, target, config.clusters_of(target.name)) if wanted else None
+    codebook = Codebook(tap.width, target, config.clusters_of(target.name, target.sample)) if wanted else None
     return Reading(tap, view, roles, *linear, codebook)
