@@ -151,6 +151,15 @@ def test_speakers_are_named_by_utterances_and_verified_by_strangers() -> None:
     assert {row.split for row in scores.select(target="asv")} == {"test"}
 
 
+def test_strangers_stay_strangers() -> None:
+    mixed = Tones(lambda one: replace(one, split=("train", "dev", "test")[int(one.id[-1]) % 3]))
+    plan = config(tasks=("asv", "phone"), taps=("fine.1",), steps=2)
+    found = probe_all(Windows(), mixed, plan)
+    assert {row.split for row in found.scores.select(target="asv")} == {"a third of the speakers (seed 0)"}
+    assert any("asv: the corpus's splits share 8 speakers" in note for note in found.notes)
+    assert any("phone: 8 speakers are in train and in test" in note for note in found.notes)
+
+
 def test_labels_of_utterances() -> None:
     scores = probe(Windows(), Tones(), config(tasks=("ks", "ic", "er"), taps=("fine.1",), layers="weighted"))
     assert {(row.target, row.measure) for row in scores.select(tap="weighted")} == {

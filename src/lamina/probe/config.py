@@ -8,7 +8,7 @@ from pydantic import Field
 
 from lamina.config import Config
 
-RATES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
+RATES = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
 SUPERB_RATES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)  # five of s3prl's range 1e-1 … 1e-7
 
 

@@ -97,12 +97,20 @@ def _divided(task: Task, corpus: Corpus, config: ProbeConfig, kept: list[Utteran
         same = all(one.speaker in known for name in ("dev", "test") for one in given[name])
         if not (given["train"] and given["test"] and same):
             return [_within_speakers(task, kept, config.seed, say)]
+    shared = {one.speaker for one in given["train"]} & {one.speaker for one in given["test"]}
+    if shared and task.strangers:
+        say(f"{task.name}: the corpus's splits share {len(shared)} speakers; speakers are divided anew")
+        rest, score = _hold_out(kept, 1 / 3, config.seed, least=2)
+        train, dev = _hold_out(rest, 1 / 6, config.seed, least=2)
+        return [(train, dev, score, f"a third of the speakers (seed {config.seed})")]
+    if shared and not task.speakers:
+        say(f"{task.name}: {len(shared)} speakers are in train and in test of {corpus.name}")
     ids = {one.id for one in kept}
     fit, score, split = roles(corpus, seed=config.seed)
     fit, score = ([one for one in side if one.id in ids] for side in (fit, score))
     if split == "test" and given["dev"]:
         return [(fit, given["dev"], score, split)]
-    train, dev = _hold_out(fit, 1 / 6, config.seed, by_speaker=not task.speakers)
+    train, dev = _hold_out(fit, 1 / 6, config.seed, least=1 + task.strangers, by_speaker=not task.speakers)
     return [(train, dev, score, split)]
 
 
@@ -114,15 +122,15 @@ def _fold(label: str, session: str, kept: list[Utterance], seed: int) -> Divisio
 
 
 def _hold_out(
-    whole: list[Utterance], share: float, seed: int, *, by_speaker: bool
+    whole: list[Utterance], share: float, seed: int, *, least: int = 1, by_speaker: bool = True
 ) -> tuple[list[Utterance], list[Utterance]]:
-    """Some speakers are held out; utterances where there is one speaker only, or where speakers may be shared."""
+    """Some speakers are held out, ``least`` or more; utterances of one speaker, or where speakers may be shared."""
     names = sorted({one.speaker for one in whole})
     by_speaker = by_speaker and len(names) > 1
     if not by_speaker:
         names = sorted(one.id for one in whole)
     order = np.random.default_rng([seed, 1]).permutation(len(names))
-    held = {names[place] for place in order[: max(1, round(share * len(names)))]}
+    held = {names[place] for place in order[: max(least, round(share * len(names)))]}
     sides: tuple[list[Utterance], list[Utterance]] = ([], [])
     for one in whole:
         sides[(one.speaker if by_speaker else one.id) in held].append(one)

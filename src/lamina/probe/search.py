@@ -123,10 +123,12 @@ def search(
     best = _best(slots, trained.dev, lower=lower_is_better(plan.select))
     read = "1 weighted sum" if group.mixed else f"{len(picks)} taps"
     chosen = ", ".join(dict.fromkeys(f"{slots[own[0]].rate:g}" for own in best.values()))
+    edges = {min(rates(config)), max(rates(config))} if len(rates(config)) > 1 else set()
+    edge = " (an end of the grid)" if any(slots[own[0]].rate in edges for own in best.values()) else ""
     notes.append(
         f"{task.name}, {head}: {len(slots)} heads side by side ({read}, {len(rates(config))} rates, "
         f"{len(config.seeds)} seeds), {trained.steps} of {plan.steps} steps of {plan.batch} examples; chosen on "
-        f"{'test' if selecting is test else 'dev'}: rate {chosen}"
+        f"{'test' if selecting is test else 'dev'}: rate {chosen}{edge}"
     )
     final = bank.subset([place for own in best.values() for place in own], trained.parameters)
     told = evaluate(final, objective, test, device=device)

@@ -146,6 +146,7 @@ class Task:
         steps, batch: of the protocol ``lamina``.
         tier: segments of this tier are the examples.
         speakers: whether the speakers are what is named: parts then share them and divide utterances.
+        strangers: whether parts must share nobody: where splits do, speakers are divided anew.
         folds: the label that names the folds of the ``superb`` protocol (each is the test part once).
     """
 
@@ -160,6 +161,7 @@ class Task:
     batch: int = 16
     tier: str = ""
     speakers: bool = False
+    strangers: bool = False
     folds: str = ""
 
 

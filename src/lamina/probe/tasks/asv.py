@@ -27,4 +27,5 @@ TASK = Task(
     ),
     steps=600,
     batch=32,
+    strangers=True,
 )
