@@ -106,7 +106,7 @@ def corpus_check(
     for note in speech.notes:
         say(f"note: {note}")
     if found is None:
-        say("shift test: no phones, syllables or words, or less than 10 s of them")
+        say("shift test: no phones, syllables or words, or too little of them")
     else:
         say(
             f"shift test: {found.tier} labels explain {found.here:.3f} of the log-mel variance where they are, "

@@ -76,10 +76,11 @@ class Shift:
 
 
 TIERS = ("phone", "syllable", "word")
+LEAST = {"phone": 10, "syllable": 60, "word": 60}  # seconds: coarser labels are many and rare
 
 
 def shift(corpus: Corpus, tier: str) -> Shift | None:
-    """Ask of one tier; None where the corpus has too little of it (10 s)."""
+    """Ask of one tier; None where the corpus has too little of it (see `LEAST`)."""
     chosen = _spread(corpus)
     names: dict[str, int] = {"": 0}
     mels, now, later, before = [], [], [], []
@@ -101,7 +102,7 @@ def shift(corpus: Corpus, tier: str) -> Shift | None:
         now.append(np.stack([_labels(starts, numbers, at - step * HOP) for step in range(-REACH, REACH + 1)]))
         later.append(_labels(starts, [numbers[0], *numbers[:-1]], at))
         before.append(_labels(starts, [*numbers[1:], numbers[-1]], at))
-    if sum(map(len, mels)) * HOP < 10 * SAMPLE_RATE:
+    if sum(map(len, mels)) * HOP < LEAST.get(tier, 10) * SAMPLE_RATE:
         return None
     mel, count = np.concatenate(mels), len(names)
     shares = [_share(mel, labels, count) for labels in np.concatenate(now, axis=1)]
