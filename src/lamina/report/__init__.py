@@ -20,4 +20,5 @@ tables    best layers, costs, whole encoders
 methods   the methods section and provenance
 style     colours, dashes, names
 console   tables on the terminal
+costs     what encoders cost: tables and a picture
 """

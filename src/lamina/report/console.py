@@ -106,20 +106,6 @@ def _measured(row: Score | None) -> str:
     return f"{row.value:.3f}{interval}"
 
 
-def cost_table(scores: Scores) -> Table:
-    """One row an encoder and length of audio."""
-    whole = scores.select(tap="")
-    parameters = {row.model: row.value for row in whole.select(measure="parameters")}
-    rows = []
-    for model, length in dict.fromkeys((row.model, row.target) for row in whole if row.target):
-        at = {row.measure: row for row in whole.select(model=model, target=length)}
-        counts = [f"{at[name].value / 1e9:.2f}" if name in at else "" for name in ("macs", "macs-attention")]
-        rows.append((model, length, f"{parameters[model] / 1e6:.2f}", *counts, f"{at['speed'].value:.1f}"))
-    where = ", ".join(whole.select(measure="speed").distinct("support"))
-    caption = f"MACs: conv and linear layers, then with attention; speed: seconds of audio a second on {where}"
-    return table(("encoder", "audio", "M parameters", "G MACs", "with attention", "speed"), rows, caption=caption)
-
-
 def taps_table(title: str, rows: Iterable[Sequence[str]]) -> Table:
     """The taps of an encoder and what others call the same tensors."""
     return table(
