@@ -69,7 +69,9 @@ def main() -> None:
     for _ in range(args.rounds):
         for name in WAYS:
             if "skipped" not in found.get(name, {}):
-                found[name] = faster(found.get(name), child(name))
+                measured = child(name)
+                print(f"{name}: {measured}", file=sys.stderr, flush=True)
+                found[name] = faster(found.get(name), measured)
     report(args, found)
 
 
@@ -333,7 +335,7 @@ def objective(args: argparse.Namespace) -> dict[str, float]:
     targets = torch.randint(UNITS, (args.frames,))
 
     def ours() -> Tensor:
-        return torch.nn.functional.cross_entropy(cosines(states, codes) / 0.1, targets, reduction="sum")
+        return torch.nn.functional.cross_entropy(cosines(states, codes, 0.1), targets, reduction="sum")
 
     def theirs() -> Tensor:
         return repeated_codes(states, codes, targets)

@@ -51,11 +51,10 @@ class MRHubertPreTrainingOutput(ModelOutput):
     attentions: tuple[Tensor, ...] | None = None
 
 
-def cosines(states: Tensor, codes: Tensor) -> Tensor:
-    """Cosines (…, classes) of states (…, width) with codes (classes, width), in float32."""
-    return products.linear(
-        functional.normalize(states.float(), dim=-1), functional.normalize(codes.float(), dim=-1)
-    )
+def cosines(states: Tensor, codes: Tensor, temperature: float) -> Tensor:
+    """Cosines of states (…, width) with codes (classes, width) over the temperature: (…, classes) float32."""
+    table = functional.normalize(codes.float(), dim=-1) / temperature  # smaller than the cosines
+    return products.linear(functional.normalize(states.float(), dim=-1), table)
 
 
 class Codes(nn.Module):
@@ -90,7 +89,7 @@ class MRHubertForPreTraining(MRHubertPreTrainedModel):
     def level_logits(self, level: int, states: Tensor) -> Tensor:
         """Cosines of the projected states (…, width) with the codes of a level over the temperature, float32."""
         codes = cast("Codes", self.codes[level]).weight
-        return cosines(self.projections[level](states), codes) / self.config.logit_temperature
+        return cosines(self.projections[level](states), codes, self.config.logit_temperature)
 
     def level_masks(self, mask_time_indices: Tensor) -> list[Tensor]:
         """Which frames of each level stand on masked frames, from those of the finest (batch, frames).
