@@ -4,6 +4,7 @@ options    the arguments that commands share
 study      `lamina study …`
 analysis   `lamina analyze`, `lamina analysis …`, `lamina compare`
 probe      `lamina probe`
+score      `lamina score …`
 cost       `lamina cost`
 corpus     `lamina corpus …`
 pretrain   `lamina units …`, `lamina pretrain`
@@ -16,7 +17,7 @@ import sys
 
 import typer
 
-from lamina.cli import analysis, corpus, cost, encoders, pretrain, probe, study
+from lamina.cli import analysis, corpus, cost, encoders, pretrain, probe, score, study
 from lamina.errors import LaminaError
 
 # Heavy libraries are imported inside the command that needs them, so that `lamina --help` answers at once.
@@ -32,6 +33,7 @@ app.command("analyze")(analysis.analyze)
 app.add_typer(analysis.analysis, name="analysis")
 app.command("compare")(analysis.compare)
 app.command("probe")(probe.probe)
+app.add_typer(score.score, name="score")
 app.command("cost")(cost.cost)
 app.add_typer(corpus.corpus, name="corpus")
 app.add_typer(pretrain.units, name="units")

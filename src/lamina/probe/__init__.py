@@ -19,4 +19,5 @@ verify    speaker verification
 diarize   who speaks when
 tally     counts that can be resampled
 metrics   error rates
+superb    the SUPERB score
 """
