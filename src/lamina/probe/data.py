@@ -124,7 +124,7 @@ def _fold(label: str, session: str, kept: list[Utterance], seed: int) -> Divisio
 def _hold_out(
     whole: list[Utterance], share: float, seed: int, *, least: int = 1, by_speaker: bool = True
 ) -> tuple[list[Utterance], list[Utterance]]:
-    """Some speakers are held out, ``least`` or more; utterances of one speaker, or where speakers may be shared."""
+    """Hold out some speakers, ``least`` or more; utterances of one speaker, or where speakers may be shared."""
     names = sorted({one.speaker for one in whole})
     by_speaker = by_speaker and len(names) > 1
     if not by_speaker:
