@@ -9,6 +9,7 @@ masked_norm  norms over real frames only
 stepping     run a model block by block
 features     log-mel and MFCC as encoders of one tap
 audio        what audio encoders accept
+untrained    the same model with weights drawn anew: a control
 chunks       long audio, piece by piece
 names        what others call the same tensors
 fairseq      checkpoints of fairseq and s3prl, converted
