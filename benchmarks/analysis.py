@@ -121,6 +121,7 @@ def memory(args: argparse.Namespace) -> None:
     peaks = []
     for copies in (1, 10):
         command = [sys.executable, __file__, "peak", "--copies", str(copies), "--utterances", str(args.utterances)]
+        command += ["--sample", "300"]  # smaller than the corpus, as it is for any corpus of some size
         told = subprocess.run(command, capture_output=True, text=True, check=True)
         peaks.append(float(told.stdout))
         print(f"{copies:2d} copies of {args.utterances * 10} s: peak {peaks[-1]:7.1f} MiB")
@@ -151,7 +152,13 @@ def taps(args: argparse.Namespace) -> None:
 
 def settings(args: argparse.Namespace) -> AnalysisConfig:
     """The usual targets and measures."""
-    return AnalysisConfig(replicates=100, batch_seconds=args.batch_seconds, max_sample=5000, min_instances=2)
+    return AnalysisConfig(
+        replicates=100,
+        batch_seconds=args.batch_seconds,
+        max_sample=args.sample,
+        min_instances=2,
+        clusters={"word": 100},
+    )
 
 
 def main() -> None:
@@ -161,6 +168,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--utterances", type=int, default=8)
     parser.add_argument("--copies", type=int, default=1)
+    parser.add_argument("--sample", type=int, default=5000, help="segments of a codebook's sample")
     parser.add_argument("--batch-seconds", type=float, default=20.0)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
