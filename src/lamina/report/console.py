@@ -82,6 +82,7 @@ def probe_tables(scores: Scores) -> list[Table]:
     for task in scores.distinct("target"):
         rows = scores.select(target=task)
         measures = rows.distinct("measure")
+        scored = next((row for row in rows if row.low is not None), rows[0])
         cells: dict[tuple[str, str, str], dict[str, Score]] = {}
         for row in rows:
             cells.setdefault((row.support, row.tap, f"{row.period_ms:g}" if row.period_ms else ""), {})[
@@ -92,8 +93,8 @@ def probe_tables(scores: Scores) -> list[Table]:
             table(
                 ("head", "tap", "ms", *measures),
                 lines,
-                title=f"{rows[0].model}: {task}",
-                caption=f"protocol {rows[0].protocol}; scored on {rows[0].split}; n = {rows[0].n}",
+                title=f"{scored.model}: {task}",
+                caption=f"protocol {scored.protocol}; scored on {scored.split}; n = {scored.n}",
             )
         )
     return tables
