@@ -3,6 +3,7 @@
 config     what is measured, by which rules
 front      `lamina.analyze`: names or objects in, an `Analysis` out
 sweep      the pass, on one process or many, whole or in parts
+state      `Sweep`: what is planned, and what has accumulated
 roles      who is fitted on, who is scored; folds
 questions  from settings to targets, and to readings of every tap
 targets    segments and labels on the common support
