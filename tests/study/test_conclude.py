@@ -32,6 +32,7 @@ CLAIMS = {
     "helps-much": claim("auxiliary", "raises", 0.5),
     "nothing": claim("rate", "none", 0.1, at="matched"),
     "nothing-at-all": claim("rate", "none", 0.001, at="mean"),
+    "no-help": claim("rate", "raises-not", 0.01),
     "cells": claim("10 - 00", "lowers"),
     "no-such-effect": claim("width", "raises"),
     "no-such-score": claim("rate", "raises", measure="probe-accuracy"),
@@ -114,7 +115,7 @@ def test_seeds_that_a_cell_lacks_are_left_out(tmp_path: Path) -> None:
 
 def test_verdicts_on_planted_effects(tmp_path: Path) -> None:
     """The auxiliary loss adds .22, the rate takes .03, without any chance but what cancels."""
-    make(tmp_path)
+    make(tmp_path, seeds=(0, 1, 2))
     conclude(tmp_path)
     verdicts = {verdict.name: verdict for verdict in read_verdicts(tmp_path)}
     assert list(verdicts) == list(CLAIMS)
@@ -123,16 +124,27 @@ def test_verdicts_on_planted_effects(tmp_path: Path) -> None:
         "helps-much": "contradicted",
         "nothing": "supported",
         "nothing-at-all": "contradicted",
+        "no-help": "supported",
         "cells": "contradicted",
         "no-such-effect": "undecided",
         "no-such-score": "undecided",
     }
     helps = verdicts["helps"]
     assert helps.effect == pytest.approx(0.22)
-    assert (helps.n_seeds, helps.n_speakers, helps.where) == (1, 200, "best")
-    assert "One seed" in helps.reason
+    assert (helps.n_seeds, helps.n_speakers, helps.where) == (3, 200, "best")
     assert "no effect 'width'" in verdicts["no-such-effect"].reason
     assert "probe-accuracy of phone" in verdicts["no-such-score"].reason
+
+
+def test_one_seed_decides_nothing_that_training_made(tmp_path: Path) -> None:
+    make(tmp_path)
+    conclude(tmp_path)
+    verdicts = {verdict.name: verdict for verdict in read_verdicts(tmp_path)}
+    helps = verdicts["helps"]
+    assert helps.p_holm is not None
+    assert helps.p_holm < 0.05
+    assert {verdict.verdict for verdict in verdicts.values()} == {"undecided"}
+    assert "With one seed" in helps.reason
 
 
 def test_chance_leaves_claims_undecided(tmp_path: Path) -> None:

@@ -32,7 +32,8 @@ class Claim(Config):
         target: of which target, such as ``word``; the length of audio (``10 s``) for costs.
         at: ``best`` (each encoder at its best layer), ``matched`` (all at one depth), or ``mean`` (over layers);
             without meaning for scores of a whole encoder.
-        direction: what the claim says of the effect: it ``raises`` the score, ``lowers`` it, or does ``none``.
+        direction: what the claim says of the effect: it ``raises`` the score, ``lowers`` it, ``raises-not`` (lowers
+            it or does nothing), or does ``none``.
         margin: effects smaller than this do not count. A claim of no effect needs one: nothing is ever exactly 0.
     """
 
@@ -41,12 +42,12 @@ class Claim(Config):
     measure: str = Field(min_length=1)
     target: str = ""
     at: Literal["best", "matched", "mean"] = "best"
-    direction: Literal["raises", "lowers", "none"]
+    direction: Literal["raises", "raises-not", "lowers", "none"]
     margin: float = Field(default=0.0, ge=0)
 
     @model_validator(mode="after")
     def _sensible(self) -> Claim:
-        if self.direction == "none" and not self.margin:
+        if self.direction in ("none", "raises-not") and not self.margin:
             raise ValueError("a claim of no effect needs a margin: the largest difference that counts as none")
         return self
 
@@ -56,7 +57,8 @@ class Claim(Config):
         if self.direction == "none":
             return f"{self.effect} changes {what} by less than {self.margin:g}"
         by = f" by more than {self.margin:g}" if self.margin else ""
-        return f"{self.effect} {self.direction} {what}{by}"
+        does = "does not raise" if self.direction == "raises-not" else self.direction
+        return f"{self.effect} {does} {what}{by}"
 
 
 def probabilities(claim: Claim, found: Estimate) -> tuple[float, float]:
@@ -65,6 +67,8 @@ def probabilities(claim: Claim, found: Estimate) -> tuple[float, float]:
         return found.p_above(claim.margin), found.p_below(claim.margin)
     if claim.direction == "lowers":
         return found.p_below(-claim.margin), found.p_above(-claim.margin)
+    if claim.direction == "raises-not":
+        return found.p_below(claim.margin), found.p_above(claim.margin)
     # Two one-sided tests (Schuirmann 1987) for it; outside the margin on either side against it.
     inside = max(found.p_above(-claim.margin), found.p_below(claim.margin))
     outside = min(1.0, 2 * min(found.p_above(claim.margin), found.p_below(-claim.margin)))
@@ -98,7 +102,8 @@ def judge(claims: Mapping[str, Claim], effects: Mapping[str, Judged]) -> list[Ve
     """The verdict on every claim; probabilities are corrected for how many there are (Holm 1979).
 
     A claim is supported where its test passes at 5 % after the correction, contradicted where the opposite's does,
-    undecided where neither does.
+    undecided where neither does. What training made is undecided with one seed a cell, however many speakers there
+    are: another seed's models might differ by as much.
     """
     sides = {
         name: probabilities(claims[name], judged.found)
@@ -111,7 +116,8 @@ def judge(claims: Mapping[str, Claim], effects: Mapping[str, Judged]) -> list[Ve
     for name, claim in claims.items():
         judged = effects[name]
         answer: Answer = "undecided"
-        if name in sides and corrected[name] < ALPHA:
+        told = judged.seeds > 1 or (judged.found is not None and judged.found.exact)
+        if told and name in sides and corrected[name] < ALPHA:
             answer = "supported" if sides[name][0] < sides[name][1] else "contradicted"
         found = judged.found
         low, high = found.interval() if found else (None, None)
@@ -157,8 +163,8 @@ def _reason(judged: Judged, p: float | None, claims: int) -> str:
         f"difference of {found.detectable():.3f} four times in five."
     )
     if judged.seeds == 1:
-        said += " One seed: this speaks of speakers only, another seed may move it."
-    if not judged.speakers:
+        said += " With one seed a cell this tells these models apart, not what made them: another seed may differ by as much."
+    elif not judged.speakers:
         said += " Speakers were not resampled: this speaks of seeds only."
     return said + (f" Beside it: {judged.beside}." if judged.beside else "")
 
