@@ -21,12 +21,14 @@ from lamina.files import write_text
 FORMAT = 1
 
 # Error rates: the best layer is the one of the lowest value.
-LOWER_IS_BETTER = frozenset({"per", "wer", "cer", "slot-cer", "eer", "der"})
+LOWER_IS_BETTER = frozenset({"per", "wer", "cer", "slot-cer", "eer", "der", "abx-within", "abx-across"})
 
 
 def lower_is_better(measure: str) -> bool:
     """Whether a smaller value of this measure is the better one."""
     return measure in LOWER_IS_BETTER
+
+
 PLAIN = frozenset({"common", "native", "published"})
 
 

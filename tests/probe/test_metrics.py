@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import permutations
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lamina.probe import metrics
+from lamina.probe.ctc import symbol_errors, word_errors
 
 
 def slow_distance(one: list[int], other: list[int]) -> int:
@@ -70,3 +73,92 @@ def test_slots_by_hand() -> None:
     assert metrics.slot_value_errors(reference, told) == (1 + len("THE BEATLES"), len("HEY JUDE" + "THE BEATLES"))
     assert metrics.slot_type_f1("A", "B") == 1
     assert metrics.slot_type_f1(reference, "A") == 0
+
+
+def test_phones_words_and_characters_by_hand() -> None:
+    phones = ("DH", "AH", "K", "AE", "T")
+    assert symbol_errors(phones, ("DH", "K", "AE", "P", "S")) == (3, 5)  # one lost, one wrong, one too many
+    said, heard = tuple("THE|CAT|SAT|"), tuple("THE|CAT|SAT|UP|")
+    assert word_errors(said, heard) == (1, 3)
+    assert symbol_errors(said, heard) == (3, 12)
+    assert word_errors(said, ()) == (3, 3)
+
+
+SPAN = st.tuples(st.integers(0, 12), st.integers(1, 6)).map(lambda span: (span[0], sum(span)))
+
+
+@given(st.lists(SPAN, min_size=1, max_size=3), st.lists(SPAN, max_size=3), st.integers(0, 2))
+@settings(max_examples=100, deadline=None)
+def test_diarization_error_is_that_of_a_slow_count(
+    reference: list[tuple[int, int]], hypothesis: list[tuple[int, int]], collar: int
+) -> None:
+    true = {f"r{place}": [span] for place, span in enumerate(reference)}
+    told = {f"h{place}": [span] for place, span in enumerate(hypothesis)}
+    edges = [edge for span in reference for edge in span]
+    # Everything happens at whole numbers: the middle of each unit stands for it.
+    units = [at + 0.5 for at in range(20) if all(abs(at + 0.5 - edge) > collar for edge in edges)]
+    names = [*told, *(None for _ in true)]
+    least = min(
+        sum(
+            max(len(spoken), len(heard)) - len({match[name] for name in spoken} & heard)
+            for at in units
+            for spoken in [{name for name, [(start, end)] in true.items() if start <= at < end}]
+            for heard in [{name for name, [(start, end)] in told.items() if start <= at < end}]
+        )
+        for match in (dict(zip(true, chosen, strict=True)) for chosen in permutations(names, len(true)))
+    )
+    wanted = sum(start <= at < end for at in units for start, end in reference)
+    assert metrics.diarization_errors(true, told, collar=collar) == pytest.approx((least, wanted))
+
+
+def test_average_precision_by_hand() -> None:
+    scores = np.array([[0.9, 0.8, 0.7, -np.inf], [0.5, 0.5, 0.1, 0.0]])
+    targets = np.array([[True, False, True, False], [True, False, False, True]])
+    # 1 and 2/3; then two share a rank (1/2), and the last is found at 2 of 4.
+    assert metrics.average_precisions(scores, targets) == pytest.approx([(1 + 2 / 3) / 2, 0.5])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_average_precision_is_scikit_learns(seed: int) -> None:
+    from sklearn.metrics import average_precision_score
+
+    random = np.random.default_rng(seed)
+    targets = random.random((20, 30)) < 0.3
+    targets[:, 0] = True
+    scores = np.round(random.normal(size=(20, 30)) + targets, 1)
+    wanted = [average_precision_score(*each) for each in zip(targets, scores, strict=True)]
+    assert metrics.average_precisions(scores, targets) == pytest.approx(wanted)
+
+
+def test_term_weighted_value_by_hand() -> None:
+    scores = np.array([3.0, 2.0, 1.0, 3.0, 2.0, 1.0])
+    targets = np.array([True, False, False, False, True, False])
+    terms = np.array([0, 0, 0, 1, 1, 1])
+    # At 3: one of two terms is found, the other has one false alarm in two: 1/2 - beta / 4. At 2: 1 - beta / 2.
+    for beta, wanted in ((0.5, 0.75), (1.0, 0.5), (3.0, 0.0), (12.49, 0.0)):
+        assert metrics.term_weighted_value(scores, targets, terms, beta=beta) == pytest.approx(wanted)
+    perfect = metrics.term_weighted_value(targets.astype(float), targets, terms, beta=12.49)
+    assert perfect == 1
+    # A term that is nowhere does not count; nothing counts where no term does.
+    more = metrics.term_weighted_value(
+        np.append(scores, 9), np.append(targets, False), np.append(terms, 2), beta=1
+    )
+    assert more == pytest.approx(0.5)
+    assert np.isnan(metrics.term_weighted_value(scores, np.zeros(6, bool), terms, beta=1))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_term_weighted_value_over_all_thresholds(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    terms, targets = random.integers(0, 6, 150), random.random(150) < 0.3
+    scores = np.round(random.normal(size=150) + 2 * targets, 1)
+    counts = random.integers(0, 3, 6)
+    values = [0.0]
+    for threshold in scores:
+        costs = []
+        for term in np.repeat(np.arange(6), counts):
+            own, told = targets[terms == term], scores[terms == term] >= threshold
+            costs.append(np.mean(~told[own]) + 2.5 * np.mean(told[~own]))
+        values.append(1 - float(np.mean(costs)))
+    found = metrics.term_weighted_value(scores, targets, terms, beta=2.5, counts=counts.astype(float))
+    assert found == pytest.approx(max(values))

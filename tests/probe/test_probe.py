@@ -19,7 +19,7 @@ from lamina.errors import LaminaError
 from lamina.grid import Grid
 from lamina.probe.config import ProbeConfig
 from lamina.probe.probe import Probed, probe, probe_all
-from lamina.probe.task import find_task, tasks
+from lamina.probe.task import Task, find_task, tasks
 from lamina.score import Scores
 
 RATE = 16000
@@ -202,7 +202,7 @@ def test_blocks_are_their_last_taps() -> None:
 
 
 def test_the_superb_protocol_runs_every_task_it_has() -> None:
-    named = tuple(name for name, task in tasks().items() if task.superb is not None)
+    named = tuple(name for name, task in tasks().items() if isinstance(task, Task) and task.superb is not None)
     assert {"pr", "asr", "ks", "ic", "sf", "sid", "asv", "sd", "er"} <= set(named)
     cheap = tuple(name for name in named if name not in {"asr", "sf", "asv"})
     plan = config(tasks=cheap, protocol="superb", heads=(), layers="weighted", steps=4, batch=4, seeds=(0,))
@@ -359,4 +359,4 @@ def test_every_task_says_what_it_needs() -> None:
     for name, task in tasks().items():
         assert find_task(name) is task
         assert task.needs
-        assert len(task.heads) == 2
+        assert not isinstance(task, Task) or len(task.heads) == 2

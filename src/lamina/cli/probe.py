@@ -30,6 +30,9 @@ def probe(
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds of the heads.")] = 3,
     steps: Annotated[int, typer.Option(min=0, help="Of training; 0: the task's own.")] = 0,
     minutes: Annotated[float, typer.Option(min=0, help="Train on at most so much audio; 0: all.")] = 0.0,
+    tier: Annotated[str, typer.Option(help="knn, centroid, abx: the tier whose segments are compared.")] = "phone",
+    items: Annotated[Path | None, typer.Option(help="abx: an item file of fastabx or ZeroSpeech.")] = None,
+    contexts: Annotated[str, typer.Option(help="abx: same or any labels to either side.")] = "same",
     seed: Seed = 0,
     out: Annotated[
         Path | None,
@@ -46,7 +49,7 @@ def probe(
         raise LaminaError("lamina probe wants an encoder and a corpus (or `lamina probe list`)")
     from lamina.config import parse_config
     from lamina.encoders.load import load_encoder
-    from lamina.files import check_folder
+    from lamina.files import check_folder, file_digest
     from lamina.probe.config import ProbeConfig
     from lamina.probe.probe import probe_all
     from lamina.probe.task import find_task
@@ -64,6 +67,9 @@ def probe(
         "seeds": tuple(range(seeds)),
         "steps": steps,
         "most_minutes": minutes,
+        "tier": tier,
+        "items": "" if items is None else str(items),
+        "contexts": contexts,
         "seed": seed,
     }
     config = parse_config(settings, ProbeConfig, "options")
@@ -75,7 +81,10 @@ def probe(
     run = None
     if out is not None:
         plan = {"kind": "probe", "encoder": encoder_name, "corpus": str(corpus_path), **config.to_json()}
-        run = Run.plan(out, f"probe-{read.name}", plan, {"encoder": read.digest, "corpus": speech.digest})
+        digests = {"encoder": read.digest, "corpus": speech.digest}
+        if items is not None and items.is_file():
+            digests["items"] = file_digest(items)
+        run = Run.plan(out, f"probe-{read.name}", plan, digests)
         run.start()
     with progress(f"{read.name} on {speech.name}") as tell:
         found = probe_all(
@@ -104,17 +113,15 @@ def _rate(text: str) -> float:
 
 
 def _list() -> None:
+    from lamina.probe.free import Reading
     from lamina.probe.task import tasks
     from lamina.report.console import table
 
-    rows = [
-        (
-            each.name,
-            each.title,
-            each.needs,
-            ", ".join(each.heads),
-            f"{each.superb.steps} x {each.superb.batch}" if each.superb else "",
-        )
-        for each in tasks().values()
-    ]
+    rows = []
+    for each in tasks().values():
+        if isinstance(each, Reading):
+            trained = ("no training", "no training" if each.superb else "")
+        else:
+            trained = (", ".join(each.heads), f"{each.superb.steps} x {each.superb.batch}" if each.superb else "")
+        rows.append((each.name, each.title, each.needs, *trained))
     show(table(("task", "what", "needs", "heads", "superb: steps x batch"), rows))

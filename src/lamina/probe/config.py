@@ -36,6 +36,12 @@ class ProbeConfig(Config):
         collar_ms: what diarization error forgives on each side of a reference boundary.
         memory_gib: states that need more are kept in the run folder's cache.
         batch_seconds: the most padded audio in a batch of the encoder.
+        tier: ``knn``, ``centroid`` and ``abx`` compare segments of this tier.
+        neighbours: how many name a segment (``knn``).
+        items: ``abx``: an item file of fastabx or ZeroSpeech to take its segments from, instead of the tier.
+        contexts: ``abx``: A, B and X have the ``same`` labels to either side, or ``any``.
+        most_items: readings without training take at most so many segments or words, drawn by ``seed``.
+        most_pairs: and warp at most so many pairs a tap (``abx``: within and across each; ``qbe``: a list).
         replicates: resamples for intervals.
         seed: of splits, subsets and resampling.
     """
@@ -59,5 +65,11 @@ class ProbeConfig(Config):
     collar_ms: float = Field(0.0, ge=0)
     memory_gib: float = Field(4.0, gt=0)
     batch_seconds: float = Field(40.0, gt=0)
+    tier: str = "phone"
+    neighbours: int = Field(10, ge=1)
+    items: str = ""
+    contexts: Literal["same", "any"] = "same"
+    most_items: int = Field(2000, ge=2)
+    most_pairs: int = Field(20_000, ge=2)
     replicates: int = Field(1000, ge=2)
     seed: int = 0

@@ -19,10 +19,11 @@ from lamina.encoders.encoder import Encoder
 from lamina.errors import LaminaError
 from lamina.files import check_folder
 from lamina.grid import Grid
+from lamina.probe.ask import Asked, asked
 from lamina.probe.config import ProbeConfig
 from lamina.probe.data import parts
 from lamina.probe.layers import chosen, groups
-from lamina.probe.rows import Rows
+from lamina.probe.rows import WEIGHTED, Rows
 from lamina.probe.search import Job, schedule, search
 from lamina.probe.store import Store, Want, read
 from lamina.probe.task import MakeHead, Task, find_task
@@ -31,7 +32,6 @@ from lamina.stats.inference import read_replicates, write_replicates
 
 Floats = NDArray[np.float64]
 Say = Callable[[str], None]
-WEIGHTED = "weighted"
 
 
 @dataclass(frozen=True)
@@ -162,9 +162,16 @@ class Work:
     def run(self, support: tuple[Grid, ...]) -> Probed:
         """All tasks."""
         jobs, wants = self.plan(support)
+        questions = {
+            (each.reading.name, "free", "all"): each
+            for each in asked(self.encoder, self.corpus, self.config, support, self.note)
+        }
+        for question in questions.values():
+            wants |= question.wants()
         utterances = len({one.id for _, whose in wants.values() for one in whose})
         self.total = utterances + sum(self._steps(job) * len(self._heads(job.task)) for job in jobs)
-        finished = {key: self._finished(key) for key in self._keys(jobs)}
+        self.total += sum(each.taps for each in questions.values())
+        finished = {key: self._finished(key) for key in (*questions, *self._keys(jobs))}
         if all(found is not None for found in finished.values()):
             wants = {}
         stores = read(
@@ -179,12 +186,13 @@ class Work:
         )
         self.done = utterances
         rows, replicates = Scores(), {}
-        for key, own in self._keys(jobs).items():
+        todo: dict[tuple[str, str, str], Asked | list[Job]] = {**questions, **self._keys(jobs)}
+        for key, own in todo.items():
             found = finished[key]
             if found is None:
-                found = self._probe(own, key[1], stores)
+                found = self._ask(own, stores) if isinstance(own, Asked) else self._probe(own, key[1], stores)
                 self._keep(key, found)
-            self.done += sum(map(self._steps, own))
+            self.done += own.taps if isinstance(own, Asked) else sum(map(self._steps, own))
             self.tell(0)
             rows += found.scores
             replicates.update({name: drawn for name, drawn in found.replicates.items() if name not in replicates})
@@ -197,13 +205,13 @@ class Work:
 
     def plan(self, support: tuple[Grid, ...]) -> tuple[list[Job], dict[str, tuple[Want, list[Utterance]]]]:
         """What is trained, and the states that it reads."""
-        read_groups = groups(self.encoder, self.config)
+        trained = {name: task for name in self.config.tasks if isinstance(task := find_task(name), Task)}
+        read_groups = groups(self.encoder, self.config) if trained else []
         taps = chosen(self.encoder, self.config)
         grids = list(dict.fromkeys([*(tap.grid for tap in taps), *support]))
         jobs: list[Job] = []
         wanted: dict[str, tuple[dict[str, list[Segment]], dict[str, Utterance]]] = {}
-        for name in dict.fromkeys(self.config.tasks):
-            task = find_task(name)
+        for name, task in trained.items():
             if self.config.protocol == "superb":
                 if task.superb is None:
                     raise LaminaError(f"SUPERB has no task {name!r}: use `--protocol lamina` for it")
@@ -263,6 +271,12 @@ class Work:
         scores, replicates = self.rows.scores(jobs, found, head)
         return Probed(scores, replicates, tuple(note for each in found for note in each.notes))
 
+    def _ask(self, own: Asked, stores: Mapping[str, Store]) -> Probed:
+        """One question, at all taps; what it compares is written down where there is a folder."""
+        if self.folder is not None and (name := own.question.keep(self.folder)):
+            self.note(f"{own.reading.name}: what is compared is in {name}")
+        return Probed(*own.scores(stores, self.rows, self.tell))
+
     def _steps(self, job: Job) -> int:
         return schedule(job.task, job.group, self.config).steps
 
@@ -289,4 +303,4 @@ class Work:
 def _sorted(rows: Scores) -> Scores:
     """By task and head as they came, taps in the order of the data flow."""
     order = {key: place for place, key in enumerate(dict.fromkeys((row.target, row.support) for row in rows))}
-    return Scores(sorted(rows, key=lambda row: (order[row.target, row.support], row.depth)))
+    return Scores(sorted(rows, key=lambda row: (order[row.target, row.support], row.depth, row.tap == WEIGHTED)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 from lamina.encoders.encoder import Tap
 from lamina.probe.classes import Classes
 from lamina.probe.config import ProbeConfig
+from lamina.probe.free import Answer, Question
 from lamina.probe.search import Found, Job
 from lamina.score import Score, Scores
 from lamina.stats.inference import percentile_interval, resample_weights
 
 Floats = NDArray[np.float64]
 WEIGHTED = "weighted"
+CHOSEN = "chosen"
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,33 @@ class Rows:
                     self._layer(jobs[0], head, measure, *each) for each in zip(group.taps, values, strict=True)
                 ]
         return Scores(rows), replicates
+
+    def answered(
+        self, task: str, question: Question, tap: Tap, measure: str, answer: Answer
+    ) -> tuple[Score, Floats]:
+        """What one tap says without training, and its resamples."""
+        names = sorted(set(answer.groups))
+        weights = resample_weights(names, replicates=self.config.replicates, seed=self.config.seed)
+        drawn = answer.tally.resampled(weights, answer.groups)
+        low, high = percentile_interval(drawn) if len(names) > 1 else (None, None)
+        row = self._row(
+            task,
+            tap=tap.name,
+            depth=tap.depth,
+            period_ms=tap.grid.period_ms,
+            measure=measure,
+            value=answer.tally.value(),
+            low=low,
+            high=high,
+            n=answer.tally.n,
+            split=question.split,
+            support=question.how,
+        )
+        return row, drawn
+
+    def picked(self, row: Score) -> Score:
+        """The row of the tap that dev chose, as a row of its own."""
+        return replace(row, tap=CHOSEN, support=f"{row.support}; {row.tap} chosen on dev")
 
     def _resampled(self, jobs: Sequence[Job], folds: Sequence[Any]) -> list[Floats]:
         whose = [[one.utterance.speaker for one in job.parts.test] for job in jobs]

@@ -23,6 +23,7 @@ from lamina.corpus.corpus import Corpus, Segment, Utterance
 from lamina.encoders.encoder import Encoder, Tap
 from lamina.errors import LaminaError
 from lamina.files import read_json, write_json
+from lamina.grid import Grid
 from lamina.probe.layers import Group, aligned, means
 
 FORMAT = 1
@@ -34,7 +35,7 @@ class Want:
     """Rows that are wanted of some utterances.
 
     Attributes:
-        rows: ``frames``, ``mean`` (one row an utterance) or ``segments`` (one row each).
+        rows: ``frames``, ``mean`` (one row an utterance), ``segments`` (one row each) or ``owned`` (their frames).
         group: taps, and the grid of frames.
         segments: by utterance id, in the order of the utterances; empty lists where whole utterances are meant.
         name: of its files.
@@ -49,9 +50,20 @@ class Want:
         """How many rows an utterance has."""
         if self.rows == "mean":
             return 1
+        if self.rows == "frames":
+            return self.group.grid.frames(utterance.samples)
+        return sum(self.pieces(utterance))
+
+    def pieces(self, utterance: Utterance) -> list[int]:
+        """How many rows each segment of an utterance has."""
         if self.rows == "segments":
-            return len(self.segments[utterance.id])
-        return self.group.grid.frames(utterance.samples)
+            return [1] * len(self.segments[utterance.id])
+        grid = self.group.grid
+        return [len(frames) for frames in self.owned(utterance.id, grid, grid.frames(utterance.samples))]
+
+    def owned(self, utterance: str, grid: Grid, frames: int) -> list[range]:
+        """The frames of a grid, of so many, that each segment of an utterance (id) owns."""
+        return [grid.owned(one.onset, one.offset, frames) for one in self.segments[utterance]]
 
 
 class Store:
@@ -61,11 +73,14 @@ class Store:
         values: (rows, taps, width).
         starts: by utterance id, its first row.
         counts: by utterance id, how many rows it has.
+        pieces: how many rows each segment has, in the order of the utterances; empty where there are none.
     """
 
     def __init__(self, want: Want, utterances: Sequence[Utterance], folder: Path | None, identity: str) -> None:
         self.want = want
         self.counts = {one.id: want.count(one) for one in utterances}
+        pieces = [want.pieces(one) for one in utterances] if want.rows in {"segments", "owned"} else []
+        self.pieces = np.array([count for own in pieces for count in own], dtype=np.int64)
         ends = np.cumsum([0, *self.counts.values()])
         self.starts = dict(zip(self.counts, ends[:-1].tolist(), strict=True))
         shape = (int(ends[-1]), len(want.group.taps), want.group.taps[0].width)
@@ -106,8 +121,10 @@ class Store:
             rows = aligned(states, grid, want.group.grid, self.counts[utterance.id])
         elif want.rows == "mean":
             rows = states.double().mean(0, keepdim=True)
+        elif want.rows == "owned":
+            rows = states[[place for frames in want.owned(utterance.id, grid, len(states)) for place in frames]]
         else:
-            owned = [grid.owned(each.onset, each.offset, len(states)) for each in want.segments[utterance.id]]
+            owned = want.owned(utterance.id, grid, len(states))
             start, stop = (np.array([getattr(frames, end) for frames in owned]) for end in ("start", "stop"))
             rows = means(states, start, stop)
         begin = self.starts[utterance.id]

@@ -17,6 +17,7 @@ from lamina.corpus.corpus import Corpus, Segment, Utterance
 from lamina.errors import LaminaError
 from lamina.grid import Grid
 from lamina.probe.config import ProbeConfig
+from lamina.probe.free import Reading
 from lamina.probe.tally import Tally
 
 # Makes one head from the width of the states and the number of outputs.
@@ -166,8 +167,8 @@ class Task:
 
 
 @cache
-def tasks() -> dict[str, Task]:
-    """All tasks by name: one for each module of `lamina.probe.tasks`."""
+def tasks() -> dict[str, Task | Reading]:
+    """All tasks by name, trained or not: one for each module of `lamina.probe.tasks`."""
     from lamina.probe import tasks as package
 
     names = sorted(module.name for module in pkgutil.iter_modules(package.__path__))
@@ -175,7 +176,7 @@ def tasks() -> dict[str, Task]:
     return {task.name: task for task in found}
 
 
-def find_task(name: str) -> Task:
+def find_task(name: str) -> Task | Reading:
     """The task of that name.
 
     Raises:

@@ -32,8 +32,8 @@ class Claim(Config):
         target: of which target, such as ``word``; the length of audio (``10 s``) for costs.
         at: ``best`` (each encoder at its best layer), ``matched`` (all at one depth), or ``mean`` (over layers);
             without meaning for scores of a whole encoder.
-        direction: what the claim says of the effect: it ``raises`` the score, ``lowers`` it, ``raises-not`` (lowers
-            it or does nothing), or does ``none``.
+        direction: what the claim says of the effect: it ``raises`` the score, ``lowers`` it,
+            ``raises-not`` (lowers it or does nothing), or does ``none``.
         margin: effects smaller than this do not count. A claim of no effect needs one: nothing is ever exactly 0.
     """
 
@@ -163,7 +163,7 @@ def _reason(judged: Judged, p: float | None, claims: int) -> str:
         f"difference of {found.detectable():.3f} four times in five."
     )
     if judged.seeds == 1:
-        said += " With one seed a cell this tells these models apart, not what made them: another seed may differ by as much."
+        said += " With one seed a cell this tells these models apart, not what made them: another may differ as much."
     elif not judged.speakers:
         said += " Speakers were not resampled: this speaks of seeds only."
     return said + (f" Beside it: {judged.beside}." if judged.beside else "")

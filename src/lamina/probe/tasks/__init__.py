@@ -5,4 +5,8 @@ pr, asr, sf            sequences, by CTC
 ks, ic, sid, er        classes of utterances
 asv                    speaker verification
 sd                     diarization
+knn, centroid          pooled segments, named by the nearest; nothing is trained, here and below
+abx                    discrimination of phones
+map                    discrimination of words
+qbe                    spoken queries
 """
