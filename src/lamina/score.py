@@ -157,7 +157,7 @@ class Scores:
         return list(dict.fromkeys(getattr(row, column) for row in self._rows))
 
     def best(self, measure: str, **values: Any) -> Score:
-        """The row with the best value of ``measure`` (see `lower_is_better`) among those that ``values`` select."""
+        """The row of the best ``measure`` (see `lower_is_better`) among those that ``values`` select."""
         rows = self.select(measure=measure, **values)
         if not len(rows):
             raise LaminaError(f"no score has measure {measure!r} with {values or 'these rows'}")
