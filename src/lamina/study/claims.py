@@ -163,7 +163,7 @@ def _reason(judged: Judged, p: float | None, claims: int) -> str:
         f"difference of {found.detectable():.3f} four times in five."
     )
     if judged.seeds == 1:
-        said += " With one seed a cell this tells these models apart, not what made them: another may differ as much."
+        said += " With one seed a cell this tells these models apart, not what made them."
     elif not judged.speakers:
         said += " Speakers were not resampled: this speaks of seeds only."
     return said + (f" Beside it: {judged.beside}." if judged.beside else "")
