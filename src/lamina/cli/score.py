@@ -17,7 +17,7 @@ def _group() -> None:
     """Summary scores of benchmarks."""
 
 
-@score.command()
+@score.command("superb")
 def superb(
     results: Annotated[
         Path,
