@@ -254,3 +254,8 @@ def test_segments_refuse_what_does_not_fit() -> None:
         "syllable",
         "tone",
     ]
+
+
+def test_a_run_that_made_a_corpus_opens_as_that_corpus(tmp_path: Path) -> None:
+    made = written(tmp_path / "corpus-1" / "corpus")
+    assert open_corpus(tmp_path / "corpus-1").digest == made.digest

@@ -13,11 +13,13 @@ from lamina.corpus.segments import tier_name
 from lamina.corpus.stored import StoredCorpus
 from lamina.errors import LaminaError
 
+RUN_CORPUS = "corpus"  # where a run that made a corpus holds it
+
 
 def open_corpus(path: Path | str, *, tiers: Sequence[str] = (), faults: Faults | None = None) -> StoredCorpus:
     """Open whatever corpus lies at ``path``; the first that fits.
 
-    1. One of our folders (``corpus.json``), see `lamina.corpus.manifest`.
+    1. One of our folders (``corpus.json``), see `lamina.corpus.manifest`, or a study's run that holds one.
     2. A lhotse CutSet: a ``.jsonl`` or ``.jsonl.gz`` file, or a folder that holds one named ``*cuts*``.
     3. A lhotse Shar folder (``cuts.000000.jsonl.gz``, ``recording.000000.tar``).
     4. A folder of audio files with alignments, see `lamina.corpus.folders`.
@@ -58,8 +60,9 @@ def _open(path: Path, tiers: Sequence[str], faults: Faults | None) -> StoredCorp
         raise LaminaError(f"there is no corpus at {path}: check the path, or make one with `lamina corpus synth`")
     if not any(path.iterdir()):
         raise LaminaError(f"{path} is an empty folder: check the path, or copy the corpus again")
-    if (path / ABOUT).is_file():
-        return open_folder(path, faults)
+    for folder in (path, path / RUN_CORPUS):
+        if (folder / ABOUT).is_file():
+            return open_folder(folder, faults)
     if is_shar(path):
         return open_shar(path, faults=faults)
     manifests = sorted(
