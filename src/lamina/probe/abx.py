@@ -29,7 +29,7 @@ from lamina.probe.items import Item, read_items, tier_items, write_items
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-GROUP = 10  # items of one class, context and speaker in a cell, at most (as libri-light)
+GROUPS = (10, 5, 3, 2)  # items of one class, context and speaker in a cell, at most (libri-light: 10)
 OTHERS = 5  # second speakers of a cell, at most (as libri-light)
 
 
@@ -145,9 +145,9 @@ def across_cells(
 
 
 def grouped(
-    items: Sequence[Item], *, same: bool, random: np.random.Generator
+    items: Sequence[Item], *, same: bool, most: int, random: np.random.Generator
 ) -> dict[tuple[str, ...], dict[str, dict[str, Ints]]]:
-    """Places of items by context (one for all unless ``same``), class and speaker, at most `GROUP` each."""
+    """Places of items by context (one for all unless ``same``), class and speaker, at most so many each."""
     found: dict[tuple[str, ...], dict[str, dict[str, list[int]]]] = {}
     for place, item in enumerate(items):
         context = (item.before, item.after) if same else ()
@@ -155,8 +155,7 @@ def grouped(
     return {
         context: {
             label: {
-                speaker: np.sort(random.permutation(places)[:GROUP])
-                for speaker, places in sorted(speakers.items())
+                speaker: np.sort(random.permutation(places)[:most]) for speaker, places in sorted(speakers.items())
             }
             for label, speakers in classes.items()
         }
@@ -165,12 +164,29 @@ def grouped(
     }
 
 
-def some(cells: Sequence[Cell], most: int, random: np.random.Generator) -> list[Cell]:
-    """Cells in an order drawn by the seed until their warped pairs are ``most``, one cell at least."""
-    sizes = [len(cell.x) * (len(cell.a) + len(cell.b)) for cell in cells]
-    order = random.permutation(len(cells))
-    taken = int(np.searchsorted(np.cumsum(np.array(sizes)[order]), most, side="right"))
-    return [cells[place] for place in sorted(order[: max(1, taken)])]
+def fitted(items: Sequence[Item], config: ProbeConfig, *, across: bool) -> tuple[list[Cell], str]:
+    """Cells that take at most ``most_pairs`` warped pairs, drawn by the seed, and what was done, in words.
+
+    Where the groups of libri-light take too many, groups are made smaller first, as many small cells say more than
+    a few large ones; then cells are left out.
+    """
+    cells: list[Cell] = []
+    total = size = 0
+    random = np.random.default_rng([config.seed, 11])
+    for size in GROUPS:
+        random = np.random.default_rng([config.seed, 11])
+        groups = grouped(items, same=config.contexts == "same", most=size, random=random)
+        cells = list(across_cells(groups, random) if across else within_cells(groups))
+        total = len(cells)
+        sizes = np.cumsum([len(cell.x) * (len(cell.a) + len(cell.b)) for cell in cells])
+        if not total or sizes[-1] <= config.most_pairs:
+            break
+    else:
+        order = random.permutation(total)
+        cells = [cells[place] for place in order]
+        sizes = np.cumsum([len(cell.x) * (len(cell.a) + len(cell.b)) for cell in cells])
+        cells = cells[: max(1, int(np.searchsorted(sizes, config.most_pairs, side="right")))]
+    return cells, f"{len(cells)} of {total} cells, of at most {size} items a class, context and speaker"
 
 
 class Discrimination(Question):
@@ -189,16 +205,14 @@ class Discrimination(Question):
         if len(seen) < len(items):
             left = len(items) - len(seen)
             say(f"abx: {left} of {len(items)} items have no frame on some grid; they are left out")
-        random = np.random.default_rng([config.seed, 11])
-        groups = grouped(seen, same=config.contexts == "same", random=random)
-        kinds = {"abx-within": list(within_cells(groups)), "abx-across": list(across_cells(groups, random))}
         chosen = {}
-        for name, cells in kinds.items():
+        for name in ("abx-within", "abx-across"):
+            cells, told = fitted(seen, config, across=name == "abx-across")
             if not cells:
                 say(f"abx: no cell for {name}: too few items of one class, context and speaker")
                 continue
-            chosen[name] = some(cells, config.most_pairs, random)
-            say(f"abx: {name}: {len(chosen[name])} of {len(cells)} cells, drawn by the seed")
+            chosen[name] = cells
+            say(f"abx: {name}: {told}, drawn by the seed")
         if not chosen:
             raise LaminaError(
                 f"{corpus.name} has no two items of one class beside another class in the same context: compare "
