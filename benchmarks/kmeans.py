@@ -54,10 +54,7 @@ def main() -> None:
         ways["scikit-learn, HuBERT's settings"] = lambda: theirs(
             max_iter=100, batch_size=10_000, tol=0.0, max_no_improvement=100, reassignment_ratio=0.0
         )
-    print(
-        f"{args.rows} x {args.width}, {args.clusters} clusters, {args.device}, {args.threads} threads, "
-        f"bfloat16 {'on' if kmeans.quick(torch.device(args.device)) else 'off'}"
-    )
+    print(f"{args.rows} x {args.width}, {args.clusters} clusters, {args.device}, {args.threads} threads")
     clock = time.process_time if args.busy else time.perf_counter
     seconds = dict.fromkeys(ways, math.inf)
     centres: dict[str, Tensor] = {}

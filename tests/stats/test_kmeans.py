@@ -106,7 +106,7 @@ def test_empty_centres_move_to_badly_served_rows():
     x, _ = blobs(n=500, centres=4, spread=0.1)
     start = torch.full((4, 8), 1000.0)
     start[0] = x[0]
-    centres, low = kmeans._lloyd(x, x, start, 20)
+    centres, low = kmeans._lloyd(x, start, 20)
     assert float(centres.abs().max()) < 100
     assert low < 0.5 * float((x - x.mean(0)).square().sum(1).mean())
 
@@ -139,7 +139,7 @@ def test_a_pass_over_a_stream_is_a_lloyd_round_whatever_its_order():
     after = kmeans.fit(lambda: ordered.split(999), 20, seed=1, sample=4000, passes=1)
     index = before.assign(x)
     means = torch.stack([x[index == each].mean(0) for each in range(20)])
-    assert float((after.centres - means).norm() / means.norm()) < 0.01  # bfloat16 decides ties otherwise
+    assert float((after.centres - means).norm() / means.norm()) < 1e-4
     assert inertia(x, after) < inertia(x, before)
     assert after.inertia == pytest.approx(inertia(x, kmeans.Clusters(means, 0.0)), rel=0.01)
 
@@ -168,13 +168,15 @@ def test_batches_cluster_like_the_whole():
     assert inertia(x, found) < 1.05 * inertia(x, kmeans.fit(x, 20, seed=1))
 
 
-def test_bfloat16_finds_what_float32_finds(monkeypatch):
-    x, _ = blobs(spread=3.0, offset=100.0)
-    found = []
-    for quick in (False, True):
-        monkeypatch.setattr(kmeans, "quick", lambda _, quick=quick: quick)
-        found.append(inertia(x, kmeans.fit(x, 20, seed=2)))
-    assert found[1] == pytest.approx(found[0], rel=0.01)
+def test_a_feature_with_outliers_does_not_hide_the_others():
+    """Rows were compared with their nearest centres, though one feature spreads a hundred times as wide."""
+    x = torch.randn(4000, 16, generator=torch.Generator().manual_seed(0))
+    x[:, 0] *= 100
+    found = kmeans.fit(x, 50, seed=0, passes=0)
+    index = torch.cdist(x.double(), found.centres.double()).argmin(1)
+    means = torch.stack([x[index == each].mean(0) for each in range(50)])
+    assert float((means - found.centres).norm(dim=1).mean()) < 0.1  # the rounds have converged
+    assert found.inertia == pytest.approx(inertia(x, found), rel=1e-3)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
