@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from lamina.errors import LaminaError
+from lamina.study import locks
 from lamina.study.locks import STALE, Locks
 from lamina.study.schedule import next_step, run_steps
 from lamina.study.step import Step
@@ -150,6 +151,45 @@ def test_locks_of_another_machine_are_stale_once_nobody_touches_them(tmp_path: P
     os.utime(path, (long_ago, long_ago))
     assert mine.take("run")
     mine.close()
+
+
+def test_a_lock_that_was_taken_over_is_left_to_its_new_holder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that slept for long neither refreshes nor deletes what another holds by now."""
+    monkeypatch.setattr(locks, "BEAT", 0.01)
+    mine = Locks(tmp_path)
+    assert mine.take("run")
+    path = tmp_path / "locks" / "run"
+    theirs = json.dumps({"host": "elsewhere", "process": 1, "began": "1"})
+    path.with_name("new").write_text(theirs)
+    path.with_name("new").replace(path)
+    os.utime(path, (1e9, 1e9))
+    time.sleep(0.3)
+    assert path.stat().st_mtime == 1e9
+    mine.drop("run")
+    assert path.read_text() == theirs
+    assert mine.take("run")  # nobody has touched it since 2001
+    time.sleep(0.3)
+    assert time.time() - path.stat().st_mtime < 0.25
+    mine.close()
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("key", ["boot", "namespace"])
+def test_processes_are_looked_up_only_where_their_numbers_mean_the_same(tmp_path: Path, key: str) -> None:
+    """A container of the same host name: its process is not seen here, but touches the lock."""
+    mine = Locks(tmp_path)
+    assert mine.take("run")
+    path = tmp_path / "locks" / "run"
+    told = json.loads(path.read_text()) | {"began": "1"}
+    path.write_text(json.dumps(told))
+    assert locks.stale(path)  # here: gone
+    path.write_text(json.dumps(told | {key: "another"}))
+    assert not locks.stale(path)
+    long_ago = time.time() - 2 * STALE
+    os.utime(path, (long_ago, long_ago))
+    assert locks.stale(path)
 
 
 def test_one_of_many_takes_a_lock(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """Locks: no two processes ever make the same run, on one machine or on several that share a folder.
 
 A lock is a file ``locks/RUN`` that says who holds it; a thread touches it every few seconds. It is stale, and
-taken over, when its process is gone (told at once on the same machine) or when nobody has touched it for minutes.
+taken over, when its process is gone (told at once on the same machine, where both see the same processes) or when
+nobody has touched it for minutes.
 Taking one is guarded by a lock of the operating system on ``locks/.guard``, held for a moment only.
 """
 
@@ -58,8 +59,10 @@ class Locks:
     def drop(self, name: str) -> None:
         """Give the lock back."""
         self._held.discard(name)
-        with suppress(OSError):
-            (self._folder / name).unlink()
+        path = self._folder / name
+        with suppress(OSError), self._guarded():
+            if _told(path) == _me():  # else somebody has taken it over
+                path.unlink()
 
     def holder(self, name: str) -> str:
         """Who holds a lock, in words; empty where nobody does."""
@@ -87,7 +90,8 @@ class Locks:
         while not self._ended.wait(BEAT):
             for name in list(self._held):
                 with suppress(OSError):
-                    os.utime(self._folder / name)
+                    if _told(self._folder / name) == _me():
+                        os.utime(self._folder / name)
 
 
 def stale(path: Path) -> bool:
@@ -95,7 +99,9 @@ def stale(path: Path) -> bool:
     told = _told(path)
     if not told:
         return True
-    if told.get("host") == socket.gethostname():
+    me = _me()
+    # A container may have the machine's name and other processes: numbers are compared within one namespace only.
+    if all(told.get(key) == me[key] for key in ("host", "boot", "namespace")):
         return _began(told.get("process", 0)) != told.get("began")
     with suppress(FileNotFoundError):
         return time.time() - path.stat().st_mtime > STALE
@@ -116,7 +122,17 @@ def unwritable(root: Path, error: OSError) -> str:
 
 
 def _me() -> dict[str, Any]:
-    return {"host": socket.gethostname(), "process": os.getpid(), "began": _began(os.getpid())}
+    boot = namespace = ""
+    with suppress(OSError):  # only Linux has them
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
+        namespace = str(Path("/proc/self/ns/pid").readlink())
+    return {
+        "host": socket.gethostname(),
+        "process": os.getpid(),
+        "began": _began(os.getpid()),
+        "boot": boot,
+        "namespace": namespace,
+    }
 
 
 def _began(process: int) -> str:
