@@ -61,6 +61,12 @@ def test_long_conv(kernel: int, groups: int) -> None:
     )
 
 
+def test_a_kernel_longer_than_the_input_is_an_error() -> None:
+    for conv in (lambda x, w: products.conv(x, w, None, 1), lambda x, w: products.long_conv(x, w, 1)):
+        with pytest.raises(RuntimeError, match="Kernel size can't be greater"):
+            conv(torch.randn(1, 5, 2), torch.randn(2, 2, 9))
+
+
 def test_smooth_numbers() -> None:
     def slow(size: int) -> int:
         found = {2**a * 3**b * 5**c for a in range(11) for b in range(8) for c in range(6)}

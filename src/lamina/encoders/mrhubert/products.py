@@ -78,7 +78,7 @@ def long_conv(x: Tensor, weight: Tensor, groups: int) -> Tensor:
     """
     batch, frames, _ = x.shape
     channels, kernel = weight.shape[1:]
-    if not quick(x, weight):
+    if not quick(x, weight) or frames < kernel:
         return functional.conv1d(x.transpose(1, 2), weight, groups=groups).transpose(1, 2)
     size = smooth(frames)  # what wraps around falls on frames that are cut off
     spectra = torch.fft.rfft(x, size, dim=1).unflatten(2, (groups, channels)).permute(2, 1, 0, 3)
