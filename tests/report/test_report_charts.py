@@ -205,6 +205,16 @@ def test_learning_curves(trained, scores) -> None:
     assert learning.label("accuracy_masked_1") == "accuracy on masked frames, level 1 below it"
 
 
+def test_steps_that_a_resumed_run_made_twice_are_drawn_once(trained, scores) -> None:
+    run = trained[0]
+    again = [{"step": step, "accuracy_masked_0": 0.5, "loss": 1.0} for step in (100, 150)]
+    chart = learning.chart([replace(run, log=[*run.log, *again])], view(scores))
+    assert chart is not None
+    by = {drawing.chosen[0]: drawing for drawing in chart.drawings}
+    training = by["accuracy_masked_0"].spec["data"][0]
+    assert (training["x"], training["y"]) == ([50, 100, 150], [0.05, 0.5, 0.5])
+
+
 @pytest.mark.parametrize("ratios", [[], [1, 1], [1, 2], [1, 2, 1, 2], [1, 2, 2, 5], [2, 1]])
 @pytest.mark.parametrize("single", [True, False])
 def test_the_drawn_blocks_are_the_encoders(trained, ratios: list[int], single: bool) -> None:

@@ -97,13 +97,13 @@ def _drawing(name: str, runs: list[Trained], view: View, *, lead: bool) -> Drawi
     said: list[str] = []
     for run in runs:
         for kind in ("training", "held out"):
-            points = [
-                (line["step"], float(line[name]))
+            # A run that was killed and resumed made some steps twice: the later ones count.
+            by_step = {
+                line["step"]: float(line[name])
                 for line in _steps(run)
-                if name in line
-                and (line.get("event") == "validation") == (kind == "held out")
-                and math.isfinite(line[name])
-            ]
+                if name in line and (line.get("event") == "validation") == (kind == "held out")
+            }
+            points = [(step, value) for step, value in sorted(by_step.items()) if math.isfinite(value)]
             if points:
                 rows += [(run.model, run.seed, kind, step, value) for step, value in points]
                 data.append(_trace(run, kind, points, view))
