@@ -81,6 +81,42 @@ def test_run_folders(tmp_path: Path) -> None:
         Run.read(run.folder)
 
 
+def test_a_line_that_a_kill_cut_off_costs_no_other(tmp_path: Path) -> None:
+    run = Run.plan(tmp_path, "pretrain", {})
+    run.start()
+    run.log(step=1)
+    with (run.folder / "log.jsonl").open("a") as file:
+        file.write('{"time": 1.0, "st')
+    run.log(step=2, note="größer")
+    run.log(step=3)
+    assert [line["step"] for line in run.log_lines()] == [1, 2, 3]
+    assert (run.folder / "log.jsonl").read_bytes().count(b"\n") == 4
+
+
+@pytest.mark.parametrize(
+    ("lines", "seconds"),
+    [
+        ([], None),
+        ([(0, "began"), (5, "")], None),
+        ([(0, "began"), (5, ""), (7, 7.0)], 7),
+        ([(0, "began"), (5, ""), (100, "began"), (103, 3.0)], 8),
+        ([(0, "began"), (100, "began"), (102, ""), (200, "began"), (203, 3.0)], 5),
+        ([(1, ""), (3, 3.0)], 3),  # as logs were before they told who began
+        ([(1, ""), (100, ""), (103, 3.0)], None),
+        ([(1, ""), (100, "began"), (103, 3.0)], None),
+    ],
+)
+def test_how_long_a_run_took_adds_up_its_processes(
+    tmp_path: Path, lines: list[tuple[float, str | float]], seconds: float | None
+) -> None:
+    run = Run.plan(tmp_path, "pretrain", {})
+    run.start()
+    for time, what in lines:
+        told = {"seconds": what} if isinstance(what, float) else {"event": what}
+        run.log(**{"time": time} | told)
+    assert run.seconds() == seconds
+
+
 def test_somebodys_folder_is_never_replaced(tmp_path: Path) -> None:
     folder = tmp_path / "keep"
     folder.mkdir()

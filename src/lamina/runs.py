@@ -23,6 +23,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,10 @@ class Run:
         Raises:
             LaminaError: the folder is no run folder, or one of another version.
         """
+        if not (folder / "run.json").is_file():
+            inside = sorted(path.parent.name for path in folder.glob("*/run.json"))
+            hint = f"it holds runs: give one of them, such as {folder / inside[0]}" if inside else "check the path"
+            raise LaminaError(f"{folder} is no run folder (it has no run.json); {hint}")
         value = read_json(folder / "run.json")
         if not isinstance(value, dict) or value.get("format") != FORMAT:
             raise LaminaError(f"{folder} was written by another version of Lamina: make the run again")
@@ -107,8 +112,12 @@ class Run:
     def log(self, **values: Any) -> None:
         """Append one line to ``log.jsonl``."""
         line = json.dumps({"time": round(time.time(), 3), **values}, ensure_ascii=False)
-        with (self.folder / "log.jsonl").open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
+        with (self.folder / "log.jsonl").open("a+b") as file:
+            if file.tell():
+                file.seek(-1, os.SEEK_END)
+                if file.read(1) != b"\n":  # a kill in the middle of a line left a stump
+                    line = "\n" + line
+            file.write((line + "\n").encode())
 
     def log_lines(self) -> list[dict[str, Any]]:
         """All whole lines of the log; a line that was cut off by a kill is left out."""
@@ -123,6 +132,26 @@ class Run:
         """The last line of the log; empty where there is none yet."""
         lines = self.log_lines()
         return lines[-1] if lines else {}
+
+    def began(self) -> None:
+        """Log that a process starts on the run: `seconds` adds these up."""
+        self.log(event="began")
+
+    def seconds(self) -> float | None:
+        """How long a finished run took, all processes that worked on it together.
+
+        Of a process that was killed, the time until its last line in the log counts. None where the log does not
+        tell: an earlier process did not log that it began.
+        """
+        lines = self.log_lines()
+        last: float | None = lines[-1].get("seconds") if lines else None
+        starts = [place for place, line in enumerate(lines) if line.get("event") == "began"]
+        if last is None:
+            return None
+        if not starts or starts[0] > 0:
+            return None if lines[0]["time"] < lines[-1]["time"] - last - 1 else last
+        killed: float = sum(lines[after - 1]["time"] - lines[start]["time"] for start, after in pairwise(starts))
+        return round(killed + last, 2)
 
     def finish(self) -> None:
         """Mark the run complete, and write down its files, so that half of a copy is known as such."""

@@ -17,7 +17,8 @@ from lamina.config import load_config
 from lamina.runs import Run
 from lamina.score import Scores
 from lamina.study.design import StudyConfig
-from lamina.study.estimate import estimates, makespan, summary
+from lamina.study.estimate import estimates, makespan, summary, training_macs
+from lamina.study.plan import plan
 from lamina.study.record import Study
 
 CONFIG = """
@@ -201,6 +202,24 @@ def test_plan_tells_what_finished_runs_took_and_scales_the_others(whole: Path, t
     assert makespan(list(needs.values()), 2) is not None
     lines = summary(config, list(needs.values()), 2)
     assert any("to do" in line for line in lines)
+
+
+def test_the_rate_is_that_of_finished_trainings(tmp_path: Path) -> None:
+    """What other runs take is estimated from it, though none of their kind has finished."""
+    (tmp_path / "small.toml").write_text(CONFIG)
+    config = load_config(tmp_path / "small.toml", StudyConfig)
+    trainings = [step for step in plan(config) if training_macs(step)]
+    expected = {}
+    for seconds in (1.0, 1000.0):
+        run = trainings[0].run(tmp_path / str(seconds))
+        run.start()
+        run.log(event="done", seconds=seconds)
+        run.finish()
+        needs = {need.step.name: need for need in estimates(config, tmp_path / str(seconds), measure=False)}
+        other = needs[trainings[1].name].seconds
+        assert other == pytest.approx(seconds * training_macs(trainings[1]) / training_macs(trainings[0]))
+        expected[seconds] = needs["cost-20ms"].seconds or 0
+    assert expected[1000.0] - 1 == pytest.approx(1000 * (expected[1.0] - 1))
 
 
 def lamina(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:

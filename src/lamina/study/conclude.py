@@ -63,9 +63,8 @@ def report_study(root: Path) -> Path:
 
 
 def _seconds(folder: Path) -> float | None:
-    """How long a run took; None where it is not done."""
-    told = Run.read(folder).last_log() if (folder / "done").is_file() else {}
-    return told.get("seconds")
+    """How long a run took; None where it is not done, or its log does not tell."""
+    return Run.read(folder).seconds() if (folder / "done").is_file() else None
 
 
 def _effects(outcomes: Outcomes, known: dict[str, Weights]) -> Iterator[Score]:

@@ -30,7 +30,7 @@ PROCESS = 600 << 20  # bytes of a process with torch and transformers loaded
 SYNTHESIS = 200.0  # seconds of speech a second, one thread
 FLAC = 22_000  # bytes a second of synthetic speech
 TRAINING = 3  # a backward pass is two forward passes' work
-NOMINAL = 2e10  # multiply-accumulates a second where nothing was measured; finished runs correct it
+NOMINAL = 2e10  # multiply-accumulates a second where nothing was measured and no training has finished
 
 
 @dataclass(frozen=True)
@@ -66,14 +66,16 @@ def estimates(config: StudyConfig, root: Path, *, measure: bool = True) -> list[
     steps = plan(config)
     done = {step.name: is_done(step, root) for step in steps}
     audio = _audio_seconds(config)
-    took = {step.name: _took(step, root) for step in steps if done[step.name]}
-    finished = any(step.kind == "pretrain" and took.get(step.name) for step in steps)
+    took = {step.name: step.run(root).seconds() for step in steps if done[step.name]}
+    rates = [
+        macs / seconds for step in steps if (seconds := took.get(step.name)) and (macs := training_macs(step))
+    ]
     recipes = [PretrainConfig.model_validate(step.config) for step in steps if step.kind == "pretrain"]
     trains = [recipe for recipe in recipes if recipe.steps]
     shapes = [model for step in steps if (model := _model_of(step))]
     tried = trains or [PretrainConfig(model=model, steps=1) for model in shapes]
-    rate = measured_rate(tried[0]) if measure and tried and not finished else NOMINAL
-    known = finished or measure
+    rate = statistics.median(rates) if rates else measured_rate(tried[0]) if measure and tried else NOMINAL
+    known = bool(rates) or measure
     found = [_need(step, audio, rate, config) for step in steps]
     corrections = {
         kind: statistics.median(ratios)
@@ -237,12 +239,6 @@ def _audio_seconds(config: StudyConfig) -> float:
 
     corpus = open_corpus(speech.path)
     return sum(utterance.samples for utterance in corpus.utterances()) / corpus.sample_rate
-
-
-def _took(step: Step, root: Path) -> float | None:
-    """How long a finished run took; None where it was resumed, so that its log does not tell."""
-    lines = step.run(root).log_lines()
-    return lines[-1].get("seconds") if lines else None
 
 
 def makespan(needs: Sequence[Need], jobs: int) -> float | None:

@@ -36,6 +36,7 @@ def execute(step: Step, root: Path) -> Run:
     """Make the run folder of ``step``; what it needs is done already."""
     run = step.run(root)
     run.start()
+    run.began()
     began = time.monotonic()
     make(step, root, _logged(run))
     run.log(event="done", seconds=round(time.monotonic() - began, 2))
