@@ -130,9 +130,21 @@ def test_the_detectable_difference_is_found_in_four_studies_of_five() -> None:
 
 
 def test_exact_differences_leave_no_chance() -> None:
-    assert Estimate(-2.0, 0.0).p_below(0) == 0
-    assert Estimate(-2.0, 0.0).p_above(0) == 1
-    assert Estimate(-2.0, 0.0).interval() == (-2.0, -2.0)
+    counted = Estimate(-2.0, 0.0, exact=True)
+    assert counted.p_below(0) == 0
+    assert counted.p_above(0) == 1
+    assert counted.interval() == (-2.0, -2.0)
+    assert Estimate(-2.0, 0.0).p_below(0) == 1
+
+
+def test_equal_seeds_are_no_certainty() -> None:
+    """Nothing spreads, but for the last digit: chance cannot be told, as with one seed."""
+    none = np.zeros((2, 0))
+    for values in (np.array([0.3, 0.3]), np.array([0.1 + 0.2, 0.3])):
+        estimate = over_seeds_and_speakers(values, none, speakers=0)
+        assert (estimate.error, estimate.interval(), estimate.p_above(0)) == (None, (None, None), 1.0)
+        assert over_seeds_and_speakers(values, np.full((2, 9), 0.3), speakers=5).error is None
+    assert over_seeds_and_speakers(np.array([0.3, 0.31]), none, speakers=0).error == pytest.approx(0.005)
 
 
 def test_holm_by_hand() -> None:

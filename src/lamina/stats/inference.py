@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
 from zipfile import BadZipFile
@@ -24,6 +24,7 @@ Floats = NDArray[np.float64]
 
 FORMAT = 1
 FILE = "replicates.npz"
+ROUNDING = 1e-12  # a smaller error, of the value or of 1, is that of floating point
 
 
 def resample_weights(names: Sequence[str], *, replicates: int, seed: int) -> NDArray[np.int64]:
@@ -67,7 +68,8 @@ class Estimate:
 
     Attributes:
         value: the difference.
-        error: its standard error over seeds and speakers; None where it cannot be told (one seed, one speaker).
+        error: its standard error over seeds and speakers; None where it cannot be told (one seed, one speaker, or
+            all alike: that so few agree is chance, not certainty). Certain (0) is only what is ``exact``.
         freedom: degrees of freedom of that error (Satterthwaite 1946); infinite where it is known.
         exact: it was counted, not estimated.
     """
@@ -88,7 +90,7 @@ class Estimate:
         """Probability of so large a value where the true one is ``threshold`` or less."""
         from scipy.special import ndtr, stdtr
 
-        if self.error is None:
+        if self.error is None or (self.error == 0 and not self.exact):
             return 1.0
         if self.error == 0:
             return 0.0 if self.value > threshold else 1.0
@@ -97,7 +99,7 @@ class Estimate:
 
     def p_below(self, threshold: float) -> float:
         """Probability of so small a value where the true one is ``threshold`` or more."""
-        return Estimate(-self.value, self.error, self.freedom).p_above(-threshold)
+        return replace(self, value=-self.value).p_above(-threshold)
 
     def detectable(self, power: float = 0.8, level: float = 0.95) -> float | None:
         """The smallest true difference that is told from none with probability ``power``."""
@@ -125,7 +127,8 @@ def over_seeds_and_speakers(values: Floats, resampled: Floats, *, speakers: int)
         speakers: how many were resampled; 0 where unknown, then nothing is scaled.
 
     Returns:
-        The estimate; with one seed its error speaks of speakers only, without speakers of seeds only.
+        The estimate; with one seed its error speaks of speakers only, without speakers of seeds only. It has none
+        where nothing spreads at all.
     """
     seeds = len(values)
     drawn = resampled.mean(axis=0)
@@ -139,6 +142,8 @@ def over_seeds_and_speakers(values: Floats, resampled: Floats, *, speakers: int)
     if not parts:
         return Estimate(float(values.mean()), None)
     variance = sum(part for part, _ in parts)
+    if variance**0.5 <= ROUNDING * max(1.0, abs(float(values.mean()))):
+        return Estimate(float(values.mean()), None)
     spread = sum(part**2 / freedom for part, freedom in parts)
     return Estimate(float(values.mean()), variance**0.5, variance**2 / spread if spread else inf)
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -187,7 +187,15 @@ def _rules(row: Score) -> tuple[str, ...]:
 
 
 def read_at(readings: Mapping[str, Sequence[Reading]], at: str, layer: int = 0) -> dict[str, Outcome]:
-    """The outcome of every model at ``best``, ``matched``, ``mean``, ``layer`` or ``whole`` (see the module)."""
+    """The outcome of every model at ``best``, ``matched``, ``mean``, ``layer`` or ``whole`` (see the module).
+
+    Where one lacks resampled values, or has another number of them, none has any: they could not be paired.
+    """
+    if len({reading.drawn.shape[1] for found in readings.values() for reading in found}) > 1:
+        readings = {
+            model: [replace(reading, drawn=reading.drawn[:, :0]) for reading in found]
+            for model, found in readings.items()
+        }
     lower = lower_is_better(next(found[0].rows[0].measure for found in readings.values()))
     if at in ("best", "whole"):
         return {
