@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,11 +12,11 @@ from lamina.errors import LaminaError
 from lamina.stats.inference import (
     FILE,
     Estimate,
+    Replicates,
+    draw_name,
     holm,
+    interval,
     over_seeds_and_speakers,
-    paired_difference,
-    percentile_interval,
-    read_groups,
     read_replicates,
     resample_weights,
     write_replicates,
@@ -33,41 +32,49 @@ def test_weights_depend_on_seed_and_sorted_names_only():
     assert (one.sum(1) == 3).all()
 
 
-def test_mean_of_groups_is_covered_about_as_often_as_promised():
+@pytest.mark.parametrize("groups", [3, 5, 8, 30])
+def test_mean_of_groups_is_covered_as_often_as_promised(groups):
     generator = np.random.default_rng(0)
-    weights = resample_weights([f"s{k:02d}" for k in range(30)], replicates=400, seed=0)
+    weights = resample_weights([f"s{k:02d}" for k in range(groups)], replicates=400, seed=0)
     covered = 0
-    for _ in range(300):
-        values = generator.standard_normal(30)
-        low, high = percentile_interval(weights @ values / 30)
+    for _ in range(600):
+        values = generator.standard_normal(groups)
+        low, high = interval(float(values.mean()), weights @ values / groups, groups=groups)
         covered += low <= 0 <= high
-    assert 0.88 <= covered / 300 <= 0.99
+    assert 0.93 <= covered / 600 <= 0.97
 
 
-def test_percentiles_are_numpys_and_missing_values_are_left_out():
-    values = np.arange(101.0)
-    assert percentile_interval(values, level=0.9) == (pytest.approx(5.0), pytest.approx(95.0))
-    assert percentile_interval(np.append(values, np.nan), level=0.9) == (pytest.approx(5.0), pytest.approx(95.0))
-    assert percentile_interval(np.full(5, np.nan)) == (None, None)
-    assert percentile_interval(np.zeros(0)) == (None, None)
+def test_an_interval_by_hand():
+    values = np.array([1.0, 3.0, np.nan])
+    reach = 2.7764451 * 2**0.5 * (5 / 4) ** 0.5
+    assert interval(2.5, values, groups=5) == (pytest.approx(2.5 - reach), pytest.approx(2.5 + reach))
+    assert interval(2.5, values, groups=0)[1] == pytest.approx(2.5 + 1.959964 * 2**0.5)
+    assert interval(2.5, values, groups=1) == (None, None)
+    assert interval(2.5, np.full(5, np.nan), groups=5) == (None, None)
 
 
-def test_paired_differences_cancel_what_speakers_share():
-    shared = np.random.default_rng(0).standard_normal(200)
-    low, high = paired_difference(shared + 0.1, shared)
-    assert low == pytest.approx(0.1)
-    assert high == pytest.approx(0.1)
-    with pytest.raises(ValueError, match="same resamples"):
-        paired_difference(shared, shared[1:])
+def test_a_draw_is_named_by_its_weights():
+    one, same, other = (resample_weights(["a", "b"], replicates=9, seed=seed) for seed in (0, 0, 1))
+    assert draw_name(one) == draw_name(same) != draw_name(other)
+    assert draw_name(one, other) != draw_name(other, one)
 
 
-def test_replicates_round_trip(tmp_path):
-    told = {"enc20.1|cca-mean|phone": np.arange(4.0), "enc20.1|mi-bits|word": np.full(4, np.nan)}
+def test_replicates_round_trip_with_their_groups_and_draws(tmp_path):
+    told = Replicates()
+    told.put("enc20.1|cca-mean|phone", np.arange(4.0), 7, "one")
+    told.put("enc20.1|mi-bits|word", np.full(4, np.nan), 3, "two")
     write_replicates(tmp_path, told)
     read = read_replicates(tmp_path)
     assert list(read) == list(told)
+    assert (read.groups, read.draws) == (told.groups, told.draws)
     for key, values in told.items():
         np.testing.assert_array_equal(read[key], values)
+    more = Replicates()
+    more.put("enc20.1|mi-bits|word", np.zeros(4), 9, "three")
+    more.put("enc20.2|mi-bits|word", np.zeros(4), 9, "three")
+    read.join(more)
+    assert read.groups == {**told.groups, "enc20.2|mi-bits|word": 9}
+    assert np.isnan(read["enc20.1|mi-bits|word"]).all()
 
 
 def test_broken_replicates_are_an_error(tmp_path):
@@ -84,13 +91,6 @@ def test_broken_replicates_are_an_error(tmp_path):
 def test_no_torch_is_imported():
     code = "import sys, lamina.stats.inference, lamina.analysis.config; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-def test_how_many_speakers_is_kept(tmp_path: Path) -> None:
-    write_replicates(tmp_path, {"a|b|c": np.arange(3.0)}, groups=7)
-    assert read_groups(tmp_path) == 7
-    write_replicates(tmp_path, {"a|b|c": np.arange(3.0)})
-    assert read_groups(tmp_path) == 0
 
 
 @pytest.mark.parametrize(("seeds", "speakers"), [(1, 4), (3, 4), (3, 1), (4, 12)])

@@ -12,7 +12,7 @@ from lamina.errors import LaminaError
 from lamina.report.verdicts import read_verdicts
 from lamina.runs import Run
 from lamina.score import Score, Scores
-from lamina.stats.inference import write_replicates
+from lamina.stats.inference import Replicates, write_replicates
 from lamina.study.claims import Claim
 from lamina.study.conclude import conclude
 from lamina.study.effects import contrasts
@@ -53,7 +53,7 @@ def make(root: Path, seeds: tuple[int, ...] = (0,), missing: bool = False, noise
         run.start()
         shift = 0.2 * a - 0.05 * r + 0.04 * a * r + 0.001 * seed + chance.normal(0, noise)
         speakers = common + chance.normal(0, noise, 200)
-        rows, replicates = [], {}
+        rows, replicates = [], Replicates()
         for depth, (tap, base) in enumerate(TAPS.items()):
             for measure in ("cca-mean", "mi-normalised"):
                 value = base + shift
@@ -61,9 +61,9 @@ def make(root: Path, seeds: tuple[int, ...] = (0,), missing: bool = False, noise
                     Score("", run.folder.name, f"{a}{r}", tap, depth, 20.0, measure, "phone", value, "", None,
                           None, 50, "test", seed, "lamina", "common", "")
                 )  # fmt: skip
-                replicates[f"{tap}|{measure}|phone"] = value + speakers
+                replicates.put(f"{tap}|{measure}|phone", value + speakers, groups=200, draw="one")
         Scores(rows).write(run.folder / "scores.jsonl")
-        write_replicates(run.folder, replicates, groups=200)
+        write_replicates(run.folder, replicates)
         if not (missing and a and r):
             run.finish()
         runs.append({"folder": run.folder.name, "kind": "analysis", "model": f"{a}{r}", "seed": seed,

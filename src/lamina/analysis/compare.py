@@ -3,14 +3,19 @@
 Replicates of one resample belong together, so the difference of two rows has replicates of its own and what
 speakers have in common cancels. Of many differences some look large by chance: intervals of a family (one
 measure, target and support) are widened together by the max-T rule (Westfall and Young 1993, one step): the 95 %
-quantile, over replicates, of the largest ``|d* - d| / se`` of the family, instead of 1.96. Imports no torch.
+quantile, over replicates, of the largest ``|d* - d| / se`` of the family, instead of 1.96. Within one analysis the
+best tap is picked by the data, so the family is all pairs of taps, though only those with the best are told.
+
+Few groups make a bootstrap too sure: se is scaled by sqrt(G / (G - 1)), and the largest strays are put where
+Student's t (G - 1) has them; G is the fewest groups of any difference. Below `FEW_GROUPS` the correlations are not
+known either, so Bonferroni's correction of Student's t takes the place of max-T. Imports no torch.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -21,14 +26,19 @@ from numpy.typing import NDArray
 
 from lamina.errors import LaminaError
 from lamina.runs import Run
-from lamina.score import Score, Scores
-from lamina.stats.inference import FILE, read_replicates
+from lamina.score import Score, Scores, lower_is_better
+from lamina.stats.inference import FILE, Estimate, Replicates, as_t, few_groups, read_replicates
 
 Floats = NDArray[np.float64]
-Found = tuple[Scores, Mapping[str, Floats]]
+Kind = tuple[str, str, str]
+Found = tuple[Scores, Replicates]
 BEST = "best"
 HEADER = ("measure", "target", "first", "second", "difference", "95 % of all", "p")
-CAPTION = "intervals hold for all differences of a measure and target at once (max-T over paired resamples)"
+FEW_GROUPS = 20
+CAPTION = (
+    "intervals hold for all differences of a measure and target at once, within one run for all pairs of taps "
+    f"(max-T over paired resamples; Bonferroni and Student's t below {FEW_GROUPS} speakers)"
+)
 FEWEST = 20
 
 
@@ -42,8 +52,9 @@ class Difference:
         value: the difference.
         low, high: its interval, holding for the whole family at once; None where nothing was resampled.
         p: the share of replicates in which some difference of the family strays as far from its value as this one
-            lies from zero (adjusted for the family); None where nothing was resampled.
-        family: how many differences were corrected for together.
+            lies from zero (adjusted for the family), by Bonferroni with few groups; None where nothing was
+            resampled.
+        family: how many differences were corrected for together; within one analysis all pairs of its taps.
     """
 
     measure: str
@@ -56,6 +67,28 @@ class Difference:
     high: float | None
     p: float | None
     family: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Row:
+    """A score with its replicates, how many groups were drawn for them, and the name of the draw."""
+
+    row: Score
+    drawn: Floats
+    groups: int
+    draw: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Pair:
+    """A difference of a family before it is corrected; not all are told."""
+
+    first: str
+    second: str
+    value: float
+    drawn: Floats
+    groups: int
+    told: bool = True
 
 
 class Differences(tuple[Difference, ...]):
@@ -110,17 +143,17 @@ def compare(found: Sequence[Found], *, level: float = 0.95) -> Differences:
     Raises:
         LaminaError: analyses were scored on different items or resampled otherwise, or have no row in common.
     """
-    families: dict[tuple[str, str, str], list[tuple[str, str, float, Floats]]] = {}
+    families: dict[Kind, list[_Pair]] = {}
     for kind in _kinds(found):
         sides = [_side(scores, replicates, kind) for scores, replicates in found]
         named = _names(found)
         if len(sides) == 1:
-            differences = _within(sides[0], named[0])
+            differences = _within(sides[0], named[0], kind[0])
         else:
             differences = [
                 each
                 for one, other in combinations(range(len(sides)), 2)
-                for each in _between(sides[one], sides[other], named[one], named[other])
+                for each in _between(sides[one], sides[other], named[one], named[other], kind[0])
             ]
         if differences:
             families[kind] = differences
@@ -157,7 +190,7 @@ def compare_runs(
     return compare(found)
 
 
-def _kinds(found: Sequence[Found]) -> list[tuple[str, str, str]]:
+def _kinds(found: Sequence[Found]) -> list[Kind]:
     """Measures, targets and supports that all analyses have."""
     each = [
         {(row.measure, row.target, row.support): None for row in scores if row.tap and row.control != "shuffled"}
@@ -175,94 +208,120 @@ def _names(found: Sequence[Found]) -> list[str]:
     return [f"{scores[0].model}#{number}" for number, (scores, _) in enumerate(found, 1)]
 
 
-Side = dict[Score, Floats]
-
-
-def _side(scores: Scores, replicates: Mapping[str, Floats], kind: tuple[str, str, str]) -> Side:
+def _side(scores: Scores, replicates: Replicates, kind: Kind) -> list[_Row]:
     measure, target, support = kind
     rows = scores.select(lambda row: bool(row.tap), measure=measure, target=target, support=support)
-    return {row: replicates[row.key] for row in rows if row.control != "shuffled" and row.key in replicates}
-
-
-def _within(side: Side, name: str) -> list[tuple[str, str, float, Floats]]:
-    """Every tap less the best one."""
-    behind = [row for row in side if row.depth > 0] or list(side)
-    if len(side) < 2:
-        return []
-    best = max(behind, key=lambda row: row.value)
     return [
-        (f"{name} {row.tap}", f"{name} {best.tap}", row.value - best.value, drawn - side[best])
-        for row, drawn in side.items()
-        if row is not best
+        _Row(row, replicates[row.key], replicates.groups[row.key], replicates.draws[row.key])
+        for row in rows
+        if row.control != "shuffled" and row.key in replicates
     ]
 
 
-def _between(one: Side, other: Side, first: str, second: str) -> list[tuple[str, str, float, Floats]]:
+def _within(side: list[_Row], name: str, measure: str) -> list[_Pair]:
+    """All pairs of taps; told is every tap less the best one, which the data picked."""
+    if len(side) < 2:
+        return []
+    pick = min if lower_is_better(measure) else max
+    best = pick(_behind(side), key=lambda each: each.row.value)
+    others = [each for each in side if each is not best]
+    told = [_less(each, best, name, name) for each in others]
+    return told + [_less(one, other, name, name, told=False) for one, other in combinations(others, 2)]
+
+
+def _between(one: list[_Row], other: list[_Row], first: str, second: str, measure: str) -> list[_Pair]:
     if not one or not other:
         return []
     _check_paired(one, other, first, second)
-    by_tap = {row.tap: (row, drawn) for row, drawn in other.items()}
-    made = []
-    for row, drawn in one.items():
-        if row.tap in by_tap:
-            twin, again = by_tap[row.tap]
-            made.append((f"{first} {row.tap}", f"{second} {row.tap}", row.value - twin.value, drawn - again))
-    (value, drawn), (less, again) = _best(one), _best(other)
+    by_tap = {each.row.tap: each for each in other}
+    made = [_less(each, by_tap[each.row.tap], first, second) for each in one if each.row.tap in by_tap]
+    (value, drawn), (less, again) = _best(one, measure), _best(other, measure)
     if len(one) > 1 or len(other) > 1 or not made:
-        made.append((f"{first} {BEST}", f"{second} {BEST}", value - less, drawn - again))
+        groups = min(each.groups for each in (*one, *other))
+        made.append(_Pair(f"{first} {BEST}", f"{second} {BEST}", value - less, drawn - again, groups))
     return made
 
 
-def _best(side: Side) -> tuple[float, Floats]:
-    behind = [row for row in side if row.depth > 0] or list(side)
-    return max(row.value for row in behind), np.max([side[row] for row in behind], axis=0)
+def _less(one: _Row, other: _Row, first: str, second: str, *, told: bool = True) -> _Pair:
+    return _Pair(
+        f"{first} {one.row.tap}",
+        f"{second} {other.row.tap}",
+        one.row.value - other.row.value,
+        one.drawn - other.drawn,
+        min(one.groups, other.groups),
+        told,
+    )
 
 
-def _check_paired(one: Side, other: Side, first: str, second: str) -> None:
+def _behind(side: list[_Row]) -> list[_Row]:
+    """The taps behind the front end; all where there is none."""
+    return [each for each in side if each.row.depth > 0] or side
+
+
+def _best(side: list[_Row], measure: str) -> tuple[float, Floats]:
+    values = np.array([each.row.value for each in _behind(side)])
+    drawn = np.array([each.drawn for each in _behind(side)])
+    return (float(values.min()), drawn.min(0)) if lower_is_better(measure) else (float(values.max()), drawn.max(0))
+
+
+def _check_paired(one: list[_Row], other: list[_Row], first: str, second: str) -> None:
     for name in ("split", "protocol"):
-        sides = [{getattr(row, name) for row in side} for side in (one, other)]
+        sides = [{getattr(each.row, name) for each in side} for side in (one, other)]
         if sides[0] != sides[1]:
             raise LaminaError(
                 f"{first} and {second} were not scored alike ({name}: {', '.join(map(str, sides[0]))} and "
                 f"{', '.join(map(str, sides[1]))}): analyse them with the same settings"
             )
-    counts = [{row.n for row in side} for side in (one, other)]
-    if next(iter(one)).support != "native" and counts[0] != counts[1]:
+    counts = [{each.row.n for each in side} for side in (one, other)]
+    if one[0].row.support != "native" and counts[0] != counts[1]:
         raise LaminaError(
             f"{first} and {second} were scored on {sorted(counts[0])} and {sorted(counts[1])} items of "
-            f"{next(iter(one)).target}: analyse them on one corpus with a common support "
+            f"{one[0].row.target}: analyse them on one corpus with a common support "
             "(`lamina analyze … --beside OTHER`)"
         )
-    if len({drawn.shape for side in (one, other) for drawn in side.values()}) > 1:
+    if len({each.drawn.shape for each in (*one, *other)}) > 1:
         raise LaminaError(f"{first} and {second} have different numbers of replicates: analyse them alike")
-
-
-def _corrected(
-    kind: tuple[str, str, str], differences: Sequence[tuple[str, str, float, Floats]], level: float
-) -> list[Difference]:
-    values = np.array([value for _, _, value, _ in differences])
-    drawn = np.array([replicates for *_, replicates in differences])
-    drawn = drawn[:, np.isfinite(drawn).all(0)]
-    measure, target, support = kind
-    made = []
-    if drawn.shape[1] < FEWEST:
-        ends: list[tuple[float | None, float | None, float | None]] = [(None, None, None)] * len(values)
-    else:
-        spread = np.maximum(drawn.std(1, ddof=1), 1e-12)
-        # About their own mean: a maximum over taps, chosen anew, lies above the value.
-        strays = np.abs(drawn - drawn.mean(1, keepdims=True)) / spread[:, None]
-        largest = strays.max(0)
-        wide = float(np.quantile(largest, level))
-        ends = [
-            (
-                float(value - wide * se),
-                float(value + wide * se),
-                float((1 + (largest >= abs(value) / se).sum()) / (1 + len(largest))),
-            )
-            for value, se in zip(values, spread, strict=True)
-        ]
-    for (first, second, value, _), (low, high, p) in zip(differences, ends, strict=True):
-        made.append(
-            Difference(measure, target, support, first, second, float(value), low, high, p, len(differences))
+    if len({each.draw for each in (*one, *other)}) > 1:
+        raise LaminaError(
+            f"{first} and {second} were resampled otherwise (another seed, or other speakers scored), so their "
+            "differences are not paired: analyse them with one seed on one corpus"
         )
-    return made
+
+
+def _corrected(kind: Kind, pairs: Sequence[_Pair], level: float) -> list[Difference]:
+    drawn = np.array([pair.drawn for pair in pairs])
+    drawn = drawn[:, np.isfinite(drawn).all(0)]
+    groups = min(pair.groups for pair in pairs)
+    ends: list[tuple[float | None, float | None, float | None]] = [(None, None, None)] * len(pairs)
+    if drawn.shape[1] >= FEWEST:
+        spread = np.maximum(drawn.std(1, ddof=1), 1e-12)
+        errors = (spread * few_groups(groups)).tolist()
+        if 0 < groups < FEW_GROUPS:
+            ends = [
+                _bonferroni(Estimate(pair.value, error, groups - 1), len(pairs), level)
+                for pair, error in zip(pairs, errors, strict=True)
+            ]
+        else:
+            # About their own mean: a maximum over taps, chosen anew, lies above the value.
+            strays = np.abs(drawn - drawn.mean(1, keepdims=True)) / spread[:, None]
+            largest = as_t(strays.max(0), groups)
+            wide = float(np.quantile(largest, level))
+            ends = [
+                (
+                    pair.value - wide * error,
+                    pair.value + wide * error,
+                    float((1 + (largest >= abs(pair.value) / error).sum()) / (1 + len(largest))),
+                )
+                for pair, error in zip(pairs, errors, strict=True)
+            ]
+    measure, target, support = kind
+    return [
+        Difference(measure, target, support, pair.first, pair.second, pair.value, low, high, p, len(pairs))
+        for pair, (low, high, p) in zip(pairs, ends, strict=True)
+        if pair.told
+    ]
+
+
+def _bonferroni(found: Estimate, family: int, level: float) -> tuple[float | None, float | None, float | None]:
+    low, high = found.interval(1 - (1 - level) / family)
+    return low, high, min(1.0, 2 * family * min(found.p_above(0), found.p_below(0)))

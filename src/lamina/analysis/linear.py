@@ -145,8 +145,8 @@ class Canonical:
 class Alignment:
     """CKA of one tap with another view, and how many directions the tap uses; nothing is fitted.
 
-    Rows of the speakers that are scored count, in at most `BUCKETS` parts, whose weights are the mean weights of
-    the groups in them.
+    Rows of the speakers that are scored count, in at most `BUCKETS` parts, drawn as if they were the groups: a
+    part's weight is the mean of its m groups' weights, spread by sqrt(m) about 1: a mean of m varies too little.
 
     Args:
         width: of the tap.
@@ -184,7 +184,8 @@ class Alignment:
     def values(self, weights: Tensor) -> Iterator[Found]:
         """Labelling, rows, values and resampled values."""
         members = torch.nn.functional.one_hot(self._bucket).double()
-        shared = weights @ (members / members.sum(0))
+        m = members.sum(0)
+        shared = 1 + (weights @ (members / m) - 1) * m.sqrt()
         for labelling in range(self._labellings):
             parts = self._parts[0 if self._classed else labelling]
             number = labelling if self._classed else 0

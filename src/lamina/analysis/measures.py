@@ -12,7 +12,6 @@
 | `mi-normalised`       | I(cluster; label) / H(label), plug-in                          | `Counts`      |
 | `mi-bits`             | I(cluster; label) in bits, plug-in                             | the same      |
 | `mi-corrected`        | as `mi-normalised`, with the Miller-Madow correction           | the same      |
-| `pnmi`                | `mi-normalised` of frames' units and phones                    | the same      |
 | `purity-label`        | share of items that carry their cluster's commonest label      | the same      |
 | `purity-cluster`      | share of items that lie in their label's commonest cluster     | the same      |
 
@@ -86,11 +85,6 @@ def mi_values(counts: Counts, weights: Tensor | None = None) -> Values:
     }
 
 
-def pnmi_values(counts: Counts, weights: Tensor | None = None) -> Values:
-    """Phone-normalised mutual information and purities of frames: (unit, phone), after HuBERT, section IV-B."""
-    return {"pnmi": mutual_information(counts, weights).normalised.numpy()} | purity_values(counts, weights)
-
-
 def purity_values(counts: Counts, weights: Tensor | None = None) -> Values:
     """How much of the items the commonest label of their cluster covers, and the other way round."""
     label, cluster = purities(counts, weights)
@@ -100,8 +94,8 @@ def purity_values(counts: Counts, weights: Tensor | None = None) -> Values:
 def debiased(replicates: NDArray[np.float64], value: float) -> NDArray[np.float64]:
     """Replicates of a plug-in estimate moved to centre on it.
 
-    Resampling speakers repeats some, which lets the plug-in information grow with the repeats: uncorrected, its
-    interval may lie wholly above the value (the bootstrap's own estimate of that bias is what is taken off).
+    Resampling speakers repeats some, which lets plug-in information and purity grow with the repeats: uncorrected,
+    replicates may lie wholly above the value (the bootstrap's own estimate of that bias is what is taken off).
     """
     finite = replicates[np.isfinite(replicates)]
     return replicates - (finite.mean() - value) if len(finite) else replicates

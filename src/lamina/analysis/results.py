@@ -11,15 +11,18 @@ import torch
 from numpy.typing import NDArray
 
 from lamina.analysis.compare import Differences, compare
-from lamina.analysis.config import AnalysisConfig
+from lamina.analysis.config import FAMILIES, AnalysisConfig
+from lamina.analysis.linear import BUCKETS
 from lamina.analysis.measures import UNITS, debiased
 from lamina.analysis.readings import Reading
 from lamina.runs import Run
 from lamina.score import Score, Scores
 from lamina.stats.archive import Statistic
-from lamina.stats.inference import percentile_interval, resample_weights
+from lamina.stats.inference import Replicates, draw_name, interval, resample_weights
 
 SHUFFLED = "shuffled"
+PLUG_IN = ("mi-", "purity-")  # repeated speakers let them grow
+BUCKETED = frozenset((*FAMILIES["cka"], *FAMILIES["rank"]))  # resampled in parts of several groups
 Floats = NDArray[np.float64]
 
 
@@ -36,7 +39,7 @@ class Analysis:
     """
 
     scores: Scores
-    replicates: dict[str, Floats]
+    replicates: Replicates
     notes: tuple[str, ...]
     untrained: Analysis | None = None
 
@@ -66,13 +69,13 @@ class Analysis:
 
 def conclude(
     readings: Sequence[Reading], model: str, run: Run | None, config: AnalysisConfig, control: str
-) -> tuple[Scores, dict[str, Floats]]:
+) -> tuple[Scores, Replicates]:
     """Every measure of every reading, with its interval, and the resampled values behind it."""
     rows: list[Score] = []
-    replicates: dict[str, Floats] = {}
+    replicates = Replicates()
     for reading in readings:
         drawn = resample_weights(reading.groups, replicates=config.replicates, seed=config.seed)
-        weights = torch.from_numpy(drawn).double()
+        weights, draw = torch.from_numpy(drawn).double(), draw_name(drawn)
         blank = _blank(reading, model, "" if run is None else run.folder.name, config)
         for labelling, n, values, resampled in reading.values(weights):
             if n == 0:
@@ -81,12 +84,13 @@ def conclude(
                 if measure not in config.wanted and reading.likeness is None:
                     continue
                 again = resampled[measure] if len(reading.groups) > 1 else np.full(len(drawn), np.nan)
-                if measure.startswith("mi-"):
+                if measure.startswith(PLUG_IN):
                     again = debiased(again, float(value))
-                low, high = percentile_interval(again, level=config.level)
+                groups = min(len(reading.groups), BUCKETS) if measure in BUCKETED else len(reading.groups)
+                low, high = interval(float(value), again, groups=groups, level=config.level)
                 found = replace(blank, measure=measure, value=float(value), unit=UNITS.get(measure, ""))
                 row = replace(found, low=low, high=high, n=n, control=SHUFFLED if labelling else control)
-                replicates[row.key] = again
+                replicates.put(row.key, again, groups, draw)
                 rows.append(row)
     return Scores(rows), replicates
 

@@ -166,7 +166,7 @@ def finish(
         raise LaminaError(f"nothing could be measured on {sweep.corpus.name}: {'; '.join(notes)}")
     if run is not None and write:
         write_statistics(run.folder / STATISTICS, statistics(sweep.readings))
-        write_replicates(run.folder, replicates, groups=len(sweep.roles.groups))
+        write_replicates(run.folder, replicates)
         for note in notes:
             run.log(note=note)
         total = len(sweep.roles.fit) + len(sweep.roles.score)

@@ -6,9 +6,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan
 
-import numpy as np
-from numpy.typing import NDArray
-
 from lamina.corpus.corpus import Corpus, Utterance
 from lamina.encoders.encoder import Encoder
 from lamina.errors import LaminaError
@@ -16,12 +13,11 @@ from lamina.grid import Grid
 from lamina.probe.config import ProbeConfig
 from lamina.probe.free import Column, Question, Reading, Say
 from lamina.probe.layers import Group, chosen, groups
-from lamina.probe.rows import CHOSEN, Rows
+from lamina.probe.rows import CHOSEN, Resampled, Rows
 from lamina.probe.store import Store, Want
 from lamina.probe.task import find_task
 from lamina.score import Score, Scores
-
-Floats = NDArray[np.float64]
+from lamina.stats.inference import Replicates
 
 
 @dataclass(frozen=True)
@@ -58,11 +54,11 @@ class Asked:
 
     def scores(
         self, stores: Mapping[str, Store], rows: Rows, tell: Callable[[int], None]
-    ) -> tuple[Scores, dict[str, Floats]]:
+    ) -> tuple[Scores, Replicates]:
         """The rows of all taps, and their resamples by ``tap|measure|target``."""
-        made, replicates = [], {}
+        made, replicates = [], Replicates()
         best = float("nan")
-        picked: list[tuple[Score, Floats]] = []
+        picked: list[tuple[Score, Resampled]] = []
         for done, column in enumerate(self._columns(stores)):
             tell(done)
             told = [
@@ -70,13 +66,14 @@ class Asked:
                 for measure, answer in self.question.answers(column).items()
             ]
             made += [row for row, _ in told]
-            replicates.update({f"{row.tap}|{row.measure}|{row.target}": drawn for row, drawn in told})
+            for row, drawn in told:
+                replicates.put(f"{row.tap}|{row.measure}|{row.target}", *drawn)
             value = self.question.select(column) if self.question.selects else float("nan")
             if not isnan(value) and not best >= value:
                 best, picked = value, told
         for row, drawn in picked:
             made.append(rows.picked(row))
-            replicates[f"{CHOSEN}|{row.measure}|{row.target}"] = drawn
+            replicates.put(f"{CHOSEN}|{row.measure}|{row.target}", *drawn)
         return Scores(made), replicates
 
 

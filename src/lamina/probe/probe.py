@@ -11,9 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from lamina.corpus.corpus import Corpus, Segment, Utterance
 from lamina.encoders.encoder import Encoder
 from lamina.errors import LaminaError
@@ -28,9 +25,8 @@ from lamina.probe.search import Job, schedule, search
 from lamina.probe.store import Store, Want, read
 from lamina.probe.task import MakeHead, Task, find_task
 from lamina.score import Scores
-from lamina.stats.inference import read_replicates, write_replicates
+from lamina.stats.inference import Replicates, read_replicates, write_replicates
 
-Floats = NDArray[np.float64]
 Say = Callable[[str], None]
 
 
@@ -45,7 +41,7 @@ class Probed:
     """
 
     scores: Scores
-    replicates: dict[str, Floats] = field(default_factory=dict)
+    replicates: Replicates = field(default_factory=Replicates)
     notes: tuple[str, ...] = ()
 
 
@@ -185,7 +181,7 @@ class Work:
             say=self.note if wants else None,
         )
         self.done = utterances
-        rows, replicates = Scores(), {}
+        rows, replicates = Scores(), Replicates()
         todo: dict[tuple[str, str, str], Asked | list[Job]] = {**questions, **self._keys(jobs)}
         for key, own in todo.items():
             found = finished[key]
@@ -195,7 +191,7 @@ class Work:
             self.done += own.taps if isinstance(own, Asked) else sum(map(self._steps, own))
             self.tell(0)
             rows += found.scores
-            replicates.update({name: drawn for name, drawn in found.replicates.items() if name not in replicates})
+            replicates.join(found.replicates)
             for note in found.notes:
                 self.note(note)
         rows += self.rows.majority(jobs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +15,19 @@ from lamina.probe.config import ProbeConfig
 from lamina.probe.free import Answer, Question
 from lamina.probe.search import Found, Job
 from lamina.score import Score, Scores
-from lamina.stats.inference import percentile_interval, resample_weights
+from lamina.stats.inference import Replicates, draw_name, interval, resample_weights
 
 Floats = NDArray[np.float64]
 WEIGHTED = "weighted"
 CHOSEN = "chosen"
+
+
+class Resampled(NamedTuple):
+    """Resampled values of a row, how many groups were drawn, and the name of the draw."""
+
+    values: Floats
+    groups: int
+    draw: str
 
 
 @dataclass(frozen=True)
@@ -36,18 +44,31 @@ class Rows:
     control: str
     config: ProbeConfig
 
-    def scores(self, jobs: Sequence[Job], found: Sequence[Found], head: str) -> tuple[Scores, dict[str, Floats]]:
+    def scores(self, jobs: Sequence[Job], found: Sequence[Found], head: str) -> tuple[Scores, Replicates]:
         """The rows of one head of one task at one group of taps, and their resamples by ``tap|measure|target``.
 
         A value is the mean over folds and seeds; its interval resamples speakers (utterances where there is one
         speaker only), the same ones in every fold, seed and encoder.
         """
-        rows, replicates = [], {}
+        rows, replicates = [], Replicates()
         group, task = jobs[0].group, jobs[0].task
+        whose = _whose(jobs)
+        groups = len({name for own in whose for name in own})
+        weights_of = [
+            resample_weights(sorted(set(own)), replicates=self.config.replicates, seed=self.config.seed)
+            for own in whose
+        ]
+        draw = draw_name(*weights_of)
         for pick, measure in found[0].tallies:
             folds = [each.tallies[pick, measure] for each in found]
-            drawn = np.mean(self._resampled(jobs, folds), axis=0)
-            low, high = percentile_interval(drawn)
+            resampled = [
+                tally.resampled(weights, own)
+                for fold, weights, own in zip(folds, weights_of, whose, strict=True)
+                for tally in fold
+            ]
+            drawn = np.mean(resampled, axis=0)
+            value = float(np.mean([tally.value() for fold in folds for tally in fold]))
+            low, high = interval(value, drawn, groups=groups)
             tap = None if pick is None else group.taps[pick]
             row = self._row(
                 task.name,
@@ -55,7 +76,7 @@ class Rows:
                 depth=max(each.depth for each in group.taps) if tap is None else tap.depth,
                 period_ms=group.grid.period_ms if tap is None else tap.grid.period_ms,
                 measure=measure,
-                value=float(np.mean([tally.value() for fold in folds for tally in fold])),
+                value=value,
                 low=low,
                 high=high,
                 n=sum(fold[0].n for fold in folds),
@@ -63,10 +84,9 @@ class Rows:
                 support=f"{head} head",
             )
             rows.append(row)
-            replicates[f"{row.tap}|{measure}|{row.target}"] = drawn
-        weights = found[0].weights
-        if weights is not None:
-            for measure, values in (("layer-weight", weights), ("layer-norm", found[0].norms)):
+            replicates.put(f"{row.tap}|{measure}|{row.target}", drawn, groups=groups, draw=draw)
+        if found[0].weights is not None:
+            for measure, values in (("layer-weight", found[0].weights), ("layer-norm", found[0].norms)):
                 rows += [
                     self._layer(jobs[0], head, measure, *each) for each in zip(group.taps, values, strict=True)
                 ]
@@ -74,42 +94,31 @@ class Rows:
 
     def answered(
         self, task: str, question: Question, tap: Tap, measure: str, answer: Answer
-    ) -> tuple[Score, Floats]:
+    ) -> tuple[Score, Resampled]:
         """What one tap says without training, and its resamples."""
         names = sorted(set(answer.groups))
         weights = resample_weights(names, replicates=self.config.replicates, seed=self.config.seed)
         drawn = answer.tally.resampled(weights, answer.groups)
-        low, high = percentile_interval(drawn) if len(names) > 1 else (None, None)
+        value = answer.tally.value()
+        low, high = interval(value, drawn, groups=len(names))
         row = self._row(
             task,
             tap=tap.name,
             depth=tap.depth,
             period_ms=tap.grid.period_ms,
             measure=measure,
-            value=answer.tally.value(),
+            value=value,
             low=low,
             high=high,
             n=answer.tally.n,
             split=question.split,
             support=question.how,
         )
-        return row, drawn
+        return row, Resampled(drawn, len(names), draw_name(weights))
 
     def picked(self, row: Score) -> Score:
         """The row of the tap that dev chose, as a row of its own."""
         return replace(row, tap=CHOSEN, support=f"{row.support}; {row.tap} chosen on dev")
-
-    def _resampled(self, jobs: Sequence[Job], folds: Sequence[Any]) -> list[Floats]:
-        whose = [[one.utterance.speaker for one in job.parts.test] for job in jobs]
-        if len({name for own in whose for name in own}) < 2:
-            whose = [[one.utterance.id for one in job.parts.test] for job in jobs]
-        drawn: list[Floats] = []
-        for fold, groups in zip(folds, whose, strict=True):
-            weights = resample_weights(
-                sorted(set(groups)), replicates=self.config.replicates, seed=self.config.seed
-            )
-            drawn += [tally.resampled(weights, groups) for tally in fold]
-        return drawn
 
     def _layer(self, job: Job, head: str, measure: str, tap: Tap, value: float) -> Score:
         """How much a tap counts in the weighted sum, or how long its vectors are."""
@@ -166,3 +175,11 @@ class Rows:
             "control": self.control,
         }
         return Score(**{**base, **values})
+
+
+def _whose(jobs: Sequence[Job]) -> list[list[str]]:
+    """By fold, whom each test example is of: its speaker; its utterance where all are of one speaker."""
+    whose = [[one.utterance.speaker for one in job.parts.test] for job in jobs]
+    if len({name for own in whose for name in own}) < 2:
+        whose = [[one.utterance.id for one in job.parts.test] for job in jobs]
+    return whose

@@ -7,7 +7,7 @@ meet the same resamples and differences between them are paired.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
@@ -22,7 +22,7 @@ from lamina.files import replacing
 Floats = NDArray[np.float64]
 
 
-FORMAT = 1
+FORMAT = 2
 FILE = "replicates.npz"
 ROUNDING = 1e-12  # a smaller error, of the value or of 1, is that of floating point
 
@@ -44,22 +44,70 @@ def resample_weights(names: Sequence[str], *, replicates: int, seed: int) -> NDA
     return generator.multinomial(len(ordered), np.full(len(ordered), 1 / len(ordered)), size=replicates)
 
 
-def percentile_interval(replicates: Floats, *, level: float = 0.95) -> tuple[float, float] | tuple[None, None]:
-    """The ends of the percentile interval of (replicates,) values; (None, None) where under two are finite."""
-    finite = replicates[np.isfinite(replicates)]
-    if len(finite) < 2:
-        return None, None
-    low, high = np.quantile(finite, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+def draw_name(*weights: NDArray[np.int64]) -> str:
+    """A name of resamples: equal where all weights are, so that replicates of equal name are paired."""
+    return hashlib.sha256(b"".join(str(each.shape).encode() + each.tobytes() for each in weights)).hexdigest()[:16]
 
 
-def paired_difference(
-    first: Floats, second: Floats, *, level: float = 0.95
+class Replicates(dict[str, Floats]):
+    """Resampled values by row key (``tap|measure|target``, …), and what was resampled for each.
+
+    Attributes:
+        groups: by key, how many units were drawn: speakers, or groups, folds or parts of them; 0 where unknown.
+        draws: by key, the name of the resamples (`draw_name`).
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.groups: dict[str, int] = {}
+        self.draws: dict[str, str] = {}
+
+    def put(self, key: str, values: Floats, groups: int, draw: str) -> None:
+        """Take the replicates of a row."""
+        self[key], self.groups[key], self.draws[key] = values, groups, draw
+
+    def join(self, other: Replicates) -> None:
+        """Take the rows of another that are not here yet."""
+        for key, values in other.items():
+            if key not in self:
+                self.put(key, values, groups=other.groups[key], draw=other.draws[key])
+
+
+def interval(
+    value: float, replicates: Floats, *, groups: int, level: float = 0.95
 ) -> tuple[float, float] | tuple[None, None]:
-    """The interval of ``first - second``, replicates of the same resamples."""
-    if first.shape != second.shape:
-        raise ValueError(f"replicates of shape {first.shape} and {second.shape} are not of the same resamples")
-    return percentile_interval(first - second, level=level)
+    """The interval of a value by the standard error of its replicates and Student's t.
+
+    A bootstrap of G groups is too sure by ``sqrt((G - 1) / G)`` (Efron 1979) and knows its error with G - 1
+    degrees of freedom only, so ``value ± t(G - 1) * sd * sqrt(G / (G - 1))``; with five groups that is 1.6 times
+    as wide as percentiles are.
+
+    Args:
+        value: where it is centred.
+        replicates: (replicates,) resampled values; those that are not finite are left out.
+        groups: how many groups were drawn; 0 where unknown, then nothing is corrected.
+        level: coverage.
+
+    Returns:
+        Its ends; (None, None) with one group or fewer than two finite replicates.
+    """
+    finite = replicates[np.isfinite(replicates)]
+    if len(finite) < 2 or groups == 1:
+        return None, None
+    error = float(finite.std(ddof=1)) * few_groups(groups)
+    return Estimate(value, error, groups - 1 if groups else inf).interval(level)
+
+
+def few_groups(groups: int) -> float:
+    """``sqrt(G / (G - 1))``, by which a bootstrap of G groups is too sure; 1 where G is unknown (0)."""
+    return (groups / (groups - 1)) ** 0.5 if groups > 1 else 1.0
+
+
+def as_t(strays: Floats, groups: int) -> Floats:
+    """Strays in standard errors as Student's t (G - 1) makes them: larger, but no likelier; unchanged with 0."""
+    from scipy.special import ndtr, stdtrit
+
+    return np.asarray(-stdtrit(groups - 1, ndtr(-strays))) if groups > 1 else strays
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,49 +206,36 @@ def holm(probabilities: Sequence[float]) -> list[float]:
     return corrected
 
 
-def write_replicates(folder: Path, replicates: Mapping[str, Floats], *, groups: int = 0) -> None:
-    """Write resampled values by row key (``tap|measure|target``) into a run folder, atomically.
-
-    ``groups`` is how many speakers (or groups of them) were resampled; 0 where that is not told.
-    """
+def write_replicates(folder: Path, replicates: Replicates) -> None:
+    """Write resampled values and what was resampled into a run folder, atomically."""
     path = folder / FILE
     keys = list(replicates)
-    values = np.array([replicates[key] for key in keys])
     with replacing(path) as beside, beside.open("wb") as file:
         np.savez(
             file,
             format=np.asarray(FORMAT),
-            groups=np.asarray(groups),
             keys=np.asarray(keys, dtype=np.str_),
-            values=values,
+            values=np.array([replicates[key] for key in keys]),
+            groups=np.array([replicates.groups[key] for key in keys], dtype=np.int64),
+            draws=np.asarray([replicates.draws[key] for key in keys], dtype=np.str_),
         )
 
 
-def read_replicates(folder: Path) -> dict[str, Floats]:
+def read_replicates(folder: Path) -> Replicates:
     """Read what `write_replicates` wrote.
 
     Raises:
         LaminaError: the file is missing, cut off, or of another version.
     """
-    return _read(folder)[0]
-
-
-def read_groups(folder: Path) -> int:
-    """How many speakers (or groups of them) were resampled; 0 where the file does not tell.
-
-    Raises:
-        LaminaError: as `read_replicates`.
-    """
-    return _read(folder)[1]
-
-
-def _read(folder: Path) -> tuple[dict[str, Floats], int]:
     path = folder / FILE
+    found = Replicates()
     try:
         with np.load(path, allow_pickle=False) as file:
             if int(file["format"]) != FORMAT:
                 raise LaminaError(f"{path} has format {int(file['format'])}, not {FORMAT}: run the analysis again")
-            values = dict(zip(file["keys"].tolist(), file["values"], strict=True))
-            return values, int(file["groups"]) if "groups" in file else 0
+            columns = (file[name].tolist() for name in ("keys", "groups", "draws"))
+            for key, groups, draw, values in zip(*columns, file["values"], strict=True):
+                found.put(key, values, groups=groups, draw=draw)
     except (OSError, ValueError, KeyError, BadZipFile) as error:
         raise LaminaError(f"cannot read replicates from {path} ({error}): run the analysis again") from error
+    return found

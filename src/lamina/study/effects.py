@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamina.score import Score, Scores, lower_is_better
-from lamina.stats.inference import Estimate, over_seeds_and_speakers, read_groups, read_replicates
+from lamina.stats.inference import Estimate, Replicates, over_seeds_and_speakers, read_replicates
 from lamina.study.record import Study
 
 Floats = NDArray[np.float64]
@@ -41,10 +41,12 @@ class Reading:
     Attributes:
         rows: the scores.
         drawn: (taps, replicates) the same with resampled speakers; no columns where none were.
+        speakers: how many were resampled, the fewest of any tap; 0 where unknown.
     """
 
     rows: tuple[Score, ...]
     drawn: Floats
+    speakers: int = 0
 
     @property
     def values(self) -> Floats:
@@ -85,14 +87,12 @@ class Outcomes:
         for row in own:
             by_run.setdefault(row.run, []).append(row)
         self._rows: dict[str, dict[int, list[Score]]] = {}
-        self._drawn: dict[tuple[str, int], dict[str, Floats]] = {}
-        self._speakers: dict[str, int] = {}
+        self._drawn: dict[tuple[str, int], Replicates] = {}
         for run in runs:
             model, seed, folder = run["model"], run["seed"], root / run["folder"]
             self._rows.setdefault(model, {}).setdefault(seed, []).extend(by_run.get(run["folder"], ()))
             if (folder / "replicates.npz").is_file():
-                self._drawn.setdefault((model, seed), {}).update(read_replicates(folder))
-                self._speakers[model] = max(self._speakers.get(model, 0), read_groups(folder))
+                self._drawn.setdefault((model, seed), Replicates()).join(read_replicates(folder))
 
     def kinds(self) -> list[Score]:
         """One example row a measure, target and set of rules that the cells have at taps."""
@@ -129,11 +129,12 @@ class Outcomes:
             rows = sorted((row for row in rows if row.depth > 0), key=lambda row: row.depth)
         if not rows:
             return None
-        known = self._drawn.get((model, seed), {})
+        known = self._drawn.get((model, seed), Replicates())
         drawn = [known.get(row.key) for row in rows]
         table = [each for each in drawn if each is not None]
         whole = len(table) == len(rows) and np.isfinite(table).any()
-        return Reading(tuple(rows), np.array(table) if whole else np.zeros((len(rows), 0)))
+        speakers = min((known.groups[row.key] for row in rows), default=0) if whole else 0
+        return Reading(tuple(rows), np.array(table) if whole else np.zeros((len(rows), 0)), speakers)
 
     def seeds(self, models: Iterable[str], like: Score) -> list[int]:
         """The seeds with which every one of these models has scores like ``like``."""
@@ -145,10 +146,6 @@ class Outcomes:
             for seed in sorted(self._rows.get(asked[0], {}) if asked else ())
             if all(self.reading(model, seed, like) for model in models)
         ]
-
-    def speakers(self, models: Iterable[str]) -> int:
-        """How many speakers were resampled: the fewest of any model; 0 where unknown."""
-        return min((self._speakers.get(model, 0) for model in models), default=0)
 
     def estimate(self, weights: Weights, like: Score, at: str, layer: int = 0) -> tuple[Estimate, int, int] | None:
         """The weighted sum of outcomes, with how many seeds and speakers it rests on; None where a model lacks.
@@ -176,7 +173,7 @@ class Outcomes:
         resampled = (
             sum((weight * outcomes[model].drawn for model, weight in weights.items()), 0.0) if drawn else none
         )
-        speakers = self.speakers(weights) if drawn else 0
+        speakers = min(reading.speakers for found in readings.values() for reading in found) if drawn else 0
         return over_seeds_and_speakers(values_, np.asarray(resampled), speakers=speakers), len(seeds), speakers
 
 
