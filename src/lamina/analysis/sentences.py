@@ -107,7 +107,9 @@ def _same(utterances: Sequence[Utterance], config: AnalysisConfig) -> tuple[Ints
         raise LaminaError(
             "target 'sentence': no two speakers say different sentences: there is nothing to tell apart"
         )
-    pairs = np.array([*chosen.tolist(), *sorted(others)[: len(chosen)]], dtype=np.int64)
+    apart = np.array(sorted(others))
+    apart = apart[np.sort(generator.permutation(len(apart))[: len(chosen)])]
+    pairs = np.concatenate([chosen, apart]).astype(np.int64)
     truth = np.zeros(len(pairs))
     truth[: len(chosen)] = 1.0
     notes = []
