@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from importlib import metadata
+from pathlib import Path
 
 from lamina.analysis.config import AnalysisConfig
 from lamina.analysis.gather import Gather
@@ -17,7 +20,7 @@ from lamina.corpus.batches import Batch, plan
 from lamina.corpus.corpus import Corpus, Utterance
 from lamina.encoders.encoder import Encoder, States, Tap, find_taps
 from lamina.errors import LaminaError
-from lamina.files import digest
+from lamina.files import digest, file_digest
 from lamina.grid import Grid
 
 
@@ -71,13 +74,17 @@ class Sweep:
         samples = round(config.batch_seconds * self.corpus.sample_rate)
         self.phases = [list(plan(role, samples)) for role in (self.roles.fit, self.roles.score) if role]
 
-    @property
+    @cached_property
     def digest(self) -> str:
-        """Changes when anything changes that decides on the sums."""
+        """Changes when anything changes that decides on the sums, with what files hold and Lamina's version."""
         groups = [[utterance.id for utterance in group] for phase in self.phases for group in phase]
         about = [self.config.to_json(), self.encoder.digest, self.corpus.digest, groups]
         others = [source.encoder.digest for source in self.sources.values() if source.encoder is not None]
-        return digest([*about, others, [grid.to_json() for grid in self.support]])
+        files = [
+            file_digest(Path(path)) for path in (self.config.word_vectors, self.config.sentence_pairs) if path
+        ]
+        grids = [grid.to_json() for grid in self.support]
+        return digest([*about, others, files, grids, metadata.version("lamina")])
 
     def read(self, batch: Batch, *, fitting: bool) -> None:
         """Take one batch."""
