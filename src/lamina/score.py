@@ -166,7 +166,7 @@ class Scores:
     def table(self) -> str:
         """Plain text: a block a model and target, a line a tap and support, a column a measure.
 
-        Behind a slash stands the null (labels shuffled within speaker).
+        Behind a slash stands the null (shuffled labels).
         """
         nulls = {
             (row.model, row.key.removesuffix("|shuffled")): row.value for row in self.select(control="shuffled")
@@ -175,7 +175,7 @@ class Scores:
         blocks: dict[tuple[str, str], dict[tuple[str, str], dict[str, str]]] = {}
         for row in real:
             null = nulls.get((row.model, row.key))
-            cell = f"{row.value:.3f}" + ("" if null is None else f" /{null:.2f}")
+            cell = f"{row.value:.3f}" + ("" if null is None else f" /{round(null, 2) + 0.0:.2f}")
             lines = blocks.setdefault((row.model, row.target), {})
             lines.setdefault((f"{row.tap} ({row.period_ms:g} ms)", row.support), {})[row.measure] = cell
         return "\n".join(_block(f"{model}: {target}", lines) for (model, target), lines in blocks.items())

@@ -388,3 +388,30 @@ def test_protocol_pasad_in_the_pass_is_its_score_of_all_rows(encoder, corpus):
 def test_protocol_pasad_has_rules_of_its_own(changes):
     with pytest.raises(ValueError, match="protocol pasad measures tiers"):
         AnalysisConfig(**({"targets": ("phone",), "protocol": "pasad"} | changes))
+
+
+def test_labels_of_speakers_are_shuffled_among_speakers():
+    corpus = PlantedCorpus(each=4)
+    corpus._utterances = [replace(u, labels={"gender": "fm"[ord(u.speaker) % 2]}) for u in corpus._utterances]
+    config = AnalysisConfig(targets=("gender",), measures=("cka", "mi"), folds=2, min_instances=1, replicates=0)
+    sweep = Sweep(PlantedEncoder([Plant(tap("a", 0), phone=1.0)]), corpus, config)
+    target = sweep.targets["gender"]
+    for segments, owners in ((target.fit, "abcdefg"), (target.score, "hij")):
+        shuffled = segments.labels[1].reshape(len(owners), 4)
+        assert (shuffled == shuffled[:, :1]).all()  # a speaker moves as a whole
+        assert (segments.labels[0] != segments.labels[1]).any()
+        assert sorted(shuffled[:, 0]) == sorted(segments.labels[0].reshape(-1, 4)[:, 0])
+    assert any("the null shuffles labels among speakers" in note for note in sweep.notes)
+
+
+def test_folds_whose_labels_are_all_alike_are_told_and_give_no_number():
+    corpus = PlantedCorpus(speakers="ab", each=30, splits=False, words=3)
+    corpus._utterances = [replace(u, labels={"gender": u.speaker}) for u in corpus._utterances]
+    found = analyze(
+        PlantedEncoder([Plant(tap("a", 0), phone=1.0)]),
+        corpus,
+        AnalysisConfig(targets=("gender",), measures=("cka", "mi"), replicates=0),
+    )
+    assert "mi-normalised" not in found.scores.distinct("measure")
+    assert all(np.isfinite(row.value) for row in found.scores)
+    assert any("in 2 of 2 folds all labels are alike" in note for note in found.notes)

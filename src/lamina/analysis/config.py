@@ -53,7 +53,8 @@ class AnalysisConfig(Config):
         max_groups: more score speakers than this are resampled in so many groups.
         batch_seconds: padded audio a batch.
         protocol: by which rules (docs/analysis.md).
-        shuffled: whether to measure the null too, labels shuffled within speaker.
+        shuffled: whether to measure the null too, labels shuffled: within speaker; among speakers where no speaker
+            has two labels; among all utterances for ``speaker``.
     """
 
     targets: tuple[str, ...] = Field(("mel", "phone", "word"), min_length=1)

@@ -97,8 +97,28 @@ class Codebook:
                 else:
                     yield labelling, counts.n, measure(counts), measure(counts, weights)
 
-    def note(self) -> str:
-        """Whether there are few segments for so many clusters."""
+    def notes(self) -> list[str]:
+        """Where labels are too few to be told of, or segments for so many clusters."""
+        return [note for note in (self._single(), self._few()) if note]
+
+    def _single(self) -> str:
+        """Whether labels are all alike where information is normalised by what they hold."""
+        labels = torch.zeros(self._shape[0], self._shape[2], dtype=torch.int64)
+        for counts in self.counts[:1]:
+            groups = counts.cells // (self._shape[1] * self._shape[2])
+            labels.index_put_((groups, counts.cells % self._shape[2]), counts.counts, accumulate=True)
+        if not self._target.roles.folded:
+            labels = labels.sum(0, keepdim=True)
+        alike = int(((labels > 0).sum(1) == 1).sum())
+        if not alike:
+            return ""
+        where = f"in {alike} of {len(labels)} folds" if self._target.roles.folded else "among those scored"
+        return (
+            f"{where} all labels are alike: there mi-bits is 0 and mi-normalised is not defined (–); use fewer "
+            "folds (--folds), or a corpus whose splits have all labels"
+        )
+
+    def _few(self) -> str:
         n = self.counts[0].n
         if self._target.roles.folded:
             n //= len(self._target.roles.groups)

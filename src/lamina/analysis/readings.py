@@ -92,8 +92,8 @@ class Reading:
         except LaminaError as error:
             self.likeness = None
             self.notes.append(f"no likeness: {error}")
-        if self.codebook is not None and (note := self.codebook.note()):
-            self.notes.append(note)
+        if self.codebook is not None:
+            self.notes += self.codebook.notes()
 
     @property
     def sums(self) -> dict[str, Sums]:

@@ -15,6 +15,7 @@ from lamina.analysis.config import FAMILIES, AnalysisConfig
 from lamina.analysis.linear import BUCKETS
 from lamina.analysis.measures import UNITS, debiased
 from lamina.analysis.readings import Reading
+from lamina.errors import LaminaError
 from lamina.runs import Run
 from lamina.score import Score, Scores
 from lamina.stats.archive import Statistic
@@ -61,10 +62,20 @@ class Analysis:
         behind = rows.select(lambda row: row.depth > 0)
         return (behind if len(behind) else rows).best(measure)
 
-    def compare(self, other: Analysis | None = None, *, level: float = 0.95) -> Differences:
-        """The differences of this analysis's taps from their best, or of its rows from those of another."""
-        mine = (self.scores, self.replicates)
-        return compare([mine] if other is None else [mine, (other.scores, other.replicates)], level=level)
+    def compare(self, *others: Analysis | None, level: float = 0.95) -> Differences:
+        """The differences of this analysis's taps from their best, or of its rows from those of others.
+
+        Raises:
+            LaminaError: another is None, such as `untrained` where it was not asked for, or cannot be paired.
+        """
+        found = [(self.scores, self.replicates)]
+        for other in others:
+            if other is None:
+                raise LaminaError(
+                    "there is nothing to compare with (None): was the encoder read without control='untrained'?"
+                )
+            found.append((other.scores, other.replicates))
+        return compare(found, level=level)
 
 
 def conclude(
@@ -83,6 +94,8 @@ def conclude(
             for measure, (value,) in values.items():
                 if measure not in config.wanted and reading.likeness is None:
                     continue
+                if not np.isfinite(value):
+                    continue  # the reading's notes say why
                 again = resampled[measure] if len(reading.groups) > 1 else np.full(len(drawn), np.nan)
                 if measure.startswith(PLUG_IN):
                     again = debiased(again, float(value))

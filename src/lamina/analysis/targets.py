@@ -25,6 +25,11 @@ from lamina.corpus.corpus import Segment, Utterance
 from lamina.errors import LaminaError
 from lamina.grid import Grid
 
+# How labels are shuffled where that is not among the segments of each speaker.
+NULLS = {
+    "all": "among all utterances, whoever speaks",
+    "speakers": "among speakers, each keeping one (no speaker has two, so there is nothing to shuffle within)",
+}
 Spans = Callable[[Utterance], Iterable[Segment]]
 
 
@@ -36,7 +41,7 @@ class Segments:
         first: for each utterance id, its first segment and the first beyond; utterances without any may be absent.
         onsets: (segments,) first sample.
         offsets: (segments,) first sample beyond.
-        labels: (labellings, segments) class numbers: true first, then shuffled within speaker.
+        labels: (labellings, segments) class numbers: true first, then shuffled (within speaker, if not noted).
         slots: (segments,) place in the codebook's sample, -1 outside it.
         keys: (segments,) the split of each, where it is not its utterance's.
     """
@@ -162,13 +167,28 @@ def plan_target(name: str, roles: Roles, grids: Iterable[Grid], config: Analysis
     if roles.folded:
         notes = [note.replace(" fit ", " ") for note in notes]
     generator = np.random.default_rng([config.seed, *name.encode()])
-    # A speaker's own segments all have the label `speaker`: the null of that target shuffles among all.
-    shuffle = "" if not config.shuffled else "all" if name == SPEAKER else "within"
+    shuffle = _shuffle(name, (fit_rows, score_rows), classes) if config.shuffled else ""
+    if shuffle in NULLS:
+        notes.append(f"{name}: the null shuffles labels {NULLS[shuffle]}")
     fitted = fit_rows.segments(classes, generator, shuffle)
     scored = score_rows.segments(classes, generator, shuffle)
     chosen = generator.permutation(len(fitted))[: config.max_sample]
     fitted.slots[np.sort(chosen)] = np.arange(len(chosen))
     return Target(name, roles, classes, fitted, scored, len(chosen), tuple(notes), table)
+
+
+def _shuffle(name: str, roles: Iterable[_Rows], classes: Sequence[str]) -> str:
+    """How the null shuffles: a shuffle ``within`` speakers changes nothing where each has one label."""
+    if name == SPEAKER:
+        return "all"
+    known = frozenset(classes)
+    pairs = {
+        (rows.utterances[item].speaker, label)
+        for rows in roles
+        for item, label in zip(rows.items.tolist(), rows.labels, strict=True)
+        if label in known
+    }
+    return "speakers" if len(pairs) == len({speaker for speaker, _ in pairs}) > 1 else "within"
 
 
 def _spans(name: str, roles: Roles) -> Spans:
@@ -244,7 +264,7 @@ class _Rows:
         return told
 
     def segments(self, classes: Sequence[str], generator: np.random.Generator, shuffle: str) -> Segments:
-        """The segments of these classes; a second labelling is shuffled ``within`` speaker, or among ``all``."""
+        """The segments of these classes; a second labelling is shuffled (`_shuffle`)."""
         number = {label: place for place, label in enumerate(classes)}
         classed = np.array([number.get(label, -1) for label in self.labels], dtype=np.int64)
         keep = classed >= 0
@@ -256,8 +276,9 @@ class _Rows:
         }
         labellings = [labels]
         if shuffle:
-            speakers = [utterance.speaker if shuffle == "within" else "" for utterance in self.utterances]
-            labellings.append(_shuffled(labels, items, speakers, generator))
+            speakers = [utterance.speaker if shuffle != "all" else "" for utterance in self.utterances]
+            shuffled = _exchanged if shuffle == "speakers" else _shuffled
+            labellings.append(shuffled(labels, items, speakers, generator))
         slots = np.full(len(labels), -1, dtype=np.int64)
         return Segments(first, self.onsets[keep], self.offsets[keep], np.stack(labellings), slots)
 
@@ -272,3 +293,14 @@ def _shuffled(labels: Ints, items: Ints, speakers: Sequence[str], generator: np.
         places = np.flatnonzero(owners == speaker)
         shuffled[places] = labels[generator.permutation(places)]
     return shuffled
+
+
+def _exchanged(labels: Ints, items: Ints, speakers: Sequence[str], generator: np.random.Generator) -> Ints:
+    """The labels of speakers who have one each, dealt anew among the speakers; who has how many segments stays."""
+    if not len(items):
+        return labels.copy()
+    _, first, owners = np.unique(np.array(speakers)[items], return_index=True, return_inverse=True)
+    dealt: Ints = labels[generator.permutation(first)]
+    while len(set(labels[first])) > 1 and (dealt == labels[first]).all():  # of few speakers, not rare
+        dealt = labels[generator.permutation(first)]
+    return np.asarray(dealt[owners], dtype=np.int64)

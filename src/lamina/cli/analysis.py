@@ -43,7 +43,10 @@ def analyze(
         Path | None, typer.Option(help="Lines `id id score`, for the target sentence.")
     ] = None,
     beside: Annotated[
-        list[str] | None, typer.Option(help="An encoder to compare with: both are scored on what both see.")
+        list[str] | None,
+        typer.Option(
+            help="An encoder to compare with: only segments both see are scored; only rows of ENCODER are made."
+        ),
     ] = None,
     control: Annotated[
         Literal["untrained", "none"], typer.Option(help="Read the encoder also with weights drawn anew.")
@@ -169,11 +172,8 @@ def _one(
 def _told(found: Analysis, run: Run | None, what: str) -> None:
     from lamina.report.console import layer_tables
 
-    plain = found.scores.select(lambda row: row.plain)
-    for table in layer_tables(plain):
+    for table in layer_tables(found.scores):
         show(table)
-    if len(plain) < len(found.scores):
-        say(found.scores.select(lambda row: not row.plain).table())
     for note in found.notes:
         say(f"note: {note}")
     if run is not None:

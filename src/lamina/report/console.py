@@ -10,6 +10,8 @@ from rich.table import Table
 from lamina.report.verdicts import Verdict
 from lamina.score import Score, Scores
 
+WIDTH = 100  # of a table of layers
+
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "", caption: str = "") -> Table:
     """A plain table; columns of numbers stand to the right."""
@@ -23,7 +25,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = 
     )
     rows = [tuple(row) for row in rows]
     for place, name in enumerate(header):
-        numbers = all(row[place][:1] in "-.0123456789" or not row[place] for row in rows)
+        numbers = all(row[place][:1] in "-–.0123456789" or not row[place] for row in rows)
         made.add_column(name, justify="right" if numbers else "left", overflow="fold")
     for row in rows:
         made.add_row(*row)
@@ -31,13 +33,17 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = 
 
 
 def layer_tables(scores: Scores) -> list[Table]:
-    """One table a target: a row a tap, a column a measure, the best of each column marked with a star.
+    """One table a target and way of reading: a row a tap, a column a measure, the best marked with a star.
 
-    Behind a slash stands the null: labels shuffled within speaker.
+    Behind a slash stands the null. Intervals stand in the cells where `WIDTH` allows, else the best taps' below.
     """
     values = scores.select(lambda row: bool(row.tap), control=("", "untrained"))
     nulls = {_place(row): row.value for row in scores.select(control="shuffled")}
-    return [_target_table(values.select(target=target), target, nulls) for target in values.distinct("target")]
+    ways = dict.fromkeys((not row.plain, row.target, row.support) for row in values)
+    return [
+        _target_table(values.select(target=target, support=support), target, nulls)
+        for _, target, support in sorted(ways, key=lambda way: way[0])
+    ]
 
 
 def _target_table(values: Scores, target: str, nulls: dict[tuple[str, ...], float]) -> Table:
@@ -46,34 +52,58 @@ def _target_table(values: Scores, target: str, nulls: dict[tuple[str, ...], floa
     layers = values.select(lambda row: row.depth > 0)
     best = {measure: layers.best(measure) for measure in measures} if len(layers) else {}
     found = {_place(row): row for row in values}
-    rows = []
-    for model, tap in dict.fromkeys((row.model, row.tap) for row in values):
-        cells = [found.get((model, tap, measure, target)) for measure in measures]
-        period = next((cell.period_ms for cell in cells if cell is not None), 0.0)
-        rows.append((tap, f"{period:g}" if period else "", *(_cell(cell, best, nulls) for cell in cells)))
+    support = values[0].support
+    places = dict.fromkeys((row.model, row.tap) for row in values)
+    cells = [[found.get((*place, measure, target, support)) for measure in measures] for place in places]
+    rows: list[tuple[str, ...]] = []
+    for known in (True, False):
+        rows = []
+        for (_, tap), own in zip(places, cells, strict=True):
+            period = next((cell.period_ms for cell in own if cell is not None), 0.0)
+            said = (_cell(cell, best, nulls, known=known) for cell in own)
+            rows.append((tap, f"{period:g}" if period else "", *said))
+        header = ("tap", "ms", *measures)
+        if sum(max(map(len, column)) + 2 for column in zip(header, *rows, strict=True)) <= WIDTH:
+            break
     counts = " to ".join(str(n) for n in sorted({min(row.n for row in values), max(row.n for row in values)}))
     caption = (
         f"scored on {', '.join(values.distinct('split'))}: {counts} {'frames' if target == 'mel' else 'segments'}"
     )
     if best:
         caption += "; * best layer behind the front end"
-    if nulls and target != "mel":
-        caption += "; behind the slash: labels shuffled within speaker"
-    return table(
-        ("tap", "ms", *measures), rows, title=f"{', '.join(values.distinct('model'))}: {target}", caption=caption
-    )
+    if target != "mel" and any(_place(row) in nulls for row in values):
+        how = "among all utterances" if target == "speaker" else "within speaker, if no note says otherwise"
+        caption += f"; behind the slash: labels shuffled {how}"
+    if not known:
+        tops = [best.get(measure) or values.best(measure) for measure in measures]
+        ends = [f"{row.measure} {row.tap} {row.value:.3f}{ends}" for row in tops if (ends := _ends(row))]
+        caption += f"\n95 % of the best: {', '.join(ends)}" if ends else ""
+    elif any(row.low is not None for row in values):
+        caption += "; in brackets: 95 % intervals"
+    way = "" if values[0].plain else f", {support}"
+    return table(header, rows, title=f"{', '.join(values.distinct('model'))}: {target}{way}", caption=caption)
 
 
-def _cell(row: Score | None, best: dict[str, Score], nulls: dict[tuple[str, ...], float]) -> str:
+def _cell(row: Score | None, best: dict[str, Score], nulls: dict[tuple[str, ...], float], *, known: bool) -> str:
     if row is None:
-        return ""
+        return "–"
     star = "*" if row == best.get(row.measure) else ""
     null = nulls.get(_place(row))
-    return f"{row.value:.3f}{star}" if null is None else f"{row.value:.3f}{star} /{null:.2f}"
+    said = f"{row.value:.3f}{star}{_ends(row) if known else ''}"
+    return said if null is None else f"{said} /{_short(null)}"
+
+
+def _ends(row: Score) -> str:
+    return "" if row.low is None or row.high is None else f" ({_short(row.low)} to {_short(row.high)})"
+
+
+def _short(value: float) -> str:
+    """Two decimals; nothing is -0.00."""
+    return f"{round(value, 2) + 0.0:.2f}"
 
 
 def _place(row: Score) -> tuple[str, ...]:
-    return row.model, row.tap, row.measure, row.target
+    return row.model, row.tap, row.measure, row.target, row.support
 
 
 def probe_tables(scores: Scores) -> list[Table]:

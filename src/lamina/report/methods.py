@@ -171,7 +171,7 @@ def _analysis(analysis: Config) -> str:
         counts = listed([f"{count} for {target}" for target, count in clusters.items()])
         said += f" Mutual information is that of k-means clusters ({counts}) and labels."
     if analysis.get("shuffled"):
-        said += " The null is the same with labels shuffled within speaker."
+        said += " The null is the same with labels shuffled within speaker, if no note says otherwise."
     return said
 
 

@@ -123,12 +123,17 @@ class Information:
     @property
     def normalised(self) -> Tensor:
         """``I / H(label)``, plug-in: 1 where clusters tell all; not a number where there is one label only."""
-        return self.bits / self.label_bits
+        return self.bits / self._entropy
 
     @property
     def corrected(self) -> Tensor:
         """The corrected information over the plug-in ``H(label)``."""
-        return self.corrected_bits / self.label_bits
+        return self.corrected_bits / self._entropy
+
+    @property
+    def _entropy(self) -> Tensor:
+        """Of the labels; not a number where there is one, whose rounded entropy may be a little above zero."""
+        return torch.where(self.label_bits > 1e-9, self.label_bits, torch.nan)
 
 
 def mutual_information(counts: Counts, weights: Tensor | None = None) -> Information:
