@@ -14,12 +14,15 @@ from pathlib import Path
 import pytest
 
 from lamina.config import load_config
+from lamina.errors import LaminaError
 from lamina.runs import Run
 from lamina.score import Scores
+from lamina.study.conclude import conclude
 from lamina.study.design import StudyConfig
 from lamina.study.estimate import estimates, makespan, summary, training_macs
 from lamina.study.plan import plan
 from lamina.study.record import Study
+from lamina.study.study import open_runs, run_next
 
 CONFIG = """
 name = "small"
@@ -57,6 +60,7 @@ changes = { steps = 0 }
 control = "untrained"
 [analysis]
 targets = ["mel", "phone"]
+measures = ["cca-mean", "cca-pwcca", "mi-normalised"]
 replicates = 20
 clusters = { phone = 10 }
 [cost]
@@ -68,7 +72,7 @@ repeats = 1
 def start(folder: Path) -> subprocess.Popen[str]:
     command = [sys.executable, "-c", "from lamina.cli import main; main()"]
     return subprocess.Popen(
-        [*command, "study", "run", folder / "small.toml", "--out", folder / "study"],
+        [*command, "study", "run", folder / "small.toml", "--out", folder / "study", "--jobs", "1"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -175,16 +179,19 @@ def test_next_makes_one_run_a_time(whole: Path, tmp_path: Path) -> None:
     shutil.copytree(whole, tmp_path, dirs_exist_ok=True)
     for path in [*(tmp_path / "study").glob("cost-*"), *(tmp_path / "study").glob("analysis-untrained-*")]:
         shutil.rmtree(path)
-    shown = lamina(tmp_path, "next", "--show")
-    assert shown.stdout.startswith("analysis-untrained-s0-")
+    config, root = load_config(tmp_path / "small.toml", StudyConfig), tmp_path / "study"
+    assert open_runs(config, root)[0].name == "analysis-untrained-s0"
     made = []
-    while (told := lamina(tmp_path, "next")).returncode == 0:
-        made.append(Path(told.stdout.removeprefix("done: ").strip()).name)
-    assert told.returncode == 3
-    assert [name.rpartition("-")[0] for name in made] == ["analysis-untrained-s0", "cost-20ms", "cost-40ms"]
-    assert lamina(tmp_path, "next", "--only", "cost-20ms").returncode == 0  # done before
-    assert "no step 'nothing'" in lamina(tmp_path, "next", "--only", "nothing").stderr
-    finish(tmp_path)
+    while step := run_next(config, root):
+        made.append(step.name)
+    assert made == ["analysis-untrained-s0", "cost-20ms", "cost-40ms"]
+    told = lamina(tmp_path, "next")
+    assert (told.returncode, "no run can be made now" in told.stderr) == (3, True)
+    done_before = run_next(config, root, only="cost-20ms")
+    assert done_before is not None
+    with pytest.raises(LaminaError, match="no step 'nothing'"):
+        run_next(config, root, only="nothing")
+    conclude(root)
     assert comparable(tmp_path) == comparable(whole)
 
 
