@@ -17,7 +17,7 @@ from lamina.analysis.measures import (
 )
 from lamina.stats.cca import Projections, Views
 from lamina.stats.cka import ClassKernels, Kernels, cka
-from lamina.stats.folds import cross_validate, merged
+from lamina.stats.folds import Folds, merged
 from lamina.stats.information import Counts
 from lamina.stats.moments import Moments
 from lamina.stats.spectrum import effective_rank
@@ -64,7 +64,7 @@ def test_projections_come_back_from_arrays_with_both_weights():
 def test_svcca_is_the_mean_of_what_its_projections_hold():
     x, y, groups = rows()
     parts = [Moments.of(x[groups == k], y[groups == k]) for k in range(4)]
-    projections = cross_validate(parts, (0.0,), share=0.9)
+    projections = Folds.of(parts, (0.0,)).projections(share=0.9)
     assert svcca_values(projections)["svcca-mean"][0] == pytest.approx(float(projections.correlations().mean()))
 
 

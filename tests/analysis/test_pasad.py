@@ -228,13 +228,3 @@ def test_trials_are_disjoint_and_try_the_small_ridges_first():
     assert len(set(used)) == 6
     assert all(len(set(trial.ridges)) == 6 and max(max(pair) for pair in trial.ridges) <= 1e-9 for trial in found)
     assert len(set(pasad.trials(seed=0, ridges=25)[0].ridges)) == 25
-
-
-def test_information_is_that_of_the_early_stopped_clusters():
-    generator = np.random.default_rng(0)
-    labels = generator.integers(4, size=800)
-    rows = np.eye(4)[labels] * 9 + generator.standard_normal((800, 4))
-    found = pasad.information(rows[:400], rows[400:], labels[400:], clusters=12, batch=100, seed=0)
-    assert 0.95 < found <= 1
-    with pytest.raises(LaminaError, match="5 segments are too few for 12 clusters"):
-        pasad.information(rows[:5], rows, labels, clusters=12, batch=100, seed=0)

@@ -21,7 +21,7 @@ from lamina.analysis.targets import Pairs, plan_target
 from lamina.analysis.vectors import read_word_vectors
 from lamina.corpus.batches import batches
 from lamina.errors import LaminaError
-from lamina.stats.folds import cross_validate
+from lamina.stats.folds import Folds
 from lamina.stats.moments import ClassMoments, Moments
 from lamina.stats.pasad import score
 
@@ -71,7 +71,7 @@ def test_folds_hold_speakers_apart_and_like_amounts(corpus):
 
 
 def test_a_corpus_without_splits_is_cross_validated_in_one_pass(encoder):
-    """Against all pooled rows at once and `cross_validate` on them."""
+    """Against all pooled rows at once and `Folds` of them."""
     corpus = Spoken(each=6, splits=False)
     config = AnalysisConfig(targets=("word",), measures=("cca-mean",), ridges=(1e-3,), replicates=30)
     found = analyze(encoder, corpus, config)
@@ -94,7 +94,7 @@ def test_a_corpus_without_splits_is_cross_validated_in_one_pass(encoder):
         :, :-1
     ]  # the last is what the others leave
     parts = [Moments.of(x[folds == fold], one_hot[folds == fold]) for fold in range(5)]
-    wanted = cross_validate(parts, (1e-3,))
+    wanted = Folds.of(parts, (1e-3,)).projections()
     # A dense one-hot view takes the ridge, too: equal up to that.
     assert row.value == pytest.approx(float(wanted.correlations().mean()), abs=2e-3)
     assert row.n == len(x)

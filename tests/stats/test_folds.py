@@ -8,7 +8,7 @@ import torch
 
 from lamina.errors import LaminaError
 from lamina.stats.cca import Views
-from lamina.stats.folds import Folds, cross_validate, linear_replicates, merged
+from lamina.stats.folds import Folds, linear_replicates, merged
 from lamina.stats.moments import ClassMoments, Moments
 
 RIDGES = (0.0, 1e-2, 1.0)
@@ -75,13 +75,12 @@ def test_equals_the_twin_on_rows(dense):
     np.testing.assert_allclose(projections.correlations()[0], correlations, atol=1e-9)
     np.testing.assert_allclose(projections.shares, shares, atol=1e-9)
     assert projections.counts.tolist() == [int((folds == k).sum()) for k in range(5)]
-    np.testing.assert_allclose(cross_validate(parts, RIDGES).correlations(), projections.correlations())
 
 
 def test_reweighted_folds_are_folds_counted_so_often():
     x, y, folds = draw(1)
     parts = [Moments.of(x[folds == k], y[folds == k]) for k in range(5)]
-    found = cross_validate(parts, (0.1,))
+    found = Folds.of(parts, (0.1,)).projections()
     weights = torch.tensor([[2, 0, 1, 1, 1]])
     us, vs = [], []
     for fold in (0, 0, 2, 3, 4):
@@ -100,7 +99,7 @@ def test_other_labellings_share_ridges_and_decompositions():
     parts = [ClassMoments.of(x[folds == k], labels[:, folds == k], 4) for k in range(5)]
     alone = [ClassMoments.of(x[folds == k], labels[1, folds == k], 4) for k in range(5)]
     found = Folds.of(parts, (0.01,))
-    expected = cross_validate(alone, (0.01,)).correlations()
+    expected = Folds.of(alone, (0.01,)).projections().correlations()
     np.testing.assert_allclose(found.projections(1).correlations(), expected, atol=1e-9)
     np.testing.assert_allclose(found.projections(parts=alone).correlations(), expected, atol=1e-9)
     assert float(found.projections().correlations().mean()) > 0.2 > float(expected.mean())
@@ -109,7 +108,7 @@ def test_other_labellings_share_ridges_and_decompositions():
 def test_svcca_keeps_the_leading_directions():
     x, y, folds = draw(3)
     parts = [Moments.of(x[folds == k], y[folds == k]) for k in range(5)]
-    found = cross_validate(parts, (0.1,), share=0.8)
+    found = Folds.of(parts, (0.1,)).projections(share=0.8)
     ranks = []
     for fold in range(5):
         train = merged(parts, without=(fold,))
@@ -143,7 +142,7 @@ def test_constant_dimensions_are_dropped_and_counted():
     narrow = [Moments.of(x[folds == k], y[folds == k]) for k in range(5)]
     found = Folds.of(parts, (0.0,))
     assert found.dropped == 3
-    expected = cross_validate(narrow, (0.0,)).correlations()
+    expected = Folds.of(narrow, (0.0,)).projections().correlations()
     np.testing.assert_allclose(found.projections().correlations(), expected, atol=1e-9)
 
 
@@ -151,16 +150,16 @@ def test_what_cannot_be_validated_is_told():
     x, y, folds = draw(6)
     parts = [Moments.of(x[folds == k], y[folds == k]) for k in range(5)]
     with pytest.raises(LaminaError, match="2 folds with rows are too few for 3 ridges"):
-        cross_validate(parts[:2], RIDGES)
+        Folds.of(parts[:2], RIDGES).projections()
     with pytest.raises(LaminaError, match="1 folds with rows are too few for 1 ridges"):
-        cross_validate(parts[:1], (0.1,))
+        Folds.of(parts[:1], (0.1,)).projections()
     with pytest.raises(LaminaError, match="no ridge"):
-        cross_validate(parts, ())
+        Folds.of(parts, ()).projections()
     with pytest.raises(LaminaError, match="6 of 6 dimensions of a view hold values that are not finite"):
-        cross_validate([Moments.of(x[folds == k] * torch.nan, y[folds == k]) for k in range(5)], RIDGES)
+        Folds.of([Moments.of(x[folds == k] * torch.nan, y[folds == k]) for k in range(5)], RIDGES)
     one_class = [ClassMoments.of(x[folds == k], folds[folds == k] * 0, 3) for k in range(5)]
     with pytest.raises(LaminaError, match="only one class"):
-        cross_validate(one_class, RIDGES)
+        Folds.of(one_class, RIDGES).projections()
 
 
 def test_replicates_of_a_mean_are_its_bootstrap_and_of_others_nearly():

@@ -13,6 +13,12 @@ from hypothesis import strategies as st
 from lamina.stats.information import Counts, mutual_information, pnmi, purity
 
 
+def of_table(table):
+    """The counts of a dense table."""
+    places = torch.nonzero(table).repeat_interleave(table[table > 0], dim=0)
+    return Counts.of(list(places.T), tuple(table.shape))
+
+
 def drawn(seed, n=200, clusters=6, labels=4):
     generator = torch.Generator().manual_seed(seed)
     label = torch.randint(labels, (n,), generator=generator)
@@ -37,7 +43,7 @@ def test_closed_form_of_a_noisy_binary_channel():
     table = torch.tensor([[450, 50], [50, 450]])
     flip = 0.1
     expected = 1 + flip * math.log2(flip) + (1 - flip) * math.log2(1 - flip)
-    assert float(mutual_information(Counts.of_table(table)).bits[0]) == pytest.approx(expected, abs=1e-12)
+    assert float(mutual_information(of_table(table)).bits[0]) == pytest.approx(expected, abs=1e-12)
 
 
 def test_perfect_and_useless_clusters():
@@ -92,9 +98,8 @@ def test_table_is_the_crosstab():
     counts = Counts.of([cluster, label], (6, 4))
     np.testing.assert_array_equal(counts.table(), contingency_matrix(cluster, label))
     assert counts.n == 200
-    np.testing.assert_array_equal(Counts.of_table(counts.table()).cells, counts.cells)
 
 
 def test_one_label_has_no_normalised_information():
-    found = mutual_information(Counts.of_table(torch.tensor([[3, 0], [4, 0]])))
+    found = mutual_information(of_table(torch.tensor([[3, 0], [4, 0]])))
     assert math.isnan(float(found.normalised[0]))

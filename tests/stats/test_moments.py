@@ -78,11 +78,6 @@ def test_labellings_stand_apart():
     same(both.joint(1), ClassMoments.of(x, labels[1], 3).joint())
 
 
-def test_swapping_views():
-    x, y = rows(3, 20)
-    same(Moments.of(x, y).swapped(), Moments.of(y, x))
-
-
 @pytest.mark.parametrize(
     "wrong",
     [

@@ -11,11 +11,11 @@ from lamina.analysis.gather import Rows
 from lamina.analysis.measures import Values, cca_values, cka_values, dimension_values, svcca_values
 from lamina.analysis.products import class_moments, moments
 from lamina.analysis.roles import LEARN, TUNE, Roles
-from lamina.analysis.sums import Sums, merged, numbered
+from lamina.analysis.sums import Sums, numbered
 from lamina.stats.archive import Statistic
 from lamina.stats.cca import Projections, Solution, Views, check_size
 from lamina.stats.cka import ClassKernels, Kernels
-from lamina.stats.folds import Folds
+from lamina.stats.folds import Folds, merged
 from lamina.stats.moments import ClassMoments, Moments
 from lamina.stats.spectrum import Spectrum
 
@@ -61,7 +61,7 @@ class Canonical:
                 added: Moments | ClassMoments = class_moments(some, side, self._size)
             else:
                 added = moments(some, rows.side if whole else rows.side[chosen])
-            self._parts[part] = merged(self._parts[part], added)
+            self._parts[part] = merged([self._parts[part], added])
 
     def settle(self, ridges: Sequence[float]) -> str:
         """Choose the ridge, fix the directions, forget the moments; folds are scored here.
@@ -76,9 +76,7 @@ class Canonical:
             LaminaError: there are too few rows, or the states are not finite or constant.
         """
         parts, self._parts = self._parts, []
-        whole = parts[0]
-        for part in parts[1:]:
-            whole = merged(whole, part)
+        whole = merged(parts)
         if self._folded:
             fewest = whole.n - max(part.n for part in parts)
             note = check_size(fewest, self._width, self._size)
@@ -179,7 +177,7 @@ class Alignment:
                 else:
                     side = rows.side[chosen, number * self._size : (number + 1) * self._size]
                     added = Kernels.of(x[chosen], side)
-                parts[bucket] = merged(parts[bucket], added)
+                parts[bucket] = merged([parts[bucket], added])
 
     def values(self, weights: Tensor) -> Iterator[Found]:
         """Labelling, rows, values and resampled values."""
@@ -222,6 +220,6 @@ def _best_ridge(learned: Moments | ClassMoments, tuned: Moments | ClassMoments, 
     if min(learned.n, tuned.n) < 2:
         return max(ridges)
     views = Views.of(learned)
-    test = tuned.joint() if isinstance(tuned, ClassMoments) else tuned
+    test = tuned.joint()
     held = [float(views.solve(ridge, ridge).held_out(test).mean()) for ridge in ridges]
     return ridges[held.index(max(held))]

@@ -8,7 +8,6 @@ speech representation model", and the code published with it). `score` and its r
 - At most 200 instances of each of 39 phones (stress removed, no silence: `phone`) and 15 of each of the 500 most
   frequent words (`words`) are scored (`sample`).
 - Their rows are divided into ten splits, label by label (`splits`); the moments of each go to `score`.
-- Mutual information clusters with scikit-learn's mini-batch k-means, stopped early (`information`).
 
 That code draws from unseeded generators; here every draw has a seed.
 """
@@ -19,17 +18,13 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from lamina.errors import LaminaError
 from lamina.grid import Grid
-from lamina.stats.information import Counts, mutual_information
 from lamina.stats.pasad import SPLITS, Scored, Tested, Trial, score, trials
 
 __all__ = [
     "CAPS",
-    "CLUSTERS",
     "MIDDLE",
     "SPLITS",
     "WORDS",
@@ -37,7 +32,6 @@ __all__ = [
     "Tested",
     "Trial",
     "frames",
-    "information",
     "phone",
     "sample",
     "score",
@@ -52,8 +46,6 @@ Middle = Literal["third", "quarter", "all", "centre"]
 CAPS = {"phone": 200, "word": 15}
 WORDS = 500
 MIDDLE: Mapping[str, Middle] = {"phone": "third", "word": "all"}
-# Clusters, and rows a step of mini-batch k-means, for mutual information.
-CLUSTERS = {"phone": (500, 1500), "word": (5000, 4000)}
 
 
 def frames(
@@ -131,26 +123,3 @@ def splits(labels: NDArray[np.generic] | int, *, seed: int) -> Ints:
         found[places[:even]] = np.arange(even) % SPLITS
         found[places[even:]] = generator.integers(SPLITS, size=len(places) - even)
     return found
-
-
-def information(
-    fitted: NDArray[np.floating], rows: NDArray[np.floating], labels: Ints, *, clusters: int, batch: int, seed: int
-) -> float:
-    """I(cluster; label) / H(label) with clusters as published: scikit-learn's mini-batch k-means, stopped early.
-
-    Args:
-        fitted: (m, p) pooled segments of the training split.
-        rows: (n, p) those of the evaluation split.
-        labels: (n,) class numbers of these.
-        clusters: how many (`CLUSTERS`).
-        batch: rows a step.
-        seed: of the clustering (not set there).
-    """
-    from sklearn.cluster import MiniBatchKMeans
-
-    if len(fitted) < clusters:
-        raise LaminaError(f"{len(fitted)} segments are too few for {clusters} clusters: use more speech or fewer")
-    model = MiniBatchKMeans(n_clusters=clusters, batch_size=batch, max_iter=500, random_state=seed).fit(fitted)
-    found = torch.from_numpy(model.predict(rows).astype(np.int64))
-    counts = Counts.of([found, torch.from_numpy(labels)], (clusters, int(labels.max()) + 1))
-    return float(mutual_information(counts).normalised)

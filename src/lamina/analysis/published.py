@@ -15,7 +15,7 @@ from lamina.analysis.linear import Found
 from lamina.analysis.pasad import CAPS, MIDDLE, frames, phone, sample, splits, words
 from lamina.analysis.pooling import frame_counts
 from lamina.analysis.roles import Roles
-from lamina.analysis.sums import Sums, merged, numbered
+from lamina.analysis.sums import Sums, numbered
 from lamina.analysis.targets import Segments, Target
 from lamina.corpus.corpus import Corpus
 from lamina.errors import LaminaError
@@ -111,7 +111,7 @@ class Published:
         for split in torch.unique(rows.keys).tolist():
             chosen = rows.keys == split
             added = ClassMoments.of(x[chosen], rows.side[:, chosen], self._classes)
-            self._parts[split] = merged(self._parts[split], added)
+            self._parts[split] = self._parts[split] + added
 
     def settle(self) -> str:
         """Fit and test; a warning where rows are few, else an empty text.

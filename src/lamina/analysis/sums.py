@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, TypeAlias, TypeVar, get_args
-from zipfile import BadZipFile
+from typing import ClassVar, TypeAlias, get_args
 
 import numpy as np
 import torch
@@ -14,9 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lamina.errors import LaminaError
-from lamina.files import replacing
+from lamina.stats.archive import pack, read_arrays, unpack, write_arrays
 from lamina.stats.cca import Projections
 from lamina.stats.cka import ClassKernels, Kernels
+from lamina.stats.folds import merged
 from lamina.stats.information import Counts
 from lamina.stats.moments import Arrays, ClassMoments, Moments
 
@@ -60,7 +60,6 @@ class Sample:
 
 Sums: TypeAlias = Moments | ClassMoments | Kernels | ClassKernels | Projections | Counts | Sample
 KINDS: dict[str, type[Sums]] = {kind.kind: kind for kind in get_args(Sums)}
-S = TypeVar("S", bound=Sums)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,17 +82,8 @@ class Progress:
 
     def write(self, path: Path) -> None:
         """Write to ``path`` (``.npz``), atomically."""
-        about = {
-            "format": np.asarray(FORMAT),
-            "plan": np.asarray(self.plan),
-            "place": np.asarray([self.phase, *self.shard, self.done]),
-        }
-        arrays: dict[str, NDArray[np.generic]] = dict(about)
-        for name, held in self.sums.items():
-            for field, array in held.to_arrays().items():
-                arrays[f"{name}::{held.kind}::{field}"] = array
-        with replacing(path) as beside, beside.open("wb") as file:
-            np.savez(file, **dict(arrays))  # type: ignore[arg-type]  # numpy's stub takes `allow_pickle` for an array
+        place = np.asarray([self.phase, *self.shard, self.done])
+        write_arrays(path, {"plan": np.asarray(self.plan), "place": place} | pack(self.sums), version=FORMAT)
 
     @classmethod
     def read(cls, path: Path) -> Progress:
@@ -102,29 +92,13 @@ class Progress:
         Raises:
             LaminaError: the file is missing, cut off, or of another version.
         """
+        arrays = read_arrays(path, version=FORMAT, what="unfinished sums", remedy="run that part again")
         try:
-            with np.load(path, allow_pickle=False) as file:
-                arrays: Arrays = {key: file[key] for key in file.files}
-            version = int(arrays.pop("format"))
             phase, number, count, done = arrays.pop("place").tolist()
             plan = str(arrays.pop("plan"))
-        except (OSError, ValueError, KeyError, BadZipFile) as error:
-            raise LaminaError(f"cannot read unfinished sums in {path} ({error}): run that part again") from error
-        if version != FORMAT:
-            raise LaminaError(f"{path} has format {version}, not {FORMAT}: run that part again")
-        found: dict[tuple[str, str], Arrays] = {}
-        for key, array in arrays.items():
-            name, kind, field = key.split("::")
-            found.setdefault((name, kind), {})[field] = array
-        sums = {name: KINDS[kind].from_arrays(held) for (name, kind), held in found.items()}
-        return cls(plan, phase, (number, count), done, sums)
-
-
-def merged(one: S, other: S) -> S:
-    """Both sums together."""
-    if type(one) is not type(other):
-        raise AssertionError(f"{type(one).__name__} and {type(other).__name__} do not merge")
-    return one + other  # type: ignore[operator, return-value]  # they are of one type
+        except (KeyError, ValueError) as error:
+            raise LaminaError(f"{path} does not hold unfinished sums ({error}): run that part again") from error
+        return cls(plan, phase, (number, count), done, unpack(arrays, KINDS))
 
 
 def numbered(name: str, held: Sequence[Sums]) -> Iterator[tuple[str, Sums]]:
@@ -139,7 +113,7 @@ def merge_all(parts: list[dict[str, Sums]]) -> dict[str, Sums]:
         if part.keys() != whole.keys():
             raise AssertionError("parts of one analysis hold the same sums")
         for name, held in part.items():
-            whole[name] = merged(whole[name], held)
+            whole[name] = merged([whole[name], held])
     return whole
 
 
@@ -153,6 +127,6 @@ def reduce_over_processes(sums: dict[str, Sums]) -> dict[str, Sums]:
         group.all_gather_object(everyone, held.to_arrays())
         total = KINDS[held.kind].from_arrays(everyone[0])
         for arrays in everyone[1:]:
-            total = merged(total, KINDS[held.kind].from_arrays(arrays))
+            total = merged([total, KINDS[held.kind].from_arrays(arrays)])
         whole[name] = total
     return whole

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Protocol, Self, TypeVar
 from zipfile import BadZipFile
 
 import numpy as np
@@ -33,13 +34,27 @@ KINDS: dict[str, type[Statistic]] = {
 }
 
 
+class Packed(Protocol):
+    """What is kept as named arrays."""
+
+    @property
+    def kind(self) -> str:
+        """What it is."""
+
+    def to_arrays(self) -> Arrays:
+        """Named arrays."""
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> Self:
+        """What `to_arrays` described."""
+
+
+P = TypeVar("P", bound=Packed)
+
+
 def write_statistics(path: Path, statistics: Mapping[str, Statistic]) -> None:
     """Write named statistics to ``path`` (``.npz``), atomically."""
-    arrays: dict[str, NDArray[np.generic]] = {"format": np.asarray(FORMAT)}
-    for name, statistic in statistics.items():
-        for field, array in statistic.to_arrays().items():
-            arrays[f"{name}::{statistic.kind}::{field}"] = array
-    _write(path, arrays)
+    write_arrays(path, pack(statistics), version=FORMAT)
 
 
 def read_statistics(path: Path) -> dict[str, Statistic]:
@@ -48,28 +63,46 @@ def read_statistics(path: Path) -> dict[str, Statistic]:
     Raises:
         LaminaError: the file is missing, cut off, or of another version.
     """
+    return unpack(read_arrays(path, version=FORMAT, what="statistics", remedy="run the analysis again"), KINDS)
+
+
+def pack(held: Mapping[str, Packed]) -> Arrays:
+    """The arrays of named statistics."""
+    return {
+        f"{name}::{each.kind}::{field}": array
+        for name, each in held.items()
+        for field, array in each.to_arrays().items()
+    }
+
+
+def unpack(arrays: Arrays, kinds: Mapping[str, type[P]]) -> dict[str, P]:
+    """The named statistics that `pack` described."""
     found: dict[tuple[str, str], Arrays] = {}
-    for key, array in _read(path).items():
+    for key, array in arrays.items():
         name, kind, field = key.split("::")
         found.setdefault((name, kind), {})[field] = array
-    return {name: KINDS[kind].from_arrays(arrays) for (name, kind), arrays in found.items()}
+    return {name: kinds[kind].from_arrays(held) for (name, kind), held in found.items()}
 
 
-def _write(path: Path, arrays: Mapping[str, NDArray[np.generic]]) -> None:
+def write_arrays(path: Path, arrays: Arrays, *, version: int) -> None:
+    """Write named arrays and the version of their layout, atomically."""
     with replacing(path) as beside, beside.open("wb") as file:
         # Names are tap names and such: they may not be Python identifiers, hence no keywords.
-        np.savez(file, **dict(arrays))  # type: ignore[arg-type]  # numpy's stub takes `allow_pickle` for an array
+        np.savez(file, **{"format": np.asarray(version)} | arrays)  # type: ignore[arg-type]  # numpy's stub takes `allow_pickle` for an array
 
 
-def _read(path: Path) -> Arrays:
+def read_arrays(path: Path, *, version: int, what: str, remedy: str) -> Arrays:
+    """Read what `write_arrays` wrote; ``what`` it is and the ``remedy`` are for the error.
+
+    Raises:
+        LaminaError: the file is missing, cut off, or of another version.
+    """
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays: Arrays = {key: file[key] for key in file.files}
     except (OSError, ValueError, BadZipFile) as error:
-        raise LaminaError(f"cannot read statistics from {path} ({error}): run the analysis again") from error
-    version = int(arrays.pop("format", np.asarray(-1)))
-    if version != FORMAT:
-        raise LaminaError(
-            f"{path} has format {version}, this Lamina reads format {FORMAT}: run the analysis again"
-        )
+        raise LaminaError(f"cannot read {what} from {path} ({error}): {remedy}") from error
+    found = int(arrays.pop("format", np.asarray(-1)))
+    if found != version:
+        raise LaminaError(f"{path} has format {found}, this Lamina reads format {version}: {remedy}")
     return arrays

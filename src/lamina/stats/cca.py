@@ -75,7 +75,7 @@ class Views:
             LaminaError: there are no two rows, a view is constant or not finite, or the share is out of range.
         """
         one_hot = isinstance(stats, ClassMoments) and share == 1
-        joint = stats.joint(labelling) if isinstance(stats, ClassMoments) else stats
+        joint = stats.joint(labelling)
         if joint.n < 2:
             raise LaminaError(f"{joint.n} rows have no covariance")
         cxx, cxy, cyy = joint.sxx / joint.n, joint.sxy / joint.n, joint.syy / joint.n

@@ -228,27 +228,6 @@ def cka(sums: Kernels | ClassKernels, labelling: int = 0) -> float:
     return _ratio(*_one(sums, labelling))
 
 
-def cka_of_batches(parts: Sequence[Kernels | ClassKernels], labelling: int = 0) -> float:
-    """Mini-batch CKA (Nguyen et al. 2021, eq. 2-3): HSIC_1 averaged over parts before the ratio is taken.
-
-    Parts are rows that belong together (speakers, folds), never what happened to be read together. It is the CKA
-    within parts; parts of fewer than four rows have no HSIC_1 and are left out.
-
-    Raises:
-        LaminaError: no part has four rows, or values are not finite.
-    """
-    found = [_one(part, labelling) for part in parts if part.moments.n >= 4]
-    if not found:
-        raise LaminaError("no part has four rows, which unbiased CKA needs: take larger parts")
-    return _ratio(*(math.fsum(values) / len(found) for values in zip(*found, strict=True)))
-
-
-def biased_cka(moments: Moments) -> float:
-    """``|Sxy|^2 / (|Sxx| |Syy|)`` (Kornblith et al. 2019, eq. 5): exact from moments, too high for few rows."""
-    squares = [float(matrix.square().sum()) for matrix in (moments.sxx, moments.sxy, moments.syy)]
-    return _ratio(*squares)
-
-
 def _one(sums: Kernels | ClassKernels, labelling: int) -> tuple[float, float, float]:
     return sums.hsic(labelling) if isinstance(sums, ClassKernels) else sums.hsic()
 

@@ -33,14 +33,8 @@ class Counted(Protocol):
         """Rows."""
 
 
+Summed = TypeVar("Summed")  # merges by ``+``
 Mergeable = TypeVar("Mergeable", bound=Counted)
-
-
-def cross_validate(
-    parts: Sequence[Part], ridges: Sequence[float], *, share: float = 1.0, inner: int | None = None
-) -> Projections:
-    """Score every fold by canonical directions of the other folds: `Folds.of` and `Folds.projections` in one."""
-    return Folds.of(parts, ridges, inner=inner).projections(share=share)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,7 +106,7 @@ class Folds:
         return _projections(parts, solutions, labelling)
 
 
-def merged(parts: Sequence[Mergeable], *, without: Sequence[int] = ()) -> Mergeable:
+def merged(parts: Sequence[Summed], *, without: Sequence[int] = ()) -> Summed:
     """The statistics of all parts but some."""
     return reduce(add, (part for place, part in enumerate(parts) if place not in without))
 
@@ -164,7 +158,7 @@ def _chosen(
             if not tunes:
                 continue
             views = Views.of(merged(parts, without=(one, other)))
-            tests = [(fold, parts[part].n, _joint(parts[part])) for fold, part in tunes]
+            tests = [(fold, parts[part].n, parts[part].joint()) for fold, part in tunes]
             for rank, ridge in enumerate(ridges):
                 solution = views.solve(ridge, ridge)
                 for fold, n, test in tests:
@@ -176,7 +170,7 @@ def _projections(parts: Sequence[Part], solutions: Mapping[int, Solution], label
     k = min(len(solution.correlations) for solution in solutions.values())
     sums = torch.zeros(len(parts), 5, k, dtype=torch.float64)
     for fold, solution in solutions.items():
-        test, a, b = _joint(parts[fold], labelling), solution.a[:, :k], solution.b[:, :k]
+        test, a, b = parts[fold].joint(labelling), solution.a[:, :k], solution.b[:, :k]
         sums[fold, 2] = (a * (test.sxx @ a)).sum(0)
         sums[fold, 3] = (b * (test.syy @ b)).sum(0)
         sums[fold, 4] = (a * (test.sxy @ b)).sum(0)
@@ -188,7 +182,3 @@ def _projections(parts: Sequence[Part], solutions: Mapping[int, Solution], label
         )
     ]
     return Projections(torch.tensor([part.n for part in parts]), sums, shares[0], shares[1])
-
-
-def _joint(part: Part, labelling: int = 0) -> Moments:
-    return part.joint(labelling) if isinstance(part, ClassMoments) else part

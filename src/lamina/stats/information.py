@@ -65,13 +65,6 @@ class Counts:
         cells, counts = torch.unique(flat, return_counts=True)
         return cls(tuple(shape), cells, counts)
 
-    @classmethod
-    def of_table(cls, table: Tensor) -> Counts:
-        """The counts of a dense table."""
-        flat = table.reshape(-1)
-        cells = torch.nonzero(flat)[:, 0]
-        return cls(tuple(table.shape), cells, flat[cells].long())
-
     def __add__(self, other: Counts) -> Counts:
         """Both sets of items together."""
         if self.shape != other.shape:

@@ -82,9 +82,9 @@ class Moments:
             torch.addr(self.syy + other.syy, step_y, step_y, alpha=between),
         )
 
-    def swapped(self) -> Moments:
-        """The same rows with x and y exchanged."""
-        return Moments(self.n, self.mean_y, self.mean_x, self.syy, self.sxy.T, self.sxx)
+    def joint(self, _labelling: int = 0) -> Moments:
+        """These moments: what `ClassMoments.joint` makes of classes."""
+        return self
 
     def to_arrays(self) -> Arrays:
         """Named arrays for `lamina.stats.archive`."""

@@ -135,7 +135,7 @@ def score(
 
 
 def _test(parts: Sequence[Moments | ClassMoments], trial: Trial, both: bool, null: bool) -> Tested:
-    train = _joint(merged(parts, without=(trial.dev, trial.test)))
+    train = merged(parts, without=(trial.dev, trial.test)).joint()
     if train.n <= max(train.sxy.shape):
         raise LaminaError(
             f"{train.n} training rows are too few for CCA of {train.sxy.shape[0]} and {train.sxy.shape[1]} "
@@ -340,7 +340,3 @@ def _stepwise(gram: Tensor, least: float) -> Tensor:
 
 def _kept(matrix: Tensor, kept: Tensor) -> Tensor:
     return matrix if bool(kept.all()) else matrix[kept][:, kept]
-
-
-def _joint(part: Moments | ClassMoments) -> Moments:
-    return part.joint() if isinstance(part, ClassMoments) else part
