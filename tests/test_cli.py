@@ -187,3 +187,15 @@ def test_doors_of_studies(tmp_path: Path) -> None:
     shown = lamina("study", "next", STUDY, "--out", tmp_path / "new", "--show")
     assert shown.stdout.startswith("corpus-")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["design.toml", "file", "link"]
+
+
+def test_devices_and_folders_are_checked_first(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("mine")
+    bad(lamina("analyze", "mfcc", tmp_path, "--device", "gpu"), "--device gpu: this machine has cpu")
+    bad(lamina("corpus", "synth", STUDY, tmp_path), "nothing is overwritten")
+    bad(lamina("corpus", "split", tmp_path), "is no corpus folder of Lamina")
+    assert (tmp_path / "mine").read_text() == "mine"
+
+
+def test_version() -> None:
+    assert lamina("--version").stdout.startswith("lamina ")

@@ -47,6 +47,10 @@ register_when_imported()
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("lamina")
     if name not in _LAZY:
         raise AttributeError(f"module 'lamina' has no attribute {name!r}")
     return getattr(importlib.import_module(_LAZY[name]), name)

@@ -14,6 +14,7 @@ encoders   `lamina encoder …`
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 
@@ -28,6 +29,25 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        import lamina
+
+        typer.echo(f"lamina {lamina.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def front(
+    version: Annotated[
+        bool, typer.Option("--version", help="Say the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """What each layer of a speech encoder knows, at the rate that layer runs, and what that layer costs."""
+
+
 app.add_typer(study.study, name="study")
 app.command("analyze")(analysis.analyze)
 app.add_typer(analysis.analysis, name="analysis")
@@ -50,5 +70,7 @@ def main() -> None:
         sys.exit(2)
     except SystemExit as leaving:
         if leaving.code == 130:  # what typer makes of an interrupt
-            typer.echo("interrupted: the same command goes on from here", err=True)
+            typer.echo(
+                "interrupted: the same command goes on from what its run folder keeps, if it has one", err=True
+            )
         raise

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lamina.cli.options import ConfigFile, CorpusPath, OutFolder, open_speech
+from lamina.cli.options import ConfigFile, CorpusPath, OutFolder, PageFolder, open_speech
 from lamina.errors import LaminaError
 from lamina.terminal import progress, say
 
@@ -120,7 +120,7 @@ def corpus_check(
 
 
 @corpus.command("show")
-def corpus_show(corpus_path: CorpusPath, out: OutFolder) -> None:
+def corpus_show(corpus_path: CorpusPath, out: PageFolder) -> None:
     """Make a page: hours, speakers, labels, durations, and spectrograms with boundaries."""
     from lamina.corpus.show import show
 

@@ -7,10 +7,34 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lamina.errors import LaminaError
 from lamina.terminal import say
 
 if TYPE_CHECKING:
     from lamina.corpus.stored import StoredCorpus
+
+
+def _usable(device: str) -> str:
+    """The device, where it can be used on this machine."""
+    if device != "cpu":
+        import torch
+
+        try:
+            torch.empty(1, device=device)
+        except (RuntimeError, AssertionError, NotImplementedError) as error:
+            have = ["cpu", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))]
+            raise LaminaError(
+                f"--device {device}: this machine has {', '.join(have)}; give one of them"
+            ) from error
+    return device
+
+
+def _fresh(folder: Path) -> Path:
+    """A folder to make, where nothing lies in the way."""
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+        raise LaminaError(f"{folder} exists and nothing is overwritten: choose another folder, or remove it first")
+    return folder
+
 
 ENCODER_HELP = "A pretraining run's folder, a transformers folder, a published or hub name, or mfcc or mel."
 ConfigFile = Annotated[Path, typer.Argument(help="A TOML config file.", metavar="CONFIG")]
@@ -21,10 +45,11 @@ CorpusPath = Annotated[
         help="A corpus folder of ours, a lhotse CutSet, or a folder of audio with TextGrids.", metavar="CORPUS"
     ),
 ]
-OutFolder = Annotated[Path, typer.Argument(help="The folder to make.", metavar="OUT")]
+OutFolder = Annotated[Path, typer.Argument(help="The folder to make.", metavar="OUT", callback=_fresh)]
+PageFolder = Annotated[Path, typer.Argument(help="The folder of the page.", metavar="OUT")]
 StudyFolder = Annotated[Path | None, typer.Option(help="The study's folder; runs/NAME by default.")]
 Taps = Annotated[str | None, typer.Option(help="Which taps, by commas; all by default.")]
-Device = Annotated[str, typer.Option(help="Where to compute: cpu, cuda, …")]
+Device = Annotated[str, typer.Option(help="Where to compute: cpu, cuda, …", callback=_usable)]
 Seed = Annotated[int, typer.Option(min=0, help="Of speaker splits, codebooks and resampling.")]
 
 

@@ -73,6 +73,8 @@ def pretrain(
     speech, labels = open_speech(corpus_path), [Units.read(folder) for folder in units_folders]
     inputs = {"corpus": speech.digest, "units": "+".join(each.digest for each in labels)}
     run = Run.plan(out, config.stem, {"kind": "pretrain", **recipe.to_json()}, inputs)
+    if run.done and is_main():
+        say("already trained: nothing to do")
     if not run.done:
         with progress(config.stem, quiet=not is_main()) as tell:
             train(

@@ -220,6 +220,10 @@ def read_about(folder: Path) -> dict[str, Any]:
     Raises:
         LaminaError: it is missing or was written by another version.
     """
+    if not (folder / ABOUT).is_file():
+        raise LaminaError(
+            f"{folder} is no corpus folder of Lamina (it has no {ABOUT}): make one with `lamina corpus import`"
+        )
     about = read_json(folder / ABOUT)
     if not isinstance(about, dict) or about.get("format") != FORMAT or "digest" not in about:
         raise LaminaError(f"{folder} was written by another version of Lamina: make the corpus again")

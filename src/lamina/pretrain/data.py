@@ -284,4 +284,4 @@ def shortest_taken(config: PretrainConfig, grids: Sequence[Grid]) -> int:
 def some(ids: Sequence[str]) -> str:
     """How many utterances, and which."""
     shown = ", ".join(ids[:NAMED]) + (", …" if len(ids) > NAMED else "")
-    return f"{len(ids)} utterance{'s are' if len(ids) > 1 else ' is'} ({shown})"
+    return f"{len(ids)} utterance{'s' if len(ids) > 1 else ''} ({shown}) {'are' if len(ids) > 1 else 'is'}"

@@ -113,7 +113,15 @@ def label_corpus(
 
     Returns:
         The units, and what `unit_quality` says of them (on ``phone``; empty where the corpus has no such tier).
+
+    Raises:
+        LaminaError: the codebook has another number of units than the config says, or is of another encoder.
     """
+    if len(codebook.centroids) != config.clusters:
+        raise LaminaError(
+            f"the config makes {config.clusters} units, the codebook has {len(codebook.centroids)}: give the "
+            "config that it was fitted with"
+        )
     check_folder(folder)
     encoder = features_of(config, device)
     units = label_units(encoder, codebook, corpus, batch_seconds=config.batch_seconds, progress=progress)
