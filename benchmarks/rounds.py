@@ -3,7 +3,7 @@
     lamina study run configs/study/learning.toml
     python benchmarks/rounds.py runs/learning --model masked
 
-For each seed, each tap at the finest rate is clustered on the train speakers into as many units as the first round
+For each seed, taps at the finest rate are clustered on the train speakers into as many units as the first round
 has; the tap is chosen by PNMI (Hsu et al. 2021, section IV-B) on the dev speakers, and the test speakers are told.
 """
 
@@ -25,6 +25,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("study", type=Path, help="a finished study's folder")
     parser.add_argument("--model", default="masked", help="which of its models")
+    parser.add_argument("--taps", default="", help="which taps, by commas; all at the finest rate by default")
     parser.add_argument("--frames", type=int, default=100_000, help="sample that k-means holds")
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
@@ -40,7 +41,7 @@ def main() -> None:
         finest = min(tap.grid.stride for tap in encoder.taps)
         found = {}
         for tap in encoder.taps:
-            if tap.grid.stride > finest:
+            if tap.grid.stride > finest or tap.name not in (options.taps or tap.name).split(","):
                 continue
             config = UnitsConfig(
                 features=str(run),
