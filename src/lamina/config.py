@@ -8,15 +8,31 @@ from __future__ import annotations
 import difflib
 import tomllib
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lamina.errors import LaminaError
 from lamina.files import digest
 
+if TYPE_CHECKING:
+    _Model = BaseModel
+else:  # a type checker cannot follow a metaclass that pydantic does not export
 
-class Config(BaseModel):
+    class _Direct(type(BaseModel)):
+        """Lets a config that is made of wrong values in Python fail as one that is read does."""
+
+        def __call__(cls, *args: Any, **values: Any) -> Any:
+            try:
+                return super().__call__(*args, **values)
+            except ValidationError as error:
+                raise _told(error, cls, cls.__name__) from error
+
+    class _Model(BaseModel, metaclass=_Direct):
+        pass
+
+
+class Config(_Model):
     """Base of all configs: frozen, every key known, no silent conversion from text to numbers."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -91,16 +107,21 @@ def parse_config(value: dict[str, Any], kind: type[C], where: str) -> C:
     try:
         return kind.model_validate(value)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        if first["type"] == "extra_forbidden":
-            key = str(first["loc"][-1])
-            guess = difflib.get_close_matches(key, _known_keys(kind, first["loc"][:-1]), n=1)
-            hint = f"; did you mean {guess[0]!r}?" if guess else ""
-            raise LaminaError(f"{where}: unknown key {place!r}{hint}") from error
-        if not place:  # of several values together
-            raise LaminaError(f"{where}: {first['msg'].removeprefix('Value error, ')}") from error
-        raise LaminaError(f"{where}: {place}: {first['msg']} (got {first['input']!r})") from error
+        raise _told(error, kind, where) from error
+
+
+def _told(error: ValidationError, kind: type[BaseModel], where: str) -> LaminaError:
+    """The first fault of a config, in one line."""
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        key = str(first["loc"][-1])
+        guess = difflib.get_close_matches(key, _known_keys(kind, first["loc"][:-1]), n=1)
+        hint = f"; did you mean {guess[0]!r}?" if guess else ""
+        return LaminaError(f"{where}: unknown key {place!r}{hint}")
+    if not place:  # of several values together
+        return LaminaError(f"{where}: {first['msg'].removeprefix('Value error, ')}")
+    return LaminaError(f"{where}: {place}: {first['msg']} (got {first['input']!r})")
 
 
 def _known_keys(kind: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:

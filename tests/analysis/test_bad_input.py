@@ -150,7 +150,7 @@ def test_runs_that_cannot_be_compared(encoder, tmp_path):
         compare_runs([one, made("other", other)])
     with pytest.raises(LaminaError, match="different numbers of replicates"):
         compare_runs([one, wide])
-    with pytest.raises(LaminaError, match="no scores of these measures"):
+    with pytest.raises(LaminaError, match="has no measure 'mi-bots'; it has cca-mean"):
         compare_runs([one], measures=["mi-bots"])
     (one / "done").unlink()
     with pytest.raises(LaminaError, match="no finished analysis"):
@@ -161,3 +161,41 @@ def test_runs_that_cannot_be_compared(encoder, tmp_path):
         whole.compare(apart)
     with pytest.raises(LaminaError, match="no two rows"):
         compare([(Scores(list(whole.scores)[:1]), whole.replicates)])
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"folds": 1}, "AnalysisConfig: folds: Input should be greater than or equal to 2"),
+        ({"foldz": 2}, "unknown key 'foldz'; did you mean 'folds'"),
+        ({"protocol": "pasad", "targets": "phone", "measures": "mi"}, "pasad has no mi; it measures cca-pwcca"),
+    ],
+)
+def test_configs_made_of_wrong_values(settings, said):
+    with pytest.raises(LaminaError, match=said):
+        AnalysisConfig(**settings)
+
+
+def test_names_by_commas():
+    assert AnalysisConfig(targets="phone, word", measures="cka").targets == ("phone", "word")
+
+
+def test_one_tap_has_no_other():
+    one = PlantedEncoder([Plant(tap("a", 0), phone=1.0)])
+    with pytest.raises(LaminaError, match="'tap:a': one tap has no other to compare with"):
+        analyze(one, PlantedCorpus(each=2), AnalysisConfig(targets=("tap",)))
+
+
+def test_few_alignments_are_counted(encoder):
+    corpus = PlantedCorpus(each=2, splits=False)
+    corpus._utterances[1:] = [replace(u, tiers={}) for u in corpus._utterances[1:]]
+    with pytest.raises(LaminaError, match="19 of 20 utterances have no phone: align them"):
+        analyze(encoder, corpus, AnalysisConfig(targets=("phone",), min_instances=50))
+
+
+def test_few_folds_and_what_was_not_read(encoder):
+    found = analyze(encoder, PlantedCorpus(each=6, splits=False), PHONES.model_copy(update={"folds": 3}))
+    assert "intervals over 3 folds are rough" in found.notes
+    assert {each.groups for each in found.compare()} == {3}
+    with pytest.raises(LaminaError, match="control='untrained'"):
+        found.compare(found.untrained)

@@ -55,6 +55,7 @@ class Difference:
             lies from zero (adjusted for the family), by Bonferroni with few groups; None where nothing was
             resampled.
         family: how many differences were corrected for together; within one analysis all pairs of its taps.
+        groups: the fewest speakers (groups, folds) that were resampled; 0 where not known.
     """
 
     measure: str
@@ -67,6 +68,7 @@ class Difference:
     high: float | None
     p: float | None
     family: int
+    groups: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -180,10 +182,17 @@ def compare_runs(
             raise LaminaError(f"{folder} is no finished analysis: `lamina analyze … --out` makes one")
         corpora.add(run.inputs.get("corpus", ""))
         scores = Scores.read(folder / "scores.jsonl").select(lambda row: bool(row.tap))
-        scores = scores if measures is None else scores.select(measure=tuple(measures))
-        scores = scores if targets is None else scores.select(target=tuple(targets))
+        for column, wanted in (("measure", measures), ("target", targets)):
+            if wanted is not None:
+                there = scores.distinct(column)
+                if unknown := [name for name in wanted if name not in there]:
+                    raise LaminaError(
+                        f"{folder} has no {column} {unknown[0]!r}; it has {', '.join(there) or 'none'}"
+                    )
+                kept: dict[str, Any] = {column: tuple(wanted)}
+                scores = scores.select(**kept)
         if not len(scores):
-            raise LaminaError(f"{folder} has no scores of these measures and targets")
+            raise LaminaError(f"{folder} has no scores of these measures and targets together")
         found.append((scores, read_replicates(folder)))
     if len(corpora) > 1:
         raise LaminaError("these runs were scored on different corpora: only runs on one corpus are paired")
@@ -316,7 +325,7 @@ def _corrected(kind: Kind, pairs: Sequence[_Pair], level: float) -> list[Differe
             ]
     measure, target, support = kind
     return [
-        Difference(measure, target, support, pair.first, pair.second, pair.value, low, high, p, len(pairs))
+        Difference(measure, target, support, pair.first, pair.second, pair.value, low, high, p, len(pairs), groups)
         for pair, (low, high, p) in zip(pairs, ends, strict=True)
         if pair.told
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import chain
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from lamina.config import Config
 
@@ -21,6 +21,7 @@ FAMILIES = {
 # What is no tier and no label of utterances.
 SPECIAL = frozenset({MEL, SPEAKER, SENTENCE, TAP, ENCODER})
 USUAL = ("cca-mean", "cca-pwcca", "mi-normalised", "mi-bits", "mi-corrected")
+PASAD = "cca-pwcca"  # all that its protocol measures
 Pooling = Literal["all", "middle", "centre", "quarter1", "quarter2", "quarter3", "quarter4"]
 
 
@@ -79,6 +80,12 @@ class AnalysisConfig(Config):
     protocol: Literal["lamina", "pasad"] = "lamina"
     shuffled: bool = True
 
+    @field_validator("targets", "taps", "measures", "pooling", mode="before")
+    @classmethod
+    def _named(cls, value: object) -> object:
+        """Names by commas, as in the command's options."""
+        return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
+
     @model_validator(mode="after")
     def _sensible(self) -> AnalysisConfig:
         if len(set(self.targets)) < len(self.targets) or "" in self.targets:
@@ -90,6 +97,12 @@ class AnalysisConfig(Config):
                     "protocol pasad measures tiers (--targets phone,word) by poolings of its own, nothing else"
                 )
         for measure in self.measures:
+            if (
+                self.protocol == "pasad"
+                and self.measures != USUAL
+                and PASAD not in FAMILIES.get(measure, (measure,))
+            ):
+                raise ValueError(f"protocol pasad has no {measure}; it measures {PASAD}")
             if measure not in FAMILIES and measure not in chain(*FAMILIES.values()):
                 known = ", ".join([*FAMILIES, *chain(*FAMILIES.values())])
                 raise ValueError(f"there is no measure {measure!r}; there are {known}")

@@ -62,7 +62,9 @@ def published_target(name: str, roles: Roles, grids: Sequence[Grid], config: Ana
     classes = tuple(sorted(set(found.tolist()) - {""})) if name == "phone" else words(found.tolist())
     onsets, offsets = (np.array([getattr(s, end) for _, s in held]) for end in ("onset", "offset"))
     seen = np.isin(found, classes)
-    notes = [f"{name}: {int((~seen).sum())} of {len(held)} segments are of no class of protocol pasad"]
+    notes = []
+    if not seen.all():
+        notes.append(f"{name}: {int((~seen).sum())} of {len(held)} segments are of no class of protocol pasad")
     inside = np.ones_like(seen)
     for grid in dict.fromkeys(grids):
         counts = frame_counts(grid, np.array([u.samples for u, _ in held]))

@@ -70,7 +70,15 @@ class Sweep:
         )
         self.notes = list(self.roles.notes)
         self.targets = plan_targets(config, self.roles, grids, self.notes)
+        self.notes += [
+            f"target {name!r}: one tap has no other to compare with"
+            for name, source in self.sources.items()
+            if source.encoder is None and self.taps == (source.tap,)
+        ]
         self.readings = plan_readings(self.taps, self.targets, self.sources, self.roles, grids, config)
+        if not self.readings:
+            why = "; ".join(self.notes[len(self.roles.notes) :])
+            raise LaminaError(f"nothing can be measured on {self.corpus.name}: {why}")
         samples = round(config.batch_seconds * self.corpus.sample_rate)
         self.phases = [list(plan(role, samples)) for role in (self.roles.fit, self.roles.score) if role]
 

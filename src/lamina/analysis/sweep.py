@@ -24,7 +24,7 @@ from lamina.errors import LaminaError
 from lamina.grid import Grid
 from lamina.runs import Run
 from lamina.stats.archive import write_statistics
-from lamina.stats.inference import write_replicates
+from lamina.stats.inference import rough, write_replicates
 
 __all__ = ["STATISTICS", "Analysis", "AnalysisConfig", "Sweep", "analyze"]
 
@@ -161,7 +161,8 @@ def finish(
         for reading in sweep.readings:
             reading.finish()
         scores, replicates = conclude(sweep.readings, sweep.encoder.name, run, sweep.config, control)
-        notes = [*sweep.notes, *told(sweep.readings)]
+        few = {len(each.groups): "folds" if each.roles.folded else "speakers" for each in sweep.readings}
+        notes = [*sweep.notes, *told(sweep.readings), *filter(None, (rough(*each) for each in few.items()))]
     if not len(scores):
         raise LaminaError(f"nothing could be measured on {sweep.corpus.name}: {'; '.join(notes)}")
     if run is not None and write:

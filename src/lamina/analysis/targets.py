@@ -158,7 +158,7 @@ def plan_target(name: str, roles: Roles, grids: Iterable[Grid], config: Analysis
             + (
                 f"see whether {config.word_vectors} is of this language"
                 if name == VECTORS
-                else "use more speech or lower min_instances"
+                else f"{_bare(name, (fit_rows, score_rows))}use more speech"
             )
         )
     if name == VECTORS:
@@ -189,6 +189,13 @@ def _shuffle(name: str, roles: Iterable[_Rows], classes: Sequence[str]) -> str:
         if label in known
     }
     return "speakers" if len(pairs) == len({speaker for speaker, _ in pairs}) > 1 else "within"
+
+
+def _bare(name: str, roles: Iterable[_Rows]) -> str:
+    """How many utterances have no segment of a target, where some have none."""
+    held = list(roles)
+    bare, total = sum(rows.bare for rows in held), sum(len(rows.utterances) for rows in held)
+    return f"{bare} of {total} utterances have no {name}: align them, or " if bare else ""
 
 
 def _spans(name: str, roles: Roles) -> Spans:

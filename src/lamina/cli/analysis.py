@@ -241,9 +241,12 @@ def compare(
     from lamina.analysis.compare import CAPTION, HEADER, compare_runs
     from lamina.files import write_text
     from lamina.report.console import table
+    from lamina.stats.inference import rough
 
     found = compare_runs(runs, measures=names(measures, "--measures"), targets=names(targets, "--targets"))
     show(table(HEADER, found.rows(), caption=CAPTION))
+    if note := rough(min((each.groups for each in found), default=0), "speakers or folds"):
+        say(f"note: {note}")
     if out is not None:
         write_text(out, found.to_csv())
         say(f"differences: {out.resolve()}")

@@ -44,7 +44,7 @@ def parts(task: Task, corpus: Corpus, config: ProbeConfig, grids: Sequence[Grid]
         sides = ([Example(one, labels[one.id]) for one in side] for side in (train, dev, test))
         division = Parts(next(sides), next(sides), next(sides), split)
         if task.tier:
-            division = _segments(task, division, config, grids, say)
+            division = _segments(task, division, corpus, config, grids, say)
         for name in ("train", "dev", "test"):
             if not getattr(division, name):
                 raise LaminaError(
@@ -176,21 +176,29 @@ def _some(train: list[Utterance], config: ProbeConfig, rate: int) -> list[Uttera
     return [one for one in train if one.id in taken]
 
 
-def _segments(task: Task, whole: Parts, config: ProbeConfig, grids: Sequence[Grid], say: Say) -> Parts:
+def _segments(
+    task: Task, whole: Parts, corpus: Corpus, config: ProbeConfig, grids: Sequence[Grid], say: Say
+) -> Parts:
     """The segments of the tier that every grid sees and whose labels are frequent enough in train."""
     seen = {name: _seen(getattr(whole, name), task.tier, grids) for name in ("train", "dev", "test")}
     counts = Counter(example.label[0] for example in seen["train"])
     frequent = sorted(counts, key=lambda label: (-counts[label], label))[: config.most_labels]
     labels = {label for label in frequent if counts[label] >= config.least_count}
     if len(labels) < 2:
+        every = list(corpus.utterances())
+        missing = sum(not one.tiers.get(task.tier) for one in every)
+        bare = f" ({missing} of {len(every)} utterances have no such tier)" if missing else ""
         raise LaminaError(
             f"{task.name}: {len(labels)} labels of the tier {task.tier!r} have {config.least_count} or more "
-            "segments to train on; use more speech, or lower `least_count`"
+            f"segments to train on{bare}; use more speech"
         )
     kept = {name: [one for one in found if one.label[0] in labels] for name, found in seen.items()}
     rare = sum(map(len, seen.values())) - sum(map(len, kept.values()))
     if rare:
-        say(f"{task.name}: {rare} segments are of labels rarer than `least_count` in train; they are left out")
+        say(
+            f"{task.name}: {rare} segments are of labels rarer than {config.least_count} times in train; they are "
+            "left out"
+        )
     total = sum(len(one.label) for name in seen for one in getattr(whole, name))
     unseen = total - sum(map(len, seen.values()))
     if unseen:

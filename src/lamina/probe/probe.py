@@ -25,7 +25,7 @@ from lamina.probe.search import Job, schedule, search
 from lamina.probe.store import Store, Want, read
 from lamina.probe.task import MakeHead, Task, find_task
 from lamina.score import Scores
-from lamina.stats.inference import Replicates, read_replicates, write_replicates
+from lamina.stats.inference import Replicates, read_replicates, rough, write_replicates
 
 Say = Callable[[str], None]
 
@@ -195,6 +195,10 @@ class Work:
             for note in found.notes:
                 self.note(note)
         rows += self.rows.majority(jobs)
+        few = {(key.split("|")[2], count): None for key, count in replicates.groups.items()}
+        for task, count in few:
+            if note := rough(count):
+                self.note(f"{task}: {note}")
         if self.folder is not None:
             shutil.rmtree(self.folder / "states", ignore_errors=True)  # all parts are finished: nothing reads them
         return Probed(_sorted(rows), replicates, tuple(self.notes))

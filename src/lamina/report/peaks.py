@@ -193,5 +193,7 @@ def sentences(view: View) -> list[str]:
     if not said:
         return []
     many = any(len(picture.of("model")) > 1 for picture in groups[measure])
-    over = " (median over encoders)" if many else ""
+    single = all(curve.best.seeds == 1 for picture in groups[measure] for curve in picture.of("model"))
+    told = [text for text, holds in (("median over encoders", many), ("one seed", single)) if holds]
+    over = f" ({', '.join(told)})" if told else ""
     return [f"Where {measure_label(measure)} is best{over}: {'; '.join(said)}."]

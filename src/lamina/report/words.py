@@ -21,7 +21,12 @@ def sentences(view: View, labels: Mapping[str, str] | None = None) -> list[str]:
     alike = ratios(view)
     effects = view.effects.select(lambda row: row.measure in alike and row.measure not in SECONDARY)
     labels = labels or {}
+    points = [point for picture in view.pictures for curve in picture.of("model") for point in curve.points]
+    single = bool(points) and all(point.seeds == 1 for point in points)
     said = [_effect(name, named(name, labels), effects) for name in dict.fromkeys(map(factor, effects))]
+    said = (
+        [f"{each[:-1]}; one seed, so what another would change is not known." for each in said] if single else said
+    )
     said += peaks.sentences(view)
     seen: set[str] = set()
     for picture in view.pictures:
@@ -64,8 +69,11 @@ def _best(picture: Picture) -> str:
     best = lead.best
     where = place(best.tap, best.period_ms)
     behind = " behind the front end" if best.depth else ""
+    seed = ", one seed" if lead.kind == "model" and best.seeds == 1 else ""
     extreme = "lowest" if less else "highest"
-    said = [f"{picture.title}: the {extreme} value{behind} is {number(best.value)}, of “{lead.label}” at {where}"]
+    said = [
+        f"{picture.title}: the {extreme} value{behind} is {number(best.value)}, of “{lead.label}” at {where}{seed}"
+    ]
     if "reference" in tops and lead.kind == "model":
         rival = tops["reference"]
         gap = best.value - rival.best.value

@@ -23,6 +23,7 @@ Floats = NDArray[np.float64]
 
 
 FORMAT = 2
+ROUGH = 5  # below so many groups an interval is told to be rough
 FILE = "replicates.npz"
 ROUNDING = 1e-12  # a smaller error, of the value or of 1, is that of floating point
 
@@ -239,3 +240,8 @@ def read_replicates(folder: Path) -> Replicates:
     except (OSError, ValueError, KeyError, BadZipFile) as error:
         raise LaminaError(f"cannot read replicates from {path} ({error}): run the analysis again") from error
     return found
+
+
+def rough(groups: int, what: str = "speakers") -> str:
+    """A note where intervals resample too few groups to mean much, else an empty text."""
+    return f"intervals over {groups} {what} are rough" if 1 < groups < ROUGH else ""
