@@ -167,6 +167,7 @@ def test_queries_are_found_where_they_are(tmp_path: Path) -> None:
 def test_readings_and_probes_in_one_pass_that_goes_on(tmp_path: Path) -> None:
     plan = config(tasks=("knn", "phone", "abx"), layers="each", steps=5, heads=("linear",), seeds=(0,))
     first = probe_all(Planted(), Speech(), plan, folder=tmp_path)
+    assert {row.key for row in first.scores if row.low is not None} == set(first.replicates)
     assert first.scores.distinct("target") == ["knn", "abx", "phone"]
     assert sorted(path.name for path in (tmp_path / "parts").iterdir())[:2] == ["abx-free-all", "knn-free-all"]
 

@@ -13,7 +13,7 @@ from lamina.grid import Grid
 from lamina.probe.config import ProbeConfig
 from lamina.probe.free import Column, Question, Reading, Say
 from lamina.probe.layers import Group, chosen, groups
-from lamina.probe.rows import CHOSEN, Resampled, Rows
+from lamina.probe.rows import Resampled, Rows
 from lamina.probe.store import Store, Want
 from lamina.probe.task import find_task
 from lamina.score import Score, Scores
@@ -67,13 +67,13 @@ class Asked:
             ]
             made += [row for row, _ in told]
             for row, drawn in told:
-                replicates.put(f"{row.tap}|{row.measure}|{row.target}", *drawn)
+                replicates.put(row.key, *drawn)
             value = self.question.select(column) if self.question.selects else float("nan")
             if not isnan(value) and not best >= value:
                 best, picked = value, told
         for row, drawn in picked:
             made.append(rows.picked(row))
-            replicates.put(f"{CHOSEN}|{row.measure}|{row.target}", *drawn)
+            replicates.put(made[-1].key, *drawn)
         return Scores(made), replicates
 
 

@@ -84,7 +84,7 @@ class Rows:
                 support=f"{head} head",
             )
             rows.append(row)
-            replicates.put(f"{row.tap}|{measure}|{row.target}", drawn, groups=groups, draw=draw)
+            replicates.put(row.key, drawn, groups=groups, draw=draw)
         if found[0].weights is not None:
             for measure, values in (("layer-weight", found[0].weights), ("layer-norm", found[0].norms)):
                 rows += [
