@@ -283,5 +283,5 @@ def test_rates_must_agree(encoder):
 
 @pytest.mark.parametrize("wrong", [{"targets": ("a", "a")}, {"ridges": (-1.0,)}, {"clusters": {"phone": 1}}])
 def test_settings_that_make_no_sense(wrong):
-    with pytest.raises(ValueError, match=r"distinct|negative|two clusters"):
+    with pytest.raises(LaminaError, match=r"distinct|negative|two clusters"):
         AnalysisConfig(**wrong)

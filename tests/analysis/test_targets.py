@@ -386,7 +386,7 @@ def test_protocol_pasad_in_the_pass_is_its_score_of_all_rows(encoder, corpus):
 
 @pytest.mark.parametrize("changes", [{"targets": ("mel", "phone")}, {"rate_matched": True}])
 def test_protocol_pasad_has_rules_of_its_own(changes):
-    with pytest.raises(ValueError, match="protocol pasad measures tiers"):
+    with pytest.raises(LaminaError, match="protocol pasad measures tiers"):
         AnalysisConfig(**({"targets": ("phone",), "protocol": "pasad"} | changes))
 
 

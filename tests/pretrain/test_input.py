@@ -93,7 +93,7 @@ def test_a_silent_file_is_named_and_harms_nothing(corpus, units, tmp_path) -> No
     config = tiny(model={"do_normalize": True})
     pretrain(config, corpus, units, Run(tmp_path, {}, {}), warn=heard.append)
     assert [note for note in heard if "silence" in note] == [
-        "1 utterance is (u1) digital silence: check these files (`lamina corpus check`)"
+        "1 utterance (u1) is digital silence: check these files (`lamina corpus check`)"
     ]
     losses = [line["loss"] for line in Run(tmp_path, {}, {}).log_lines() if "gradient_norm" in line]
     assert np.isfinite(losses).all()
@@ -174,7 +174,7 @@ def invoke(monkeypatch, tmp_path, corpus, folders, **changes):
 def test_the_command_says_what_is_left_out_and_where_the_encoder_is(monkeypatch, tmp_path, corpus, folder) -> None:
     done = invoke(monkeypatch, tmp_path, corpus, [folder], crop=1.0)
     assert done.exit_code == 0, done.output
-    assert "1 utterance is (u0) too short and left out; 2 utterances of" in done.stderr
+    assert "1 utterance (u0) is too short and left out; 2 utterances of" in done.stderr
     (run,) = (tmp_path / "runs").iterdir()
     assert done.stdout.strip() == f"encoder: {run}"
     (logged,) = [line for line in Run(run, {}, {}).log_lines() if line.get("kind") == "audio"]

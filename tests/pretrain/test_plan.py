@@ -191,7 +191,7 @@ def test_short_utterances_are_left_out_by_what_masks_need(corpus, units) -> None
     assert grids[0].frames(least_samples(config, grids) - 1) == 42
     source = Source(config, corpus, list(corpus.utterances()), [Units.read(units)], grids)
     assert source.left_out == ["u0"]
-    assert any("1 utterance is (u0) too short" in note for note in source.notes())
+    assert any("1 utterance (u0) is too short" in note for note in source.notes())
     with pytest.raises(LaminaError, match=r"batch_seconds = 1 holds no utterance of crop_seconds = 1.2"):
         parse_config({"steps": 1, "batch_seconds": 1.0, "crop_seconds": 1.2}, PretrainConfig, "x.toml")
 

@@ -141,7 +141,10 @@ def test_another_config_is_another_run_folder(tmp_path) -> None:
 def test_the_command_line_says_that_it_goes_on() -> None:
     told = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, check=False)
     assert told.returncode == 130
-    assert told.stderr.strip() == "interrupted: the same command goes on from here"
+    assert (
+        told.stderr.strip()
+        == "interrupted: the same command goes on from what its run folder keeps, if it has one"
+    )
 
 
 def test_reading_ahead_keeps_the_order_and_passes_errors_on() -> None:

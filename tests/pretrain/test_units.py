@@ -120,7 +120,7 @@ def test_a_codebook_labels_another_corpus(made, tmp_path) -> None:
     assert 0 < quality["pnmi"] <= 1
     assert Units.read(tmp_path).digest == units.digest
     with pytest.raises(LaminaError, match="fitted on encoder"):
-        label_corpus(UnitsConfig(features="mel"), Codebook.read(made[2]), other, tmp_path)
+        label_corpus(UnitsConfig(features="mel", clusters=6), Codebook.read(made[2]), other, tmp_path)
 
 
 @pytest.mark.parametrize("start", [0, 640 * 3])
