@@ -180,7 +180,7 @@ def test_the_command_says_what_is_left_out_and_where_the_encoder_is(monkeypatch,
     (logged,) = [line for line in Run(run, {}, {}).log_lines() if line.get("kind") == "audio"]
     assert "u0" in logged["message"]
     steps = [line for line in Run(run, {}, {}).log_lines() if "gradient_norm" in line]
-    assert steps[0]["seconds_left"] > steps[1]["seconds_left"] == 0
+    assert steps[0]["seconds_left"] >= steps[1]["seconds_left"] == 0  # rounded: two steps may take no time
     assert steps[0]["steps_per_second"] > 0
     assert {"model", "run.json", "log.jsonl", "done"} <= {path.name for path in run.iterdir()}
 
