@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from lamina.cli.options import CorpusPath, Device, EncoderName, Seed, Taps, open_speech
+from lamina.cli.options import CorpusPath, Device, EncoderName, Seed, Taps, open_speech, tell_found
 from lamina.terminal import names, progress, say, show
 
 if TYPE_CHECKING:
@@ -172,14 +172,7 @@ def _one(
 def _told(found: Analysis, run: Run | None, what: str) -> None:
     from lamina.report.console import layer_tables
 
-    for table in layer_tables(found.scores):
-        show(table)
-    for note in found.notes:
-        say(f"note: {note}")
-    if run is not None:
-        found.scores.write(run.folder / "scores.jsonl")
-        run.finish()
-        say(f"{what}: {(run.folder / 'scores.jsonl').resolve()}")
+    tell_found(layer_tables(found.scores), found.scores, found.notes, run, what)
 
 
 def _part(

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lamina.errors import LaminaError
-from lamina.terminal import say
+from lamina.terminal import say, show
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from lamina.corpus.stored import StoredCorpus
+    from lamina.runs import Run
+    from lamina.score import Scores
 
 
 def _usable(device: str) -> str:
@@ -61,3 +66,17 @@ def open_speech(path: str, *, tiers: tuple[str, ...] | list[str] = ()) -> Stored
     for note in speech.notes:
         say(f"note: {note}")
     return speech
+
+
+def tell_found(
+    tables: Iterable[Table], scores: Scores, notes: Iterable[str], run: Run | None, what: str = "scores"
+) -> None:
+    """Print tables and notes, and keep the scores in the run's folder, which is then finished."""
+    for table in tables:
+        show(table)
+    for note in notes:
+        say(f"note: {note}")
+    if run is not None:
+        scores.write(run.folder / "scores.jsonl")
+        run.finish()
+        say(f"{what}: {(run.folder / 'scores.jsonl').resolve()}")

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from lamina.cli.options import EncoderName, Seed, Taps, open_speech
+from lamina.cli.options import EncoderName, Seed, Taps, open_speech, tell_found
 from lamina.errors import LaminaError
-from lamina.terminal import names, progress, say, show
+from lamina.terminal import names, progress, show
 
 
 def probe(
@@ -95,14 +95,7 @@ def probe(
             folder=run.folder if run else None,
             progress=tell,
         )
-    for table in probe_tables(found.scores):
-        show(table)
-    for note in found.notes:
-        say(f"note: {note}")
-    if run is not None:
-        found.scores.write(run.folder / "scores.jsonl")
-        run.finish()
-        say(f"scores: {(run.folder / 'scores.jsonl').resolve()}")
+    tell_found(probe_tables(found.scores), found.scores, found.notes, run)
 
 
 def _rate(text: str) -> float:

@@ -36,7 +36,7 @@ class Probed:
 
     Attributes:
         scores: the rows.
-        replicates: resampled values by ``tap|measure|target`` (the first head of a task), for differences.
+        replicates: resampled values by `Score.key`, for differences.
         notes: what was left out, what was searched, and what a protocol is weak in.
     """
 
