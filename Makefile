@@ -32,7 +32,7 @@ types: $(VENV)/installed
 
 # One torch thread a worker: two threads on two busy cores are slower than one (docs/architecture.md).
 unit: $(VENV)/installed
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --cov --cov-report=term
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal --cov --cov-report=term
 
 format: $(VENV)/installed
 	$(BIN)/ruff format .

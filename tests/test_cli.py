@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
-from lamina.cli import app
+from lamina.cli import app, main
 
 STUDY = Path(__file__).resolve().parents[1] / "configs" / "study" / "tiny.toml"
 
 
 def lamina(*words: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    code = "from lamina.cli import main; main()"
-    return subprocess.run(
-        [sys.executable, "-c", code, *map(str, words)], capture_output=True, text=True, check=False, cwd=cwd
-    )
+    """The command in this process: most of a process of its own would be the import of torch."""
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    with (
+        mock.patch.object(sys, "argv", ["lamina", *map(str, words)]),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+        contextlib.chdir(cwd or Path.cwd()),
+    ):
+        try:
+            main()
+        except SystemExit as leaving:
+            code = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
+    return subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())
 
 
 def commands() -> list[tuple[str, ...]]:
@@ -197,5 +209,8 @@ def test_devices_and_folders_are_checked_first(tmp_path: Path) -> None:
     assert (tmp_path / "mine").read_text() == "mine"
 
 
-def test_version() -> None:
-    assert lamina("--version").stdout.startswith("lamina ")
+@pytest.mark.parametrize(("words", "code", "told"), [(["--version"], 0, "lamina "), (["cost", "x"], 2, "error: ")])
+def test_a_process_of_its_own(words: list[str], code: int, told: str) -> None:
+    command = [sys.executable, "-c", "from lamina.cli import main; main()", *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, (done.stdout or done.stderr).startswith(told)) == (code, True), done.stderr

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from types import ModuleType
-
-import pytest
-
 from lamina.pretrain import journal as room
 from lamina.pretrain.journal import Journal
 from lamina.runs import Run
@@ -15,35 +10,7 @@ LINES = ({"step": 2, "loss": 3.5, "frames": 7}, {"event": "validation", "step": 
 DRAWN = {("train/loss", 2): 3.5, ("validation/loss_masked_0", 4): 2.25}
 
 
-def test_every_number_of_a_step_is_drawn(tmp_path, monkeypatch) -> None:
-    """Without TensorBoard: a writer of the same face in its place."""
-    drawn, closed = {}, []
-
-    class SummaryWriter:
-        def __init__(self, folder: str) -> None:
-            assert folder == str(tmp_path / "tensorboard")
-
-        def add_scalar(self, name: str, value: float, step: int) -> None:
-            drawn[name, step] = value
-
-        def close(self) -> None:
-            closed.append(True)
-
-    module = ModuleType("torch.utils.tensorboard.writer")
-    module.SummaryWriter = SummaryWriter  # type: ignore[attr-defined] # a stand-in
-    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", ModuleType("torch.utils.tensorboard"))
-    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard.writer", module)
-    monkeypatch.setattr(room, "find_spec", lambda _: True)
-    journal = Journal(Run(tmp_path, {}, {}))
-    for line in (*LINES, {"event": "stopped", "asked_by": "SIGINT"}):
-        journal.log(**line)
-    journal.close()
-    assert drawn == DRAWN
-    assert closed
-
-
 def test_tensorboard_reads_what_was_drawn(tmp_path) -> None:
-    pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     journal = Journal(Run(tmp_path, {}, {}))
