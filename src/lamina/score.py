@@ -29,6 +29,7 @@ def lower_is_better(measure: str) -> bool:
     return measure in LOWER_IS_BETTER
 
 
+MAJORITY = "majority"  # the model and tap of rows that always name the most frequent class
 PLAIN = frozenset({"common", "native", "published"})
 
 

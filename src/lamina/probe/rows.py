@@ -14,7 +14,7 @@ from lamina.probe.classes import Classes
 from lamina.probe.config import ProbeConfig
 from lamina.probe.free import Answer, Question
 from lamina.probe.search import Found, Job
-from lamina.score import Score, Scores
+from lamina.score import MAJORITY, Score, Scores
 from lamina.stats.inference import Replicates, draw_name, interval, resample_weights
 
 Floats = NDArray[np.float64]
@@ -147,9 +147,9 @@ class Rows:
             if told:
                 row = self._row(
                     name,
-                    model="majority",
+                    model=MAJORITY,
                     control="",
-                    tap="majority",
+                    tap=MAJORITY,
                     depth=0,
                     period_ms=0.0,
                     measure="accuracy",

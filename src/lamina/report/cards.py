@@ -55,11 +55,16 @@ def _effect(verdict: Verdict) -> str:
     if verdict.effect is None:
         return ""
     ends = ""
-    if verdict.low is not None and verdict.high is not None:
+    if verdict.low is not None and verdict.high is not None and not _counted(verdict):
         ends = f" <small>({_amount(verdict.low)} to {_amount(verdict.high)})</small>"
     where = f"{score_name(verdict.measure, verdict.target)}, {reading(verdict.where)}"
     amount = html.escape(_amount(verdict.effect, verdict.unit))
     return f'<p class="effect"><b>{amount}</b>{ends}<br><span>{html.escape(where)}</span></p>'
+
+
+def _counted(verdict: Verdict) -> bool:
+    """Whether nothing was left to chance, as with multiply-accumulates."""
+    return verdict.effect is not None and verdict.low == verdict.effect == verdict.high
 
 
 def _amount(value: float, unit: str = "") -> str:
@@ -76,6 +81,8 @@ def _small(verdict: Verdict) -> str:
             f"{verdict.n_seeds} seed{'s' if verdict.n_seeds != 1 else ''} a cell"
             f"{f', {verdict.n_speakers} speakers' if verdict.n_speakers else ''}."
         )
+    if _counted(verdict):
+        return " ".join([*said, "Counted, not estimated: every seed and speaker gives the same."])
     if verdict.p_holm is not None:
         said.append(f"p = {verdict.p_holm:.2g} after Holm's correction.")
     if verdict.detectable is not None:

@@ -52,9 +52,9 @@ class Table:
             for row in self.rows
         )
         return (
+            f'<p class="caption">{html.escape(self.caption)}</p>'
             f'<div class="scroll" tabindex="0" role="region" aria-label="{html.escape(self.name)}"><table>'
-            f"<caption><span>{html.escape(self.caption)}</span></caption><thead><tr>{head}</tr></thead>"
-            f"<tbody>{body}</tbody></table></div>"
+            f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
         )
 
 

@@ -60,11 +60,13 @@ def _effect(name: str, label: str, effects: Scores) -> str:
 def _best(picture: Picture) -> str:
     less = any(curve.falling for curve in picture.curves)
     top = min if less else max
-    tops = {
-        kind: top(picture.of(kind), key=lambda curve: curve.best.value)
-        for kind in ("model", "untrained", "reference")
-        if picture.of(kind)
-    }
+    tops = {}
+    for kind in ("model", "untrained", "reference"):
+        found = picture.of(kind)
+        if kind == "reference" and "model" in tops:  # mel knows mel by definition: no rival
+            found = [curve for curve in found if curve.label != picture.target]
+        if found:
+            tops[kind] = top(found, key=lambda curve: curve.best.value)
     lead = tops.get("model") or tops.get("reference") or tops["untrained"]
     best = lead.best
     where = place(best.tap, best.period_ms)

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lamina.score import Score, Scores, lower_is_better
+from lamina.score import MAJORITY, Score, Scores, lower_is_better
 from lamina.stats.inference import Estimate, Replicates, over_seeds_and_speakers, read_replicates
 from lamina.study.record import Study
 
@@ -82,7 +82,8 @@ class Outcomes:
         self.study = study
         self.cells = {run["model"]: run["levels"] for run in study.runs if run["levels"]}
         self._serves_all = {run["model"] for run in study.runs if run.get("every_seed")}
-        own = [row for row in scores if row.control != "shuffled"]
+        # Each run tells its most frequent class, too: the same for every cell, no outcome of any.
+        own = [row for row in scores if row.control != "shuffled" and row.model != MAJORITY]
         by_run: dict[str, list[Score]] = {}
         for row in own:
             by_run.setdefault(row.run, []).append(row)

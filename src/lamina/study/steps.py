@@ -15,7 +15,7 @@ from lamina.grid import Grid
 from lamina.pretrain.recipe import ModelConfig, PretrainConfig
 from lamina.pretrain.units import UnitsConfig, features_of
 from lamina.runs import Run
-from lamina.score import Score, Scores
+from lamina.score import MAJORITY, Score, Scores
 from lamina.study.check import shape
 from lamina.study.design import RUN, StoredConfig
 from lamina.study.record import SCORES
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int], None]
 FORMAT = 1
-MAJORITY = "majority"  # the model of rows that always name the most frequent label
 CORPUS, ENCODER = "corpus.json", "encoder.json"
 
 
