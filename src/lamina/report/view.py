@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from lamina.report.style import NULL, REFERENCE, UNTRAINED, Line, falling, lines, score_name
-from lamina.score import Score, Scores
+from lamina.score import MAJORITY, Score, Scores
 
 COSTS = ("parameters", "macs", "macs-attention", "speed", "peak-memory", "train-speed", "train-memory")
 MASKED = "masked-accuracy"
@@ -149,9 +149,7 @@ def view(scores: Scores) -> View:
     Args:
         scores: any rows; those of no known kind are only in the downloads.
     """
-    groups: dict[tuple[str, str, str, str, str], list[Score]] = defaultdict(list)
-    for row in scores.select(is_curve):
-        groups[row.measure, row.target, row.protocol, row.support, row.split].append(row)
+    groups = _groups(scores.select(is_curve))
     slugs = _slugs(list(groups))
     pictures = tuple(Picture(*key, slugs[key], _curves(rows), Scores(rows)) for key, rows in groups.items())
     curves = [curve for picture in pictures for curve in picture.of("model", "untrained")]
@@ -169,6 +167,18 @@ def view(scores: Scores) -> View:
         lines(list(dict.fromkeys(curve.model for curve in curves if curve.kind == "model"))),
         tuple(sorted(periods)),
     )
+
+
+def _groups(rows: Scores) -> dict[tuple[str, str, str, str, str], list[Score]]:
+    """Rows a picture: one measure and target under one set of rules."""
+    groups: dict[tuple[str, str, str, str, str], list[Score]] = defaultdict(list)
+    for row in sorted(rows, key=lambda row: row.model == MAJORITY):
+        key = (row.measure, row.target, row.protocol, row.support, row.split)
+        # The most frequent class needs no head: it is a reference in the pictures of all heads.
+        peers = [other for other in groups if (*other[:3], other[4]) == (*key[:3], key[4])]
+        for place in (peers if row.model == MAJORITY else None) or [key]:
+            groups[place].append(row)
+    return groups
 
 
 def _slugs(keys: list[tuple[str, str, str, str, str]]) -> dict[tuple[str, str, str, str, str], str]:
