@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import permutations
+from typing import Any
 
 import numpy as np
 import pytest
@@ -109,6 +110,38 @@ def test_diarization_error_is_that_of_a_slow_count(
     )
     wanted = sum(start <= at < end for at in units for start, end in reference)
     assert metrics.diarization_errors(true, told, collar=collar) == pytest.approx((least, wanted))
+
+
+@pytest.mark.parametrize("collar", [0, 25, 250])
+def test_diarization_error_is_pyannotes(collar: int) -> None:
+    core = pytest.importorskip("pyannote.core", reason="the oracle comes with the dev extra")
+    from pyannote.metrics.diarization import DiarizationErrorRate
+
+    random = np.random.default_rng(collar)
+
+    def turns(speakers: int) -> dict[str, list[tuple[float, float]]]:
+        """One speaker's turns are apart, those of different speakers overlap."""
+        edges = [np.sort(random.choice(3000, 2 * random.integers(1, 6), replace=False)) for _ in range(speakers)]
+        return {
+            f"{place}": [(float(a), float(b)) for a, b in own.reshape(-1, 2)] for place, own in enumerate(edges)
+        }
+
+    def annotated(spans: dict[str, list[tuple[float, float]]]) -> Any:
+        made = core.Annotation()
+        for name, own in spans.items():
+            for track, (start, end) in enumerate(own):
+                made[core.Segment(start / 100, end / 100), f"{name}-{track}"] = name
+        return made
+
+    for _ in range(30):
+        true, told = turns(random.integers(1, 5)), turns(random.integers(1, 5))
+        errors, whole = metrics.diarization_errors(true, told, collar=collar)
+        # Its collar is the whole stretch around a boundary, half of it on either side; ours is one side.
+        oracle = DiarizationErrorRate(collar=2 * collar / 100)
+        found = oracle(annotated(true), annotated(told), uem=core.Timeline([core.Segment(0, 30)]), detailed=True)
+        assert whole / 100 == pytest.approx(found["total"], abs=1e-6)
+        wrong = found["missed detection"] + found["false alarm"] + found["confusion"]
+        assert errors / 100 == pytest.approx(wrong, abs=1e-6)
 
 
 def test_average_precision_by_hand() -> None:
