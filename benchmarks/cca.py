@@ -10,6 +10,17 @@ rounding noise in the one and zero in the other. With one thread CPU time is tol
 States are Gaussian about a mean of each word; their spectrum is flat, or falls by a factor of ``--steep``: then
 ridges matter more, and every ridge pair needs a fit of its own.
 
+With one ridge pair at 7,000 rows 25 times is out of reach: a 25th of the published 3.9 s is 0.16 s. The score
+hangs on the signs of singular vectors, so each of three trials needs LAPACK's own decomposition of the whitened
+768 x 499 matrix: 67 ms each, 0.20 s together, with no product made yet. What cannot be left out, in GFLOP of
+float64 (symmetric products count half), and what it takes of one core that does 50 a second in products:
+
+    moments of ten splits, 700 x 768^2 each                                   4.1    0.09 s
+    eigenvectors for inverse roots, three trials of 768^2 and 499^2          15.6    0.27 s
+    singular vectors, three of 768 x 499, by gesdd for its signs             ~8      0.20 s
+    roots, whitening, directions, moments of the test split, three trials    12      0.24 s
+    together                                                                         0.80 s (measured: 0.85 s)
+
     python benchmarks/cca.py --rows 7000
     python benchmarks/cca.py --rows 100000 --published-fits 1
 

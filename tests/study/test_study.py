@@ -208,8 +208,24 @@ def test_plan_tells_what_finished_runs_took_and_scales_the_others(whole: Path, t
     assert (needs["pretrain-40ms-s1"].seconds or 0) > 0
     assert (needs["pretrain-40ms-s1"].memory or 0) > 3e8
     assert makespan(list(needs.values()), 2) is not None
-    lines = summary(config, list(needs.values()), 2)
+    lines = summary(config, list(needs.values()), 2, whole / "study")
     assert any("to do" in line for line in lines)
+    assert not any("another design" in line for line in lines)
+
+
+def test_what_a_folder_holds_of_others_is_told_and_kept(tmp_path: Path) -> None:
+    (tmp_path / "small.toml").write_text(CONFIG)
+    config, root = load_config(tmp_path / "small.toml", StudyConfig), tmp_path / "study"
+    foreign = Run(root / "analysis-old-s0-12345678", {"kind": "analysis"}, {})
+    foreign.start()
+    needs = estimates(config, root, measure=False)
+    (line,) = [line for line in summary(config, needs, 2, root) if "another design" in line]
+    assert "analysis-old-s0-12345678" in line
+    (root / "study.json").write_text('{"format": 0}')
+    for act in (lambda: estimates(config, root, measure=False), lambda: run_next(config, root)):
+        with pytest.raises(LaminaError, match="another version of Lamina"):
+            act()
+    assert (root / "study.json").read_text() == '{"format": 0}'
 
 
 def test_the_rate_is_that_of_finished_trainings(tmp_path: Path) -> None:

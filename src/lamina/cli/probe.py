@@ -9,7 +9,7 @@ import typer
 
 from lamina.cli.options import EncoderName, Seed, Taps, open_speech, tell_found
 from lamina.errors import LaminaError
-from lamina.terminal import names, progress, show
+from lamina.terminal import names, progress, say, show
 
 
 def probe(
@@ -30,6 +30,9 @@ def probe(
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds of the heads.")] = 3,
     steps: Annotated[int, typer.Option(min=0, help="Of training; 0: the task's own.")] = 0,
     minutes: Annotated[float, typer.Option(min=0, help="Train on at most so much audio; 0: all.")] = 0.0,
+    lexicon: Annotated[
+        Path | None, typer.Option(help="pr: pronunciations, WORD P1 P2 …; without it the aligned phones.")
+    ] = None,
     tier: Annotated[str, typer.Option(help="knn, centroid, abx: the tier whose segments are compared.")] = "phone",
     items: Annotated[Path | None, typer.Option(help="abx: an item file of fastabx or ZeroSpeech.")] = None,
     contexts: Annotated[str, typer.Option(help="abx: same or any labels to either side.")] = "same",
@@ -67,6 +70,7 @@ def probe(
         "seeds": tuple(range(seeds)),
         "steps": steps,
         "most_minutes": minutes,
+        "lexicon": "" if lexicon is None else str(lexicon),
         "tier": tier,
         "items": "" if items is None else str(items),
         "contexts": contexts,
@@ -82,8 +86,9 @@ def probe(
     if out is not None:
         plan = {"kind": "probe", "encoder": encoder_name, "corpus": str(corpus_path), **config.to_json()}
         digests = {"encoder": read.digest, "corpus": speech.digest}
-        if items is not None and items.is_file():
-            digests["items"] = file_digest(items)
+        for name, file in (("items", items), ("lexicon", lexicon)):
+            if file is not None and file.is_file():
+                digests[name] = file_digest(file)
         run = Run.plan(out, f"probe-{read.name}", plan, digests)
         run.start()
     with progress(f"{read.name} on {speech.name}") as tell:
@@ -107,7 +112,7 @@ def _rate(text: str) -> float:
 
 def _list() -> None:
     from lamina.probe.free import Reading
-    from lamina.probe.task import tasks
+    from lamina.probe.task import broken_tasks, tasks
     from lamina.report.console import table
 
     rows = []
@@ -118,3 +123,5 @@ def _list() -> None:
             trained = (", ".join(each.heads), f"{each.superb.steps} x {each.superb.batch}" if each.superb else "")
         rows.append((each.name, each.title, each.needs, *trained))
     show(table(("task", "what", "needs", "heads", "superb: steps x batch"), rows))
+    for name, why in broken_tasks().items():
+        say(f"broken: {name}: {why}")

@@ -14,6 +14,7 @@ search    one search: train side by side, choose on dev, score test
 rows      scores of what was found
 train     the training loop
 ctc       sequences
+lexicon   phones of words
 classes   classes of utterances and segments
 verify    speaker verification
 diarize   who speaks when

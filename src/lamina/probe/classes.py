@@ -82,3 +82,9 @@ class SegmentClasses(Classes):
     """The same for segments of a tier."""
 
     rows: ClassVar[Literal["frames", "mean", "segments"]] = "segments"
+
+
+class FramedClasses(Classes):
+    """The same for heads that read frames, of which training sees crops."""
+
+    rows: ClassVar[Literal["frames", "mean", "segments"]] = "frames"

@@ -36,6 +36,8 @@ class ProbeConfig(Config):
         collar_ms: what diarization error forgives on each side of a reference boundary.
         memory_gib: states that need more are kept in the run folder's cache.
         batch_seconds: the most padded audio in a batch of the encoder.
+        lexicon: ``pr``: a file of pronunciations (``WORD P1 P2 …``) for the phones of transcripts; the
+            phones that were aligned where empty.
         tier: ``knn``, ``centroid`` and ``abx`` compare segments of this tier.
         neighbours: how many name a segment (``knn``).
         items: ``abx``: an item file of fastabx or ZeroSpeech to take its segments from, instead of the tier.
@@ -65,6 +67,7 @@ class ProbeConfig(Config):
     collar_ms: float = Field(0.0, ge=0)
     memory_gib: float = Field(4.0, gt=0)
     batch_seconds: float = Field(40.0, gt=0)
+    lexicon: str = ""
     tier: str = "phone"
     neighbours: int = Field(10, ge=1)
     items: str = ""

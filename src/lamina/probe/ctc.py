@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby, pairwise
 from typing import Any, ClassVar, Literal
@@ -12,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from lamina.errors import LaminaError
+from lamina.grid import Grid
 from lamina.probe.metrics import edit_distance
 from lamina.probe.tally import Ratio, Tally
 from lamina.probe.task import Example, Objective, Parts
@@ -27,11 +29,16 @@ class Sequences(Objective):
         parts: whose labels are sequences of symbols.
         measures: what is scored, the one that selects first.
         ends: symbols put behind every target and taken off every prediction (s3prl puts its ``<eos>`` there).
+        grid: of the frames that heads read: heads then begin with the blank as frequent as it is in train, else
+            fresh heads, which name a symbol at nearly every frame, learn little but that for long; None: as in
+            s3prl, they begin anywhere.
     """
 
     rows: ClassVar[Literal["frames", "mean", "segments"]] = "frames"
 
-    def __init__(self, parts: Parts, measures: Mapping[str, Compare], ends: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, parts: Parts, measures: Mapping[str, Compare], ends: tuple[str, ...] = (), grid: Grid | None = None
+    ) -> None:
         super().__init__()
         self._compare, self._ends = dict(measures), ends
         self.measures = tuple(measures)
@@ -43,6 +50,9 @@ class Sequences(Objective):
         self.symbols = ("", *ends, *sorted(symbols - set(ends)))
         self._code = {symbol: code for code, symbol in enumerate(self.symbols) if code}
         self.outputs = len(self.symbols)
+        self._blank = torch.zeros(self.outputs)
+        if grid is not None:
+            self._blank[0] = self._odds(parts.train, grid)
         unknown = [
             symbol for example in (*parts.dev, *parts.test) for symbol in example.label if symbol not in self._code
         ]
@@ -52,6 +62,13 @@ class Sequences(Objective):
             self.notes.append(
                 f"{len(unknown)} symbols of dev and test never occur in train ({told}): they count as errors"
             )
+
+    def _odds(self, train: Sequence[Example], grid: Grid) -> float:
+        """What the blank's output is above the others' where it is as likely as it is frequent in train."""
+        frames = sum(grid.frames(one.utterance.samples) for one in train)
+        symbols = sum(len(one.label) + len(self._ends) for one in train)
+        share = min(max(1 - symbols / frames, 0.1), 0.99)
+        return math.log(share / (1 - share) * (self.outputs - 1))
 
     def prepare(self, examples: Sequence[Example]) -> list[list[int]]:
         """The codes of each label; -1 for symbols that training never met."""
@@ -65,7 +82,11 @@ class Sequences(Objective):
     def loss(self, outputs: Tensor, lengths: Tensor, targets: Sequence[Any]) -> Tensor:
         """Mean over the batch of the loss a symbol."""
         heads, batch = outputs.shape[:2]
-        logs = functional.log_softmax(outputs.float(), -1).flatten(0, 1).transpose(0, 1)
+        logs = (
+            functional.log_softmax(outputs.float() + self._blank.to(outputs.device), -1)
+            .flatten(0, 1)
+            .transpose(0, 1)
+        )
         sizes = torch.tensor([len(target) for target in targets])
         codes = torch.tensor([code for target in targets for code in target], dtype=torch.long)
         each = functional.ctc_loss(
@@ -82,7 +103,7 @@ class Sequences(Objective):
     def predict(self, outputs: Tensor, lengths: Tensor) -> list[Sequence[Any]]:
         """The best symbol a frame, repetitions collapsed, blanks and end symbols dropped."""
         dropped = {0, *(self._code[end] for end in self._ends)}
-        told = outputs.argmax(-1).cpu().numpy()
+        told = (outputs + self._blank.to(outputs.device)).argmax(-1).cpu().numpy()
         return [
             [
                 [self.symbols[code] for code, _ in groupby(row[:length].tolist()) if code not in dropped]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -14,9 +14,7 @@ from lamina.files import digest
 from lamina.grid import Grid
 from lamina.probe.config import ProbeConfig
 from lamina.probe.layers import seen_everywhere
-from lamina.probe.task import Example, Parts, Task
-
-Say = Callable[[str], None]
+from lamina.probe.task import Example, Parts, Say, Task
 
 
 def parts(task: Task, corpus: Corpus, config: ProbeConfig, grids: Sequence[Grid], say: Say) -> list[Parts]:
@@ -37,7 +35,7 @@ def parts(task: Task, corpus: Corpus, config: ProbeConfig, grids: Sequence[Grid]
     Raises:
         LaminaError: nothing is labelled, or a part is left empty.
     """
-    labels, kept = _labelled(task, corpus, grids, say)
+    labels, kept = _labelled(task, corpus, config, grids, say)
     made = []
     for whole, dev, test, split in _divided(task, corpus, config, kept, say):
         train = _some(whole, config, corpus.sample_rate)
@@ -56,14 +54,15 @@ def parts(task: Task, corpus: Corpus, config: ProbeConfig, grids: Sequence[Grid]
 
 
 def _labelled(
-    task: Task, corpus: Corpus, grids: Sequence[Grid], say: Say
+    task: Task, corpus: Corpus, config: ProbeConfig, grids: Sequence[Grid], say: Say
 ) -> tuple[dict[str, tuple[str, ...]], list[Utterance]]:
     """Labels by utterance id, and the utterances that can be used, in manifest order."""
     labels: dict[str, tuple[str, ...]] = {}
     kept: list[Utterance] = []
     left: Counter[str] = Counter()
+    labelled = task.label if task.labels is None else task.labels(config, say)
     for utterance in corpus.utterances():
-        label = task.label(utterance)
+        label = labelled(utterance)
         if label is None:
             left["have no label"] += 1
         elif not label:

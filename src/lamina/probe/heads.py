@@ -28,6 +28,14 @@ class Linear(nn.Module):
         return out
 
 
+class MeanLinear(Linear):
+    """The same on frames, averaged over each utterance's own."""
+
+    def forward(self, states: Tensor, lengths: Tensor) -> Tensor:
+        """(batch, frames, width) to (batch, outputs)."""
+        return super().forward(masked_moments(states, lengths)[0], lengths)
+
+
 class Mlp(nn.Module):
     """Two linear layers with a ReLU between them."""
 

@@ -20,11 +20,11 @@ from lamina.probe.ask import Asked, asked
 from lamina.probe.config import ProbeConfig
 from lamina.probe.data import parts
 from lamina.probe.layers import chosen, groups
-from lamina.probe.rows import WEIGHTED, Rows
+from lamina.probe.rows import LAYERS, WEIGHTED, Rows
 from lamina.probe.search import Job, schedule, search
 from lamina.probe.store import Store, Want, read
 from lamina.probe.task import MakeHead, Task, find_task
-from lamina.score import Scores
+from lamina.score import Score, Scores
 from lamina.stats.inference import Replicates, read_replicates, rough, write_replicates
 
 Say = Callable[[str], None]
@@ -301,6 +301,10 @@ class Work:
 
 
 def _sorted(rows: Scores) -> Scores:
-    """By task and head as they came, taps in the order of the data flow."""
+    """Scores first, then what layers weigh; by task and head as they came, taps in the order of the data flow."""
     order = {key: place for place, key in enumerate(dict.fromkeys((row.target, row.support) for row in rows))}
-    return Scores(sorted(rows, key=lambda row: (order[row.target, row.support], row.depth, row.tap == WEIGHTED)))
+
+    def place(row: Score) -> tuple[bool, int, int, bool]:
+        return row.measure in LAYERS, order[row.target, row.support], row.depth, row.tap == WEIGHTED
+
+    return Scores(sorted(rows, key=place))

@@ -20,6 +20,7 @@ from lamina.stats.inference import Replicates, draw_name, interval, resample_wei
 Floats = NDArray[np.float64]
 WEIGHTED = "weighted"
 CHOSEN = "chosen"
+LAYERS = ("layer-weight", "layer-norm")  # of a weighted sum: how much each tap counts, how long its vectors are
 
 
 class Resampled(NamedTuple):
@@ -86,7 +87,7 @@ class Rows:
             rows.append(row)
             replicates.put(row.key, drawn, groups=groups, draw=draw)
         if found[0].weights is not None:
-            for measure, values in (("layer-weight", found[0].weights), ("layer-norm", found[0].norms)):
+            for measure, values in zip(LAYERS, (found[0].weights, found[0].norms), strict=True):
                 rows += [
                     self._layer(jobs[0], head, measure, *each) for each in zip(group.taps, values, strict=True)
                 ]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import difflib
 import pkgutil
+import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from torch import Tensor, nn
@@ -20,6 +22,9 @@ from lamina.probe.config import ProbeConfig
 from lamina.probe.free import Reading
 from lamina.probe.tally import Tally
 
+# An utterance's label; None where it has none, empty where it says nothing.
+Label = Callable[[Utterance], tuple[str, ...] | None]
+Say = Callable[[str], None]
 # Makes one head from the width of the states and the number of outputs.
 MakeHead = Callable[[int, int], nn.Module]
 
@@ -149,12 +154,13 @@ class Task:
         speakers: whether the speakers are what is named: parts then share them and divide utterances.
         strangers: whether parts must share nobody: where splits do, speakers are divided anew.
         folds: the label that names the folds of the ``superb`` protocol (each is the test part once).
+        labels: makes ``label`` where it depends on the config.
     """
 
     name: str
     title: str
     needs: str
-    label: Callable[[Utterance], tuple[str, ...] | None]
+    label: Label
     objective: Callable[[Parts, Corpus, ProbeConfig, Grid], Objective]
     heads: Mapping[str, MakeHead]
     superb: Superb | None = None
@@ -164,29 +170,61 @@ class Task:
     speakers: bool = False
     strangers: bool = False
     folds: str = ""
+    labels: Callable[[ProbeConfig, Say], Label] | None = None
 
 
 @cache
-def tasks() -> dict[str, Task | Reading]:
-    """All tasks by name, trained or not: one for each module of `lamina.probe.tasks`."""
+def _files() -> tuple[dict[str, Task | Reading], dict[str, str]]:
+    """The tasks by name, and why a file has none, by the file's name."""
     from lamina.probe import tasks as package
 
-    names = sorted(module.name for module in pkgutil.iter_modules(package.__path__))
-    found = [import_module(f"{package.__name__}.{name}").TASK for name in names]
-    return {task.name: task for task in found}
+    found: dict[str, Task | Reading] = {}
+    broken: dict[str, str] = {}
+    for name in sorted(module.name for module in pkgutil.iter_modules(package.__path__)):
+        file = Path(package.__path__[0], f"{name}.py")
+        try:
+            task = getattr(import_module(f"{package.__name__}.{name}"), "TASK", None)
+        except Exception as error:  # noqa: BLE001 a user's file may fail in any way
+            lines = [
+                frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == file
+            ]
+            line = error.lineno if isinstance(error, SyntaxError) else next(reversed(lines), None)
+            where = f", line {line}" if line else ""
+            broken[name] = f"{file}{where}: {type(error).__name__}: {error}"
+            continue
+        if not isinstance(task, (Task, Reading)):
+            broken[name] = f"{file}: it has no TASK that is a `Task` or a `Reading`"
+        elif task.name in found:
+            broken[name] = f"{file}: another file has a task {task.name!r}, too"
+        else:
+            found[task.name] = task
+    return found, broken
+
+
+def tasks() -> Mapping[str, Task | Reading]:
+    """All tasks by name, trained or not: one for each module of `lamina.probe.tasks` that can be used."""
+    return _files()[0]
+
+
+def broken_tasks() -> Mapping[str, str]:
+    """Why a module of `lamina.probe.tasks` cannot be used, by its name: file, line, error."""
+    return _files()[1]
 
 
 def find_task(name: str) -> Task | Reading:
     """The task of that name.
 
     Raises:
-        LaminaError: there is none.
+        LaminaError: there is none, or its file is broken.
     """
-    known = tasks()
-    if name not in known:
-        guess = difflib.get_close_matches(name, known, n=1)
-        hint = f"; did you mean {guess[0]!r}?" if guess else ""
-        raise LaminaError(
-            f"there is no task {name!r}{hint}; the tasks are {', '.join(known)} (`lamina probe list`)"
-        )
-    return known[name]
+    known, broken = tasks(), broken_tasks()
+    if name in known:
+        return known[name]
+    if name in broken:
+        raise LaminaError(f"the task {name!r} cannot be used: {broken[name]}; mend that file or take it away")
+    guess = difflib.get_close_matches(name, known, n=1)
+    hint = f"; did you mean {guess[0]!r}?" if guess else ""
+    wrong = f"; broken are {', '.join(broken)}" if broken else ""
+    raise LaminaError(
+        f"there is no task {name!r}{hint}; the tasks are {', '.join(known)} (`lamina probe list`){wrong}"
+    )

@@ -11,6 +11,8 @@ from lamina.report.verdicts import Verdict
 from lamina.score import Score, Scores
 
 WIDTH = 100  # of a table of layers
+LAYERS = ("layer-weight", "layer-norm")  # how a weighted sum is made: below what it scores
+HEAVIEST = 3
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "", caption: str = "") -> Table:
@@ -107,10 +109,11 @@ def _place(row: Score) -> tuple[str, ...]:
 
 
 def probe_tables(scores: Scores) -> list[Table]:
-    """One table a task: a row a head and tap, a column a measure, with intervals."""
+    """One table a task: a row a head and tap, a column a measure, with intervals; below, the layers that weigh most."""
     tables = []
     for task in scores.distinct("target"):
-        rows = scores.select(target=task)
+        whole = scores.select(target=task)
+        rows = whole.select(lambda row: row.measure not in LAYERS)
         measures = rows.distinct("measure")
         scored = next((row for row in rows if row.low is not None), rows[0])
         cells: dict[tuple[str, str, str], dict[str, Score]] = {}
@@ -124,10 +127,26 @@ def probe_tables(scores: Scores) -> list[Table]:
                 ("head", "tap", "ms", *measures),
                 lines,
                 title=f"{scored.model}: {task}",
-                caption=f"protocol {scored.protocol}; scored on {scored.split}; n = {scored.n}",
+                caption="\n".join(
+                    [f"protocol {scored.protocol}; scored on {scored.split}; n = {scored.n}", *_heaviest(whole)]
+                ),
             )
         )
     return tables
+
+
+def _heaviest(rows: Scores) -> list[str]:
+    """A line a head: the taps that count most in its weighted sum, with the mean length of their vectors."""
+    lines = []
+    for head in rows.select(measure=LAYERS).distinct("support"):
+        own = rows.select(support=head)
+        lengths = {row.tap: row.value for row in own.select(measure="layer-norm")}
+        weights = sorted(own.select(measure="layer-weight"), key=lambda row: -row.value)
+        told = ", ".join(
+            f"{row.tap} {row.value:.2f} (length {lengths[row.tap]:.3g})" for row in weights[:HEAVIEST]
+        )
+        lines.append(f"{head} weighs most, of {len(weights)} taps: {told}")
+    return lines
 
 
 def _measured(row: Score | None) -> str:

@@ -174,6 +174,11 @@ class _Whitener:
             return False
         return bool((self.roots / other.roots - 1).nan_to_num().abs().max() < SAME)
 
+    def root(self) -> Tensor:
+        """The inverse root itself (p, p): symmetric, and numpy sees that, which halves the work."""
+        half = self.vectors.numpy() * self.roots.sqrt().numpy()
+        return torch.from_numpy(half @ half.T)
+
     def real(self, directions: Tensor) -> Tensor:
         """(k,) which whitened directions (p, k) have any variance."""
         null = self.vectors[:, self.values <= TOLERANCE * self.values[-1]]
@@ -196,8 +201,8 @@ class _Side:
         kept = torch.diagonal(self._scaled) >= ridge
         key = kept.numpy().tobytes()
         if key not in self._found:
-            values, vectors = torch.linalg.eigh(_kept(self._scaled, kept))
-            self._found[key] = values, vectors
+            found = np.linalg.eigh(_kept(self._scaled, kept).numpy())
+            self._found[key] = torch.from_numpy(found.eigenvalues), torch.from_numpy(found.eigenvectors)
         values, vectors = self._found[key]
         roots = (values + ridge).clamp_min(1e-300).rsqrt()
         if not null:
@@ -224,32 +229,31 @@ class _Fit:
     v: Tensor
 
     @classmethod
-    def of(cls, rotated: Tensor, x: _Whitener, y: _Whitener) -> _Fit:
-        """Solve from the cross-covariance in the coordinates of both views' eigenvectors."""
+    def of(cls, cross: Tensor, x: _Whitener, y: _Whitener) -> _Fit:
+        """Solve from the cross-covariance of the dimensions kept."""
         k = min(int((x.roots > 0).sum()), int((y.roots > 0).sum()))
-        whitened = x.roots[:, None] * rotated * y.roots
+        root_x, root_y = x.root(), y.root()
         # numpy's, in the original coordinates, as there: signs are this routine's (full matrices change none).
-        left, _, right = np.linalg.svd((x.vectors @ whitened @ y.vectors.T).numpy(), full_matrices=False)
+        left, _, right = np.linalg.svd((root_x @ (cross @ root_y)).numpy(), full_matrices=False)
         u, v = torch.from_numpy(left[:, :k]), torch.from_numpy(right[:k]).T
-        a = x.vectors @ (x.roots[:, None] * (x.vectors.T @ u))
-        b = y.vectors @ (y.roots[:, None] * (y.vectors.T @ v))
-        return cls(a, b, x.kept, y.kept, x.real(u) & y.real(v), v)
+        return cls(root_x @ u, root_y @ v, x.kept, y.kept, x.real(u) & y.real(v), v)
 
-    def nearby(self, rotated: Tensor, x: _Whitener, y: _Whitener) -> _Fit:
+    def nearby(self, cross: Tensor, rotated: Tensor, x: _Whitener, y: _Whitener) -> _Fit:
         """Solve at other ridges, by the Gram matrix and with the signs of this fit, where directions are the same.
 
-        A third of the work; where directions mix, or one has next to no correlation, it is `of` again.
+        A third of the work; where directions mix, or one has next to no correlation, it is `of` again. ``rotated``
+        is the cross-covariance in the coordinates of both views' eigenvectors.
         """
         k = len(self.real)
         whitened = x.roots[:, None] * rotated * y.roots
         if k < whitened.shape[1] or not bool(self.real.all()):
-            return _Fit.of(rotated, x, y)
+            return _Fit.of(cross, x, y)
         squares, found = torch.linalg.eigh(torch.from_numpy(whitened.numpy().T @ whitened.numpy()))
         found, s = found.flip(1), squares.flip(0).clamp_min(0).sqrt()
         v = y.vectors @ found
         overlap = (self.v * v).sum(0)
         if float(s[-1]) < SMALL or float(overlap.abs().min()) < ALIKE:
-            return _Fit.of(rotated, x, y)
+            return _Fit.of(cross, x, y)
         found, v = found * overlap.sign(), v * overlap.sign()
         a = x.vectors @ (x.roots[:, None] * (whitened @ found / s))
         return _Fit(a, y.vectors @ (y.roots[:, None] * found), self.x, self.y, self.real, v)
@@ -258,17 +262,20 @@ class _Fit:
 def _fits(cross: Tensor, pairs: Sequence[tuple[_Whitener, _Whitener]]) -> list[_Fit]:
     """A fit a pair of whiteners."""
     first: dict[tuple[int, int], tuple[Tensor, _Fit]] = {}
+    rotated: dict[tuple[int, int], Tensor] = {}
     fits = []
     for x, y in pairs:
         # The same dimensions are kept where the eigenvectors are the same.
         key = id(x.vectors), id(y.vectors)
-        if key in first:
-            rotated, known = first[key]
-            fits.append(known.nearby(rotated, x, y))
-        else:
-            rotated = x.vectors.T @ (cross[x.kept][:, y.kept] @ y.vectors)
-            fits.append(_Fit.of(rotated, x, y))
-            first[key] = rotated, fits[-1]
+        if key not in first:
+            some = cross if bool(x.kept.all() & y.kept.all()) else cross[x.kept][:, y.kept]
+            fits.append(_Fit.of(some, x, y))
+            first[key] = some, fits[-1]
+            continue
+        some, known = first[key]
+        if key not in rotated:
+            rotated[key] = x.vectors.T @ (some @ y.vectors)
+        fits.append(known.nearby(some, rotated[key], x, y))
     return fits
 
 
@@ -290,7 +297,7 @@ def _pwcca(held: Moments | ClassMoments, fit: _Fit, both: bool) -> tuple[float, 
         mean_y, sxy = held.mean_y[fit.y], held.sxy[:, fit.y]
         first = sb = _kept(held.syy, fit.y) @ b
     product = (a * sa).sum(0) * (b * sb).sum(0)
-    found = (a * (sxy[fit.x] @ b)).sum(0) / product.clamp_min(0).sqrt()
+    found = (a * (_rows(sxy, fit.x) @ b)).sum(0) / product.clamp_min(0).sqrt()
     found = torch.where(fit.real & (product > 0), found, 0.0)
     total, dependent, views = 0.0, 0, 0
     for weigh, view, crossed, first_rows, mean in (
@@ -340,3 +347,7 @@ def _stepwise(gram: Tensor, least: float) -> Tensor:
 
 def _kept(matrix: Tensor, kept: Tensor) -> Tensor:
     return matrix if bool(kept.all()) else matrix[kept][:, kept]
+
+
+def _rows(matrix: Tensor, kept: Tensor) -> Tensor:
+    return matrix if bool(kept.all()) else matrix[kept]

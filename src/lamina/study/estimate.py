@@ -20,6 +20,7 @@ from lamina.pretrain.recipe import ModelConfig, PretrainConfig
 from lamina.study.check import shape
 from lamina.study.design import StoredConfig, StudyConfig
 from lamina.study.plan import plan
+from lamina.study.record import Study
 from lamina.study.schedule import is_done
 from lamina.study.step import Step
 
@@ -61,9 +62,11 @@ def estimates(config: StudyConfig, root: Path, *, measure: bool = True) -> list[
         measure: whether to measure this machine where no training has finished.
 
     Raises:
-        LaminaError: the design is impossible.
+        LaminaError: the design is impossible, or the folder is of another version.
     """
     steps = plan(config)
+    if (root / "study.json").is_file():
+        Study.read(root)
     done = {step.name: is_done(step, root) for step in steps}
     audio = _audio_seconds(config)
     took = {step.name: step.run(root).seconds() for step in steps if done[step.name]}
@@ -284,7 +287,7 @@ def table(needs: Sequence[Need]) -> Table:
     return make(("", "run", "time", "memory", "disk"), rows)
 
 
-def summary(config: StudyConfig, needs: Sequence[Need], jobs: int, root: Path = Path()) -> list[str]:
+def summary(config: StudyConfig, needs: Sequence[Need], jobs: int, root: Path) -> list[str]:
     """What is left to do, what it takes, and what is missing for it."""
     left = [need for need in needs if not need.done]
     counts: Mapping[str, int] = {
@@ -312,6 +315,13 @@ def summary(config: StudyConfig, needs: Sequence[Need], jobs: int, root: Path = 
         )
         lines.append(
             f"at most {size(sum(memory))} of memory and {size(disk)} of disk ({size(free.free)} are free)"
+        )
+    known = {need.step.run(root).folder.name for need in needs}
+    others = sorted(run.parent.name for run in root.glob("*/run.json") if run.parent.name not in known)
+    if others:
+        lines.append(
+            f"{len(others)} run folders here are of another design or of an older Lamina and are not used: "
+            f"{', '.join(others[:3])}{' …' if len(others) > 3 else ''}"
         )
     speech = config.speech
     if isinstance(speech, StoredConfig) and not Path(speech.path).exists():

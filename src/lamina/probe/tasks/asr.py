@@ -15,10 +15,12 @@ def label(utterance: Utterance) -> tuple[str, ...] | None:
     return letters(words(utterance.text))
 
 
-def objective(parts: Parts, _corpus: Corpus, config: ProbeConfig, _grid: Grid) -> Sequences:
+def objective(parts: Parts, _corpus: Corpus, config: ProbeConfig, grid: Grid) -> Sequences:
     """CTC over letters; SUPERB puts an end symbol behind every target."""
-    ends = ("</s>",) if config.protocol == "superb" else ()
-    return Sequences(parts, {"wer": word_errors, "cer": symbol_errors}, ends)
+    measures = {"wer": word_errors, "cer": symbol_errors}
+    if config.protocol == "superb":
+        return Sequences(parts, measures, ends=("</s>",))
+    return Sequences(parts, measures, grid=grid)
 
 
 TASK = Task(

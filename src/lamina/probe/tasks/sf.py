@@ -54,10 +54,12 @@ def value_errors(reference: Sequence[str], hypothesis: Sequence[str]) -> tuple[f
     return slot_value_errors(text(reference), text(hypothesis))
 
 
-def objective(parts: Parts, _corpus: Corpus, config: ProbeConfig, _grid: Grid) -> Sequences:
+def objective(parts: Parts, _corpus: Corpus, config: ProbeConfig, grid: Grid) -> Sequences:
     """CTC over letters and marks; SUPERB puts an end symbol behind every target."""
-    ends = ("</s>",) if config.protocol == "superb" else ()
-    return Sequences(parts, {"slot-f1": type_f1, "slot-cer": value_errors}, ends)
+    measures = {"slot-f1": type_f1, "slot-cer": value_errors}
+    if config.protocol == "superb":
+        return Sequences(parts, measures, ends=("</s>",))
+    return Sequences(parts, measures, grid=grid)
 
 
 TASK = Task(
@@ -69,7 +71,7 @@ TASK = Task(
     heads=FRAMES,
     superb=Superb(
         SUPERB_RECURRENT,
-        batch=16,
+        batch=32,
         steps=200_000,
         every=2000,
         augment=True,
