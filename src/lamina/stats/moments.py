@@ -198,9 +198,9 @@ def _zeros(*shape: int) -> Tensor:
 
 def _centred(x: Tensor) -> tuple[Tensor, Tensor]:
     """The rows in float64 less their mean, and the mean."""
-    x = x.double()
+    x = x.to(torch.float64, copy=True)
     mean = x.mean(0)
-    return x - mean, mean
+    return x.sub_(mean), mean
 
 
 def _squared(x: Tensor) -> Tensor:
