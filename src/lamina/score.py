@@ -30,6 +30,7 @@ def lower_is_better(measure: str) -> bool:
 
 
 MAJORITY = "majority"  # the model and tap of rows that always name the most frequent class
+LAYERS = ("layer-weight", "layer-norm")  # how a weighted sum is made: how much each tap counts, how long it is
 PLAIN = frozenset({"common", "native", "published"})
 
 

@@ -14,13 +14,12 @@ from lamina.probe.classes import Classes
 from lamina.probe.config import ProbeConfig
 from lamina.probe.free import Answer, Question
 from lamina.probe.search import Found, Job
-from lamina.score import MAJORITY, Score, Scores
+from lamina.score import LAYERS, MAJORITY, Score, Scores
 from lamina.stats.inference import Replicates, draw_name, interval, resample_weights
 
 Floats = NDArray[np.float64]
 WEIGHTED = "weighted"
 CHOSEN = "chosen"
-LAYERS = ("layer-weight", "layer-norm")  # of a weighted sum: how much each tap counts, how long its vectors are
 
 
 class Resampled(NamedTuple):

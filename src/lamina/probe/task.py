@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -181,7 +182,8 @@ def _files() -> tuple[dict[str, Task | Reading], dict[str, str]]:
     found: dict[str, Task | Reading] = {}
     broken: dict[str, str] = {}
     for name in sorted(module.name for module in pkgutil.iter_modules(package.__path__)):
-        file = Path(package.__path__[0], f"{name}.py")
+        spec = find_spec(f"{package.__name__}.{name}")
+        file = Path(spec.origin if spec is not None and spec.origin else name)
         try:
             task = getattr(import_module(f"{package.__name__}.{name}"), "TASK", None)
         except Exception as error:  # noqa: BLE001 a user's file may fail in any way
@@ -194,8 +196,8 @@ def _files() -> tuple[dict[str, Task | Reading], dict[str, str]]:
             continue
         if not isinstance(task, (Task, Reading)):
             broken[name] = f"{file}: it has no TASK that is a `Task` or a `Reading`"
-        elif task.name in found:
-            broken[name] = f"{file}: another file has a task {task.name!r}, too"
+        elif task.name != name:
+            broken[name] = f"{file}: its task is called {task.name!r}; a file is called as its task"
         else:
             found[task.name] = task
     return found, broken

@@ -8,10 +8,9 @@ from rich import box
 from rich.table import Table
 
 from lamina.report.verdicts import Verdict
-from lamina.score import Score, Scores
+from lamina.score import LAYERS, Score, Scores
 
 WIDTH = 100  # of a table of layers
-LAYERS = ("layer-weight", "layer-norm")  # how a weighted sum is made: below what it scores
 HEAVIEST = 3
 
 
@@ -109,11 +108,12 @@ def _place(row: Score) -> tuple[str, ...]:
 
 
 def probe_tables(scores: Scores) -> list[Table]:
-    """One table a task: a row a head and tap, a column a measure, with intervals; below, the layers that weigh most."""
+    """One table a task: a row a head and tap, a column a measure, with intervals; then one of what weighs most."""
     tables = []
+    layers = scores.select(measure=LAYERS)
+    scores = scores.select(lambda row: row.measure not in LAYERS)
     for task in scores.distinct("target"):
-        whole = scores.select(target=task)
-        rows = whole.select(lambda row: row.measure not in LAYERS)
+        rows = scores.select(target=task)
         measures = rows.distinct("measure")
         scored = next((row for row in rows if row.low is not None), rows[0])
         cells: dict[tuple[str, str, str], dict[str, Score]] = {}
@@ -127,26 +127,24 @@ def probe_tables(scores: Scores) -> list[Table]:
                 ("head", "tap", "ms", *measures),
                 lines,
                 title=f"{scored.model}: {task}",
-                caption="\n".join(
-                    [f"protocol {scored.protocol}; scored on {scored.split}; n = {scored.n}", *_heaviest(whole)]
-                ),
+                caption=f"protocol {scored.protocol}; scored on {scored.split}; n = {scored.n}",
             )
         )
+    if len(layers):
+        tables.append(_heaviest(layers))
     return tables
 
 
-def _heaviest(rows: Scores) -> list[str]:
-    """A line a head: the taps that count most in its weighted sum, with the mean length of their vectors."""
+def _heaviest(layers: Scores) -> Table:
+    """A line a task and head: the taps that count most in its weighted sum, and how long their vectors are."""
     lines = []
-    for head in rows.select(measure=LAYERS).distinct("support"):
-        own = rows.select(support=head)
+    for task, head in dict.fromkeys((row.target, row.support) for row in layers):
+        own = layers.select(target=task, support=head)
         lengths = {row.tap: row.value for row in own.select(measure="layer-norm")}
         weights = sorted(own.select(measure="layer-weight"), key=lambda row: -row.value)
-        told = ", ".join(
-            f"{row.tap} {row.value:.2f} (length {lengths[row.tap]:.3g})" for row in weights[:HEAVIEST]
-        )
-        lines.append(f"{head} weighs most, of {len(weights)} taps: {told}")
-    return lines
+        told = [f"{row.tap} {row.value:.2f} (length {lengths[row.tap]:.3g})" for row in weights[:HEAVIEST]]
+        lines.append((task, head, str(len(weights)), ", ".join(told)))
+    return table(("task", "head", "taps", "weigh most in the sum"), lines)
 
 
 def _measured(row: Score | None) -> str:

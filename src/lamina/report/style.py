@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from lamina.score import LAYERS
+
 # Colours for a white page; page.css gives each its twin for a dark one (contrast at least 4.5 in both).
 COLOURS: tuple[str, ...] = ("#0b5fa5", "#b93c0b", "#00724f", "#94278a", "#806000", "#0b6f80", "#6b4226", "#475569")
 GREY = "#6b7280"
@@ -86,8 +88,7 @@ MEANINGS = {
 
 # Other readings of a measure that has its own picture: last in the lists, and not in the sentences.
 SECONDARY = (
-    "layer-weight",
-    "layer-norm",
+    *LAYERS,
     "frame-accuracy",
     "mi-bits",
     "mi-corrected",
