@@ -56,12 +56,13 @@ class Canonical:
             chosen = torch.nonzero(rows.keys == part)[:, 0]
             whole = len(chosen) == len(x)
             some = x if whole else x[chosen]
-            if self._classed:
+            # Nobody else holds the sums of this part.
+            held = self._parts[part]
+            if isinstance(held, ClassMoments):
                 side = rows.side if whole else rows.side[:, chosen]
-                added: Moments | ClassMoments = class_moments(some, side, self._size)
+                self._parts[part] = held.absorb(class_moments(some, side, self._size))
             else:
-                added = moments(some, rows.side if whole else rows.side[chosen])
-            self._parts[part] = merged([self._parts[part], added])
+                self._parts[part] = held.absorb(moments(some, rows.side if whole else rows.side[chosen]))
 
     def settle(self, ridges: Sequence[float]) -> str:
         """Choose the ridge, fix the directions, forget the moments; folds are scored here.

@@ -70,16 +70,23 @@ class Moments:
             )
         if not self.n or not other.n:
             return self if self.n else other
+        held = (self.mean_x, self.mean_y, self.sxx, self.sxy, self.syy)
+        return Moments(self.n, *(each.clone() for each in held)).absorb(other)
+
+    def absorb(self, other: Moments) -> Moments:
+        """``self + other`` in the memory of ``self``, which is then gone: for sums that nobody else holds."""
+        if not self.n or not other.n:
+            return self + other
         n = self.n + other.n
         step_x, step_y = other.mean_x - self.mean_x, other.mean_y - self.mean_y
         share, between = other.n / n, self.n * other.n / n
         return Moments(
             n,
-            self.mean_x + share * step_x,
-            self.mean_y + share * step_y,
-            torch.addr(self.sxx + other.sxx, step_x, step_x, alpha=between),
-            torch.addr(self.sxy + other.sxy, step_x, step_y, alpha=between),
-            torch.addr(self.syy + other.syy, step_y, step_y, alpha=between),
+            self.mean_x.add_(step_x, alpha=share),
+            self.mean_y.add_(step_y, alpha=share),
+            self.sxx.add_(other.sxx).addr_(step_x, step_x, alpha=between),
+            self.sxy.add_(other.sxy).addr_(step_x, step_y, alpha=between),
+            self.syy.add_(other.syy).addr_(step_y, step_y, alpha=between),
         )
 
     def joint(self, _labelling: int = 0) -> Moments:
@@ -162,17 +169,26 @@ class ClassMoments:
             )
         if not self.n or not other.n:
             return self if self.n else other
+        held = (self.mean_x, self.sxx, self.counts, self.sums)
+        return ClassMoments(self.n, *(each.clone() for each in held)).absorb(other)
+
+    def absorb(self, other: ClassMoments) -> ClassMoments:
+        """``self + other`` in the memory of ``self``, which is then gone: for sums that nobody else holds."""
+        if not self.n or not other.n:
+            return self + other
         n = self.n + other.n
         step = other.mean_x - self.mean_x
-        mean = self.mean_x + (other.n / n) * step
-        sums = (
-            self.sums
-            + other.sums
-            + self.counts[..., None] * (self.mean_x - mean)
-            + other.counts[..., None] * (other.mean_x - mean)
+        # About the new mean, rows of either side stand off by these.
+        here, there = (-other.n / n) * step, (self.n / n) * step
+        flat = self.sums.view(-1, len(step)).add_(other.sums.reshape(-1, len(step)))
+        flat.addr_(self.counts.reshape(-1).double(), here).addr_(other.counts.reshape(-1).double(), there)
+        return ClassMoments(
+            n,
+            self.mean_x.add_(step, alpha=other.n / n),
+            self.sxx.add_(other.sxx).addr_(step, step, alpha=self.n * other.n / n),
+            self.counts.add_(other.counts),
+            self.sums,
         )
-        sxx = torch.addr(self.sxx + other.sxx, step, step, alpha=self.n * other.n / n)
-        return ClassMoments(n, mean, sxx, self.counts + other.counts, sums)
 
     def joint(self, labelling: int = 0) -> Moments:
         """The moments of x and the one-hot view of a labelling (p and as many dimensions as classes)."""
