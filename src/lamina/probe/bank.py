@@ -25,11 +25,13 @@ class Slot:
         tap: which tap it reads; None for a learned weighted sum of all.
         rate: its learning rate.
         seed: of its first weights.
+        start: what is added to its outputs, (outputs,); empty for nothing.
     """
 
     tap: int | None
     rate: float
     seed: int
+    start: tuple[float, ...] = ()
 
 
 class Bank:
@@ -53,6 +55,7 @@ class Bank:
         self._head = next(iter(made.values())).to(device)
         self._serial = any(isinstance(module, nn.RNNBase) for module in self._head.modules())
         self._single = [slot.tap for slot in slots]
+        self._starts = _stacked(self.slots, device)
         self._mixed = all(tap is None for tap in self._single)
         if self._mixed:
             self.parameters[MIX] = torch.zeros(len(slots), taps, device=device)
@@ -66,6 +69,7 @@ class Bank:
         made.__dict__.update(self.__dict__)
         made.slots = tuple(self.slots[place] for place in places)
         made._single = [slot.tap for slot in made.slots]
+        made._starts = None if self._starts is None else self._starts[list(places)]
         made.parameters = {name: value[list(places)] for name, value in parameters.items()}
         return made
 
@@ -105,14 +109,26 @@ class Bank:
                 functional_call(self._head, {name: value[place] for name, value in inside.items()}, (one, lengths))
                 for place, one in enumerate(mixed)
             ]
-            return torch.stack(each)
+            return self._started(torch.stack(each))
 
         def run(own: dict[str, Tensor], one: Tensor) -> Tensor:
             out: Tensor = functional_call(self._head, own, (one, lengths))
             return out
 
         outputs: Tensor = vmap(run, randomness="different")(inside, mixed)
-        return outputs
+        return self._started(outputs)
+
+    def _started(self, outputs: Tensor) -> Tensor:
+        if self._starts is None:
+            return outputs
+        return outputs + self._starts.view(len(self), *[1] * (outputs.dim() - 2), -1)
+
+
+def _stacked(slots: Sequence[Slot], device: str) -> Tensor | None:
+    """What is added to the outputs of all heads, (heads, outputs)."""
+    return (
+        torch.tensor([slot.start for slot in slots], device=device) if any(slot.start for slot in slots) else None
+    )
 
 
 def seeded(make: Callable[[], nn.Module], seed: int) -> nn.Module:

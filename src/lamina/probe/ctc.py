@@ -29,9 +29,10 @@ class Sequences(Objective):
         parts: whose labels are sequences of symbols.
         measures: what is scored, the one that selects first.
         ends: symbols put behind every target and taken off every prediction (s3prl puts its ``<eos>`` there).
-        grid: of the frames that heads read: heads then begin with the blank as frequent as it is in train, else
-            fresh heads, which name a symbol at nearly every frame, learn little but that for long; None: as in
-            s3prl, they begin anywhere.
+        grid: of the frames that heads read: heads are then tried from two starts, as they come and with the blank
+            as likely as it is frequent in train. A head as it comes names a symbol at nearly every frame and takes
+            long to unlearn it; from the other start, states that stay alike through a phone may never leave the
+            blank. None: as they come only, as in s3prl.
     """
 
     rows: ClassVar[Literal["frames", "mean", "segments"]] = "frames"
@@ -50,9 +51,8 @@ class Sequences(Objective):
         self.symbols = ("", *ends, *sorted(symbols - set(ends)))
         self._code = {symbol: code for code, symbol in enumerate(self.symbols) if code}
         self.outputs = len(self.symbols)
-        self._blank = torch.zeros(self.outputs)
         if grid is not None:
-            self._blank[0] = self._odds(parts.train, grid)
+            self.starts = ((0.0,) * self.outputs, (self._odds(parts.train, grid), *(0.0,) * (self.outputs - 1)))
         unknown = [
             symbol for example in (*parts.dev, *parts.test) for symbol in example.label if symbol not in self._code
         ]
@@ -82,11 +82,7 @@ class Sequences(Objective):
     def loss(self, outputs: Tensor, lengths: Tensor, targets: Sequence[Any]) -> Tensor:
         """Mean over the batch of the loss a symbol."""
         heads, batch = outputs.shape[:2]
-        logs = (
-            functional.log_softmax(outputs.float() + self._blank.to(outputs.device), -1)
-            .flatten(0, 1)
-            .transpose(0, 1)
-        )
+        logs = functional.log_softmax(outputs.float(), -1).flatten(0, 1).transpose(0, 1)
         sizes = torch.tensor([len(target) for target in targets])
         codes = torch.tensor([code for target in targets for code in target], dtype=torch.long)
         each = functional.ctc_loss(
@@ -103,7 +99,7 @@ class Sequences(Objective):
     def predict(self, outputs: Tensor, lengths: Tensor) -> list[Sequence[Any]]:
         """The best symbol a frame, repetitions collapsed, blanks and end symbols dropped."""
         dropped = {0, *(self._code[end] for end in self._ends)}
-        told = (outputs + self._blank.to(outputs.device)).argmax(-1).cpu().numpy()
+        told = outputs.argmax(-1).cpu().numpy()
         return [
             [
                 [self.symbols[code] for code, _ in groupby(row[:length].tolist()) if code not in dropped]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 
 import numpy as np
 import torch
@@ -116,7 +117,8 @@ def search(
             each.shift, each.scale = shift.to(device), scale.to(device)
     plan = schedule(task, group, config, objective.measures[0])
     picks: list[int | None] = [None] if group.mixed else list(range(len(group.taps)))
-    slots = [Slot(pick, rate, seed) for pick in picks for rate in rates(config) for seed in config.seeds]
+    starts = objective.starts or ((),)
+    slots = [Slot(*each) for each in product(picks, rates(config), config.seeds, starts)]
     bank = Bank(partial(make, group.taps[0].width, objective.outputs), slots, len(group.taps), device)
     selecting = test if superb and superb.on_test else dev
     trained = train(bank, objective, fit, selecting, plan, device=device, progress=progress)
@@ -125,10 +127,11 @@ def search(
     chosen = ", ".join(dict.fromkeys(f"{slots[own[0]].rate:g}" for own in best.values()))
     edges = {min(rates(config)), max(rates(config))} if len(rates(config)) > 1 else set()
     edge = " (an end of the grid)" if any(slots[own[0]].rate in edges for own in best.values()) else ""
+    counts = [read, f"{len(rates(config))} rates", f"{len(config.seeds)} seeds"]
+    counts += [f"{len(starts)} starts"] if len(starts) > 1 else []
     notes.append(
-        f"{task.name}, {head}: {len(slots)} heads side by side ({read}, {len(rates(config))} rates, "
-        f"{len(config.seeds)} seeds), {trained.steps} of {plan.steps} steps of {plan.batch} examples; chosen on "
-        f"{'test' if selecting is test else 'dev'}: rate {chosen}{edge}"
+        f"{task.name}, {head}: {len(slots)} heads side by side ({', '.join(counts)}), {trained.steps} of {plan.steps} "
+        f"steps of {plan.batch} examples; chosen on {'test' if selecting is test else 'dev'}: rate {chosen}{edge}"
     )
     final = bank.subset([place for own in best.values() for place in own], trained.parameters)
     told = evaluate(final, objective, test, device=device)
@@ -199,13 +202,13 @@ def _moments(store: Store, fit: Data) -> tuple[Floats, Tensor, Tensor]:
 
 
 def _best(slots: Sequence[Slot], dev: Floats, *, lower: bool) -> dict[int | None, list[int]]:
-    """For each pick, the heads (one a seed) of the rate that is best on dev on average over seeds."""
-    found: dict[int | None, dict[float, list[int]]] = {}
+    """For each pick, the heads (one a seed) of the rate and start that are best on dev on average over seeds."""
+    found: dict[int | None, dict[tuple[float, tuple[float, ...]], list[int]]] = {}
     for place, slot in enumerate(slots):
-        found.setdefault(slot.tap, {}).setdefault(slot.rate, []).append(place)
+        found.setdefault(slot.tap, {}).setdefault((slot.rate, slot.start), []).append(place)
 
     def cost(own: list[int]) -> float:
         value = float(np.mean(dev[own])) * (1 if lower else -1)
         return value if np.isfinite(value) else float("inf")
 
-    return {pick: min(by_rate.values(), key=cost) for pick, by_rate in found.items()}
+    return {pick: min(tried.values(), key=cost) for pick, tried in found.items()}

@@ -53,11 +53,13 @@ class Objective(ABC):
         outputs: values that a head puts out (a frame, or an example).
         measures: what is scored, the measure that selects first.
         notes: counted rules that were applied to the labels, for people.
+        starts: what may be added to the outputs of heads, a value each; dev chooses. Empty: nothing.
     """
 
     rows: ClassVar[Literal["frames", "mean", "segments"]]
     outputs: int
     measures: tuple[str, ...]
+    starts: tuple[tuple[float, ...], ...] = ()
 
     def __init__(self) -> None:
         self.notes: list[str] = []
