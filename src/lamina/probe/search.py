@@ -129,9 +129,10 @@ def search(
     edge = " (an end of the grid)" if any(slots[own[0]].rate in edges for own in best.values()) else ""
     counts = [read, f"{len(rates(config))} rates", f"{len(config.seeds)} seeds"]
     counts += [f"{len(starts)} starts"] if len(starts) > 1 else []
+    part = "test" if selecting is test else "dev"
     notes.append(
-        f"{task.name}, {head}: {len(slots)} heads side by side ({', '.join(counts)}), {trained.steps} of {plan.steps} "
-        f"steps of {plan.batch} examples; chosen on {'test' if selecting is test else 'dev'}: rate {chosen}{edge}"
+        f"{task.name}, {head}: {len(slots)} heads side by side ({', '.join(counts)}), {trained.steps} of "
+        f"{plan.steps} steps of {plan.batch} examples; chosen on {part}: rate {chosen}{edge}"
     )
     final = bank.subset([place for own in best.values() for place in own], trained.parameters)
     told = evaluate(final, objective, test, device=device)
