@@ -328,4 +328,5 @@ def test_trials_that_cannot_be_scored(tmp_path: Path) -> None:
 def test_the_costs_of_query_by_example_are_the_effective_prior_of_quessts_scorer() -> None:
     from lamina.probe.tasks.qbe import BETA
 
-    assert 1 / (1 + BETA) == pytest.approx(0.0741289, abs=2e-7)
+    prior = 1 / (1 + BETA)
+    assert prior == pytest.approx(0.0741289, abs=2e-7)
