@@ -13,7 +13,7 @@ from lamina.probe.superb import METRICS, left_out, read_results, superb_score
 from lamina.score import Score, Scores
 
 # Published rows, in the order of METRICS (SF as F1, CER; MTWV times 100), and the leaderboard's score. Checked
-# against a published table are all scores and the row of HuBERT base; other rows are from memory, held by their score.
+# against a published table are all scores and HuBERT base; other rows are from memory, held by their score.
 PUBLISHED = {
     "HuBERT base": ((5.41, 96.30, 98.34, 81.42, 64.92, 6.42, 7.36, 88.53, 25.20, 5.11, 5.88), 941),
     "HuBERT large": ((3.53, 95.29, 98.76, 90.33, 67.62, 3.62, 3.53, 89.81, 21.76, 5.98, 5.75), 919),

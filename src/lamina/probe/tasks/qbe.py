@@ -26,7 +26,7 @@ from lamina.probe.metrics import term_weighted_value
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-# QUESST: a miss costs 100 false alarms, and a query is expected in 8 of 10,000 documents. SUPERB leaves this to the
+# QUESST: a miss costs 100 false alarms, and a query is expected in 8 of 10,000 documents. SUPERB leaves it to the
 # scorer of QUESST 2014, which we have not read; the README of 2015's runs it with an effective prior of 0.0741289,
 # which is what these two give: 100 p / (100 p + 1 - p).
 BETA = 1 / 100 * (1 / 0.0008 - 1)
