@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from lamina.stats.kmeans import ONEDNN
+from lamina.stats.kmeans import products
 from lamina.stats.moments import ClassMoments, Moments
 
 WIDE = 256
@@ -24,7 +24,7 @@ def moments(x: Tensor, y: Tensor) -> Moments:
     x, mean_x = _centred(x)
     y, mean_y = _centred(y)
     across, other = x.T.contiguous(), y.T.contiguous()
-    xx, xy, yy = (_product(*each).double() for each in ((across, across), (across, other), (other, other)))
+    xx, xy, yy = (products(*each).double() for each in ((across, across), (across, other), (other, other)))
     return Moments(len(x), mean_x, mean_y, xx, xy, yy)
 
 
@@ -38,18 +38,10 @@ def class_moments(x: Tensor, labels: Tensor, classes: int) -> ClassMoments:
     for number, side in enumerate(labels):
         sums[number].index_add_(0, side, x)
     across = x.T.contiguous()
-    return ClassMoments(len(x), mean, _product(across, across).double(), counts, sums.double())
+    return ClassMoments(len(x), mean, products(across, across).double(), counts, sums.double())
 
 
 def _centred(x: Tensor) -> tuple[Tensor, Tensor]:
     """The rows in float32 less their mean, and the mean in float64."""
     mean = x.mean(0, dtype=torch.float64)
     return x.float() - mean.float(), mean
-
-
-def _product(one: Tensor, other: Tensor) -> Tensor:
-    """``one @ other.T`` in float32; oneDNN does it twice as fast where PyTorch's way leaves AVX-512 unused."""
-    if not ONEDNN or one.device.type != "cpu":
-        return one @ other.T
-    found: Tensor = torch.ops.mkldnn._linear_pointwise(one, other, None, "none", [], "")  # noqa: SLF001 - no public name
-    return found
