@@ -11,7 +11,7 @@ from lamina.report.forest import heading
 from lamina.report.style import SECONDARY, SHAPES, by_level, measure_label, number, place
 from lamina.report.style import shapes as shapes_of
 from lamina.report.view import Curve, Picture, Point, View
-from lamina.score import Scores
+from lamina.score import LAYERS, Scores
 
 ROW, HEAD = 18, 26  # pixels of a model's row and of the heading of a target
 CAPTION = (
@@ -54,7 +54,8 @@ def _levels(view: View, support: str = "") -> dict[str, list[Picture]]:
     """A picture a target, from the sound up, by measure: of this support where there is one, else the first."""
     found: dict[str, dict[str, Picture]] = {}
     for picture in sorted(view.pictures, key=lambda picture: picture.support != support):
-        if picture.target and picture.of("model"):
+        # Where a weighted sum weighs most is not where a target is known best.
+        if picture.target and picture.of("model") and picture.measure not in LAYERS:
             found.setdefault(picture.measure, {}).setdefault(picture.target, picture)
     return {measure: [by[target] for target in by_level(by)] for measure, by in found.items()}
 
