@@ -125,7 +125,7 @@ def search(
     best = _best(slots, trained.dev, lower=lower_is_better(plan.select))
     read = "1 weighted sum" if group.mixed else f"{len(picks)} taps"
     chosen = ", ".join(dict.fromkeys(f"{slots[own[0]].rate:g}" for own in best.values()))
-    edges = {min(rates(config)), max(rates(config))} if len(rates(config)) > 1 else set()
+    edges = {min(rates(config)), max(rates(config))} if len(rates(config)) > 2 else set()
     edge = " (an end of the grid)" if any(slots[own[0]].rate in edges for own in best.values()) else ""
     counts = [read, f"{len(rates(config))} rates", f"{len(config.seeds)} seeds"]
     counts += [f"{len(starts)} starts"] if len(starts) > 1 else []
