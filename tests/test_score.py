@@ -12,7 +12,7 @@ import pytest
 
 import lamina.score
 from lamina.errors import LaminaError
-from lamina.score import COLUMNS, Score, Scores
+from lamina.score import COLUMNS, Score, Scores, bounded
 
 # The columns that the plan of the house fixes; notebooks rely on them.
 FIXED = [
@@ -88,3 +88,11 @@ def test_pandas_reads_it(tmp_path: Path) -> None:
 
 def test_examples_in_the_docstring() -> None:
     assert doctest.testmod(lamina.score).failed == 0
+
+
+def test_intervals_end_where_a_measure_does() -> None:
+    assert bounded("accuracy", -0.1, 1.2) == (0.0, 1.0)
+    assert bounded("cca-mean", -0.1, 1.2) == (-0.1, 1.0)
+    assert bounded("wer", -0.1, 1.2) == (0.0, 1.2)
+    assert bounded("cka", -0.1, 1.2) == (-0.1, 1.2)
+    assert bounded("purity-label", None, None) == (None, None)

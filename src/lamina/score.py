@@ -12,6 +12,7 @@ import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from math import inf
 from pathlib import Path
 from typing import Any, Self, overload
 
@@ -27,6 +28,23 @@ LOWER_IS_BETTER = frozenset({"per", "wer", "cer", "slot-cer", "eer", "der", "abx
 def lower_is_better(measure: str) -> bool:
     """Whether a smaller value of this measure is the better one."""
     return measure in LOWER_IS_BETTER
+
+
+_NONE, _ONE, _ALL = (0.0, inf), (0.0, 1.0), (-1.0, 1.0)
+# What a measure can be; the others, such as unbiased and corrected estimates, may lie anywhere.
+RANGES = {
+    **dict.fromkeys(("accuracy", "slot-f1", "eer", "map", "map-across", "abx-within", "abx-across"), _ONE),
+    **dict.fromkeys(("mi-normalised", "purity-label", "purity-cluster", "sentence-auc"), _ONE),
+    **dict.fromkeys(("cca-mean", "cca-pwcca", "cca-pwcca-y", "svcca-mean", "sentence-spearman"), _ALL),
+    **dict.fromkeys(("per", "wer", "cer", "slot-cer", "der", "mi-bits"), _NONE),
+    **dict.fromkeys(("effective-rank", "participation-ratio"), (1.0, inf)),
+}
+
+
+def bounded(measure: str, low: float | None, high: float | None) -> tuple[float | None, float | None]:
+    """The ends of a value's interval, cut where the measure cannot be (`RANGES`). Differences are not cut."""
+    least, most = RANGES.get(measure, (-inf, inf))
+    return None if low is None else max(low, least), None if high is None else min(high, most)
 
 
 MAJORITY = "majority"  # the model and tap of rows that always name the most frequent class

@@ -32,7 +32,7 @@ def test_intervals_stand_where_they_fit_and_else_below(count: int, inside: bool)
         Scores(each for n in range(count) for each in (row(f"m{n}", 0.5), row(f"m{n}", -0.001, "shuffled")))
     )
     assert ("0.500* (0.46 to 0.54) /0.00" in said) == inside
-    assert ("95 % of the best: m0 a 0.500 (0.46 to 0.54)" in said) == (not inside)
+    assert ("95 % intervals of the best: m0 a 0.500 (0.46 to 0.54)" in said) == (not inside)
     assert "-0.00" not in said
 
 

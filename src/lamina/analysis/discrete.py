@@ -60,7 +60,7 @@ class Codebook:
         if len(rows) < 2 * self._number:
             raise LaminaError(
                 f"{len(rows)} segments are too few for {self._number} clusters (at least {2 * self._number}"
-                "); use more speech or fewer clusters"
+                "); use more speech, or fewer `clusters` (lamina.analyze, a study's analysis)"
             )
         return kmeans.fit(rows, self._number, seed=seed, restarts=1)
 

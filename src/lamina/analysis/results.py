@@ -17,7 +17,7 @@ from lamina.analysis.measures import UNITS, debiased
 from lamina.analysis.readings import Reading
 from lamina.errors import LaminaError
 from lamina.runs import Run
-from lamina.score import Score, Scores
+from lamina.score import Score, Scores, bounded
 from lamina.stats.archive import Statistic
 from lamina.stats.inference import Replicates, draw_name, interval, resample_weights
 
@@ -100,7 +100,8 @@ def conclude(
                 if measure.startswith(PLUG_IN):
                     again = debiased(again, float(value))
                 groups = min(len(reading.groups), BUCKETS) if measure in BUCKETED else len(reading.groups)
-                low, high = interval(float(value), again, groups=groups, level=config.level)
+                ends = interval(float(value), again, groups=groups, level=config.level)
+                low, high = bounded(measure, *ends)
                 found = replace(blank, measure=measure, value=float(value), unit=UNITS.get(measure, ""))
                 row = replace(found, low=low, high=high, n=n, control=SHUFFLED if labelling else control)
                 replicates.put(row.key, again, groups, draw)

@@ -165,14 +165,14 @@ def _one(
     with progress(f"{read.name} on {sweep.corpus.name}") as tell:
         found = run_sweep(sweep, run=run, control=control, progress=tell if main else None)
     if main:
-        _told(found, run, "untrained scores" if control else "scores")
+        _told(found, run, "untrained scores" if control else "scores", sweep.config.level)
     return found
 
 
-def _told(found: Analysis, run: Run | None, what: str) -> None:
+def _told(found: Analysis, run: Run | None, what: str, level: float) -> None:
     from lamina.report.console import layer_tables
 
-    tell_found(layer_tables(found.scores), found.scores, found.notes, run, what)
+    tell_found(layer_tables(found.scores, level=level), found.scores, found.notes, run, what)
 
 
 def _part(
@@ -221,7 +221,7 @@ def merge(
             "then merge again"
         )
         return
-    _told(finish(sweep, run, ""), run, "scores")
+    _told(finish(sweep, run, ""), run, "scores", sweep.config.level)
 
 
 def compare(

@@ -14,7 +14,7 @@ from lamina.probe.classes import Classes
 from lamina.probe.config import ProbeConfig
 from lamina.probe.free import Answer, Question
 from lamina.probe.search import Found, Job
-from lamina.score import LAYERS, MAJORITY, Score, Scores
+from lamina.score import LAYERS, MAJORITY, Score, Scores, bounded
 from lamina.stats.inference import Replicates, draw_name, interval, resample_weights
 
 Floats = NDArray[np.float64]
@@ -68,7 +68,7 @@ class Rows:
             ]
             drawn = np.mean(resampled, axis=0)
             value = float(np.mean([tally.value() for fold in folds for tally in fold]))
-            low, high = interval(value, drawn, groups=groups)
+            low, high = bounded(measure, *interval(value, drawn, groups=groups))
             tap = None if pick is None else group.taps[pick]
             row = self._row(
                 task.name,
@@ -100,7 +100,7 @@ class Rows:
         weights = resample_weights(names, replicates=self.config.replicates, seed=self.config.seed)
         drawn = answer.tally.resampled(weights, answer.groups)
         value = answer.tally.value()
-        low, high = interval(value, drawn, groups=len(names))
+        low, high = bounded(measure, *interval(value, drawn, groups=len(names)))
         row = self._row(
             task,
             tap=tap.name,

@@ -33,21 +33,22 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = 
     return made
 
 
-def layer_tables(scores: Scores) -> list[Table]:
+def layer_tables(scores: Scores, *, level: float = 0.95) -> list[Table]:
     """One table a target and way of reading: a row a tap, a column a measure, the best marked with a star.
 
-    Behind a slash stands the null. Intervals stand in the cells where `WIDTH` allows, else the best taps' below.
+    Behind a slash stands the null. Intervals stand in the cells where `WIDTH` allows, else the best taps' below;
+    ``level`` is their coverage.
     """
     values = scores.select(lambda row: bool(row.tap), control=("", "untrained"))
     nulls = {_place(row): row.value for row in scores.select(control="shuffled")}
     ways = dict.fromkeys((not row.plain, row.target, row.support) for row in values)
     return [
-        _target_table(values.select(target=target, support=support), target, nulls)
+        _target_table(values.select(target=target, support=support), target, nulls, f"{100 * level:g} %")
         for _, target, support in sorted(ways, key=lambda way: way[0])
     ]
 
 
-def _target_table(values: Scores, target: str, nulls: dict[tuple[str, ...], float]) -> Table:
+def _target_table(values: Scores, target: str, nulls: dict[tuple[str, ...], float], level: str) -> Table:
     measures: list[str] = values.distinct("measure")
     # The front end is drawn but does not compete; a model of one tap has nothing to choose.
     layers = values.select(lambda row: row.depth > 0)
@@ -78,9 +79,9 @@ def _target_table(values: Scores, target: str, nulls: dict[tuple[str, ...], floa
     if not known:
         tops = [best.get(measure) or values.best(measure) for measure in measures]
         ends = [f"{row.measure} {row.tap} {row.value:.3f}{ends}" for row in tops if (ends := _ends(row))]
-        caption += f"\n95 % of the best: {', '.join(ends)}" if ends else ""
+        caption += f"\n{level} intervals of the best: {', '.join(ends)}" if ends else ""
     elif any(row.low is not None for row in values):
-        caption += "; in brackets: 95 % intervals"
+        caption += f"; in brackets: {level} intervals"
     way = "" if values[0].plain else f", {support}"
     return table(header, rows, title=f"{', '.join(values.distinct('model'))}: {target}{way}", caption=caption)
 

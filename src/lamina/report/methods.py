@@ -164,7 +164,8 @@ def _analysis(analysis: Config) -> str:
         "sees them (support common).",
         "CCA is fitted on some speakers and scored on others; its ridge is chosen among {ridges} on the former "
         "alone.",
-        "Intervals of {level:.0%} resample the test speakers {replicates} times.",
+        "Intervals of {level:.0%} resample the scored speakers (where the corpus has no splits, the folds) "
+        "{replicates} times.",
     )
     clusters = analysis.get("clusters")
     if isinstance(clusters, Mapping) and clusters:

@@ -190,6 +190,8 @@ def sentences(view: View) -> list[str]:
         slow = sum(curve.best.period_ms > min(point.period_ms for point in curve.points) for curve in curves)
         able = sum(len({point.period_ms for point in curve.points}) > 1 for curve in curves)
         rate = f" (at a slower rate in {slow} of {able} encoders that have one)" if able else ""
+        if len(curves) == 1:
+            rate = f" ({place(curves[0].best.tap, curves[0].best.period_ms)})"
         said.append(f"{picture.target} at {number(100 * middle).split('.')[0]} % of the depth{rate}")
     if not said:
         return []

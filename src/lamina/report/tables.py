@@ -89,6 +89,15 @@ def best_table(view: View) -> Table:
             else:
                 cells.append(Cell("–"))
         rows.append(tuple(cells))
+    nulls = [
+        (min if any(curve.falling for curve in picture.curves) else max)(
+            (curve.best.value for curve in picture.of("null")), default=None
+        )
+        for picture in pictures
+    ]
+    if any(null is not None for null in nulls):
+        chance = "labels shuffled, the best of any layer"
+        rows.append((Cell(chance), *(Cell("–" if null is None else number(null)) for null in nulls)))
     titles = Counter(picture.title for picture in pictures)
     columns = tuple(
         f"{picture.title} ({picture.rules})" if titles[picture.title] > 1 else picture.title
