@@ -112,6 +112,8 @@ def probe_tables(scores: Scores) -> list[Table]:
     """One table a task: a row a head and tap, a column a measure, with intervals; then one of what weighs most."""
     tables = []
     layers = scores.select(measure=LAYERS)
+    if len(layers.distinct("tap")) == 1:  # nothing to weigh
+        layers = Scores()
     scores = scores.select(lambda row: row.measure not in LAYERS)
     for task in scores.distinct("target"):
         rows = scores.select(target=task)
