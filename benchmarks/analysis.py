@@ -90,7 +90,7 @@ def encoder(size: str) -> Encoder:
 def times(args: argparse.Namespace) -> None:
     """(b) what the statistics cost beside the forward pass, batch by batch."""
     corpus, config = Drawn(args.utterances), settings(args)
-    sweep = Sweep(encoder(args.size), corpus, config)
+    sweep = Sweep(encoder(args.size or "base"), corpus, config)
     (groups,) = sweep.phases
     bare = taken = 0.0
     with torch.inference_mode():
@@ -107,7 +107,7 @@ def times(args: argparse.Namespace) -> None:
     found = finish(sweep, None, "")
     fitting = clock() - begun
     audio = 10 * (len(corpus) - len(groups[0]))
-    print(f"{args.size}, {len(sweep.taps)} taps, {audio} s of audio, {torch.get_num_threads()} threads")
+    print(f"{args.size or 'base'}, {len(sweep.taps)} taps, {audio} s of audio, {torch.get_num_threads()} threads")
     print(f"bare forward pass          {bare:8.2f} s   {audio / bare:6.1f} times real time")
     print(f"read with all statistics   {taken:8.2f} s   {taken / bare:6.3f} times the bare pass")
     print(f"decompositions, k-means    {fitting:8.2f} s   once, {len(found.scores)} scores")
@@ -121,7 +121,12 @@ def memory(args: argparse.Namespace) -> None:
     peaks = []
     for copies in (1, 10):
         command = [sys.executable, __file__, "peak", "--copies", str(copies), "--utterances", str(args.utterances)]
-        command += ["--sample", "300"]  # smaller than the corpus, as it is for any corpus of some size
+        command += [
+            "--size",
+            args.size or "small",
+            "--sample",
+            "300",
+        ]  # smaller than the corpus, as it is for any corpus of some size
         told = subprocess.run(command, capture_output=True, text=True, check=True)
         peaks.append(float(told.stdout))
         print(f"{copies:2d} copies of {args.utterances * 10} s: peak {peaks[-1]:7.1f} MiB")
@@ -130,13 +135,13 @@ def memory(args: argparse.Namespace) -> None:
 
 def peak(args: argparse.Namespace) -> None:
     """One analysis; prints the peak of resident memory in MiB."""
-    run_sweep(Sweep(encoder("small"), Drawn(args.utterances, args.copies), settings(args)))
+    run_sweep(Sweep(encoder(args.size or "small"), Drawn(args.utterances, args.copies), settings(args)))
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
 def taps(args: argparse.Namespace) -> None:
     """(e) one tap and all taps."""
-    corpus, read = Drawn(args.utterances), encoder(args.size)
+    corpus, read = Drawn(args.utterances), encoder(args.size or "base")
     found = {}
     for chosen in (None, (read.taps[-1].name,)):
         sweep = Sweep(read, corpus, settings(args).model_copy(update={"taps": chosen}))
@@ -164,7 +169,7 @@ def settings(args: argparse.Namespace) -> AnalysisConfig:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["time", "memory", "taps", "peak"])
-    parser.add_argument("--size", choices=["base", "small"], default="base")
+    parser.add_argument("--size", choices=["base", "small"], help="base; of memory: small")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--utterances", type=int, default=8)
     parser.add_argument("--copies", type=int, default=1)

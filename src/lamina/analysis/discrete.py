@@ -35,6 +35,11 @@ class Codebook:
         self._clusters: kmeans.Clusters | None = None
         self.counts = [Counts.empty(*self._shape) for _ in target.fit.labels]
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Rows of the sample, and clusters."""
+        return self._target.sample, self._number
+
     def learn(self, x: Tensor, rows: Rows) -> None:
         """Keep the fit rows x (n, width) that have a slot of the sample."""
         if rows.slots is not None:

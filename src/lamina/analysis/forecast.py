@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 import torch
 
 from lamina.analysis.sweep import Sweep
 from lamina.corpus.batches import read_batches
+from lamina.stats import kmeans
+
+ROWS, ROUNDS = 4096, 20  # of k-means: rows that are timed, rounds that it usually takes with its start
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +27,9 @@ class Forecast:
         taps: how many are read.
         rows: by target, segments that count; frames are not told.
         memory: bytes of the sums that are kept, and of the largest states of a batch.
+        held: bytes of this process by now, encoder and list of utterances; None where that is not known.
         reading: seconds of reading in one process, from one batch; None where it was not timed.
-        fitting: seconds of decompositions, from one; None where it was not timed.
+        fitting: seconds of decompositions and k-means, from one of either; None where it was not timed.
     """
 
     hours: float
@@ -31,6 +38,7 @@ class Forecast:
     taps: int
     rows: dict[str, int]
     memory: int
+    held: int | None
     reading: float | None
     fitting: float | None
 
@@ -39,7 +47,8 @@ class Forecast:
         told = (
             f"{self.hours:.2f} hours, {self.utterances} utterances in {self.batches} batches, {self.taps} taps"
             + (f", {rows}" if rows else "")
-            + f"; about {self.memory / 2**30:.2f} GiB beside the encoder"
+            + f"; about {self.memory / 2**30:.2f} GiB of sums and states"
+            + (f" beside the {self.held / 2**30:.2f} GiB of encoder and plan" if self.held is not None else "")
         )
         if self.reading is not None and self.fitting is not None:
             told += f"; about {_clock(self.reading)} to read in one process, {_clock(self.fitting)} to fit"
@@ -64,6 +73,7 @@ def forecast(sweep: Sweep, *, timed: bool) -> Forecast:
         len(sweep.taps),
         rows,
         held + int(4 * widest * padded),
+        _resident(),
         reading,
         fitting,
     )
@@ -90,10 +100,34 @@ def _fit(sweep: Sweep) -> float:
     torch.linalg.eigh(matrix)
     took = time.perf_counter() - begun
     # Decomposed are a fit a fold and one to choose its ridge; and for the cross-covariances, about as much again.
-    fits = [
-        2 * len(reading.roles.groups) if reading.roles.folded else 2 for reading in sweep.readings if reading.cca
-    ]
-    return 2 * took * sum(fits)
+    folds = [len(reading.roles.groups) if reading.roles.folded else 1 for reading in sweep.readings]
+    seconds = (
+        2 * took * sum(2 * number for number, reading in zip(folds, sweep.readings, strict=True) if reading.cca)
+    )
+    for number, reading in zip(folds, sweep.readings, strict=True):
+        if reading.codebook is not None:
+            rows, clusters = reading.codebook.size
+            seconds += number * rows * _assigning(reading.tap.width, clusters)
+    return seconds
+
+
+@cache
+def _assigning(width: int, clusters: int) -> float:
+    """Seconds that k-means takes a row: some mini-batches and Lloyd rounds, from one assignment."""
+    rows = torch.randn(ROWS, width)
+    centres = kmeans.Clusters(rows[:clusters], 0.0)
+    begun = time.perf_counter()
+    centres.assign(rows)
+    return ROUNDS * (time.perf_counter() - begun) / ROWS
+
+
+def _resident() -> int | None:
+    """Bytes of memory that this process holds; None where the system does not say."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError, AttributeError):
+        return None
 
 
 def _clock(seconds: float) -> str:

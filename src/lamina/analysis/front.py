@@ -14,6 +14,7 @@ from lamina.analysis.sweep import SAVE_SECONDS, Sweep, Tell, run_sweep
 from lamina.config import parse_config
 from lamina.corpus.corpus import Corpus
 from lamina.corpus.importers import open_corpus
+from lamina.corpus.stored import StoredCorpus
 from lamina.encoders.encoder import Encoder
 from lamina.encoders.load import load_encoder
 from lamina.encoders.untrained import untrained
@@ -73,7 +74,11 @@ def resolved(config: AnalysisConfig | None, settings: dict[str, Any], speech: Co
     Raises:
         LaminaError: a setting is unknown or not allowed, or the corpus has no such tier or label.
     """
-    present = {name for utterance in speech.utterances() for name in (*utterance.tiers, *utterance.labels)}
+    present = (
+        {*speech.tiers, *speech.labels}
+        if isinstance(speech, StoredCorpus)  # known since it was opened
+        else {name for utterance in speech.utterances() for name in (*utterance.tiers, *utterance.labels)}
+    )
     if config is None and "targets" not in settings:
         settings = settings | {
             "targets": tuple(name for name in ("mel", "phone", "word") if name in present | {"mel"})

@@ -102,7 +102,8 @@ def analyze(
     support = grids_of(beside or [])
     sweep = Sweep(read, speech, config, support)
     if main:
-        say(f"plan: {forecast(sweep, timed=plan)}")
+        twice = "; the untrained control takes as long again" if control == "untrained" and shard is None else ""
+        say(f"plan: {forecast(sweep, timed=plan)}{twice}")
     if plan:
         return
     if shard is not None and out is not None:

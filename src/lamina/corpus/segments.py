@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable
 from itertools import pairwise
 from math import floor
+from sys import intern
 
 from lamina.corpus.corpus import Segment
 from lamina.corpus.faults import Faults
@@ -93,13 +94,13 @@ def segments(
         if silent(label):
             continue
         onset, offset = at(start, sample_rate), at(end, sample_rate)
-        said = f"{label!r} from {start:.4f} s to {end:.4f} s"
         if offset < onset:
-            faults.add(f"{where}: {said} ends before it begins")
+            faults.add(f"{where}: {_said(label, start, end)} ends before it begins")
             continue
         if onset < 0 or offset > samples + 1:
             faults.add(
-                f"{where}: {said} lies outside the audio, which lasts {samples / sample_rate:.4f} s; the "
+                f"{where}: {_said(label, start, end)} lies outside the audio, which lasts "
+                f"{samples / sample_rate:.4f} s; the "
                 "alignment is of another file, or the audio was cut: align it again, or leave this utterance out"
             )
             continue
@@ -107,8 +108,9 @@ def segments(
             last = made[-1]
             if onset < last.offset - 1:
                 faults.add(
-                    f"{where}: {said} overlaps {last.label!r}, which ends at {last.offset / sample_rate:.4f} s; a "
-                    "tier must not overlap itself: mend the boundary, or put the speakers into tiers of their own"
+                    f"{where}: {_said(label, start, end)} overlaps {last.label!r}, which ends at "
+                    f"{last.offset / sample_rate:.4f} s; a tier must not overlap itself: mend the boundary, or "
+                    "put the speakers into tiers of their own"
                 )
                 continue
             made.pop()
@@ -116,8 +118,13 @@ def segments(
                 made.append(Segment(last.label, last.onset, onset))
         offset = min(offset, samples)
         if onset < offset:
-            made.append(Segment(label_of(tier, label), onset, offset))
+            # Labels repeat: one text each, however many segments there are.
+            made.append(Segment(intern(label_of(tier, label)), onset, offset))
     return tuple(made)
+
+
+def _said(label: str, start: float, end: float) -> str:
+    return f"{label!r} from {start:.4f} s to {end:.4f} s"
 
 
 def _remarks(intervals: list[Interval], where: str, faults: Faults) -> None:

@@ -166,6 +166,7 @@ class StoredCorpus:
 
     Attributes:
         tiers: the number of segments of each tier.
+        labels: the names of labels that utterances have.
         rates: the number of utterances at each sample rate (Hz).
         notes: what a reader should know of how it was opened, resampling last; the command line prints them.
         folder: the corpus folder of ours that it was opened from, which may hold trials; None for others.
@@ -193,6 +194,7 @@ class StoredCorpus:
         self._items = items
         self._audio: dict[str, Audio] = {}
         self.tiers: dict[str, int] = {}
+        self.labels: set[str] = set()
         faults = faults or Faults(keep=False)
         self.rates = Counter[int]()
         digest = Digest()
@@ -204,6 +206,7 @@ class StoredCorpus:
             self.rates[audio.rate] += 1
             for tier, segments in utterance.tiers.items():
                 self.tiers[tier] = self.tiers.get(tier, 0) + len(segments)
+            self.labels.update(utterance.labels)
             digest.update(utterance)
         if not self._audio:
             more = f"; {faults.lines[0]}" if faults.lines else ""
