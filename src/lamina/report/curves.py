@@ -90,8 +90,8 @@ def bands(view: View) -> str:
     said = []
     if any(point.low is not None and point.seeds == 1 for point in points):
         said.append(
-            "Bands are intervals over resampled speakers (95 % unless the methods say otherwise); with few "
-            "speakers they say little."
+            "Bands are intervals over resampled speakers or folds (95 % unless the methods say otherwise); with "
+            "few speakers they say little."
         )
     if any(point.seeds > 1 for point in points):
         said.append(

@@ -191,7 +191,7 @@ def sentences(view: View) -> list[str]:
         able = sum(len({point.period_ms for point in curve.points}) > 1 for curve in curves)
         rate = f" (at a slower rate in {slow} of {able} encoders that have one)" if able else ""
         if len(curves) == 1:
-            rate = f" ({place(curves[0].best.tap, curves[0].best.period_ms)})"
+            rate = f", {place(curves[0].best.tap, curves[0].best.period_ms)}"
         said.append(f"{picture.target} at {number(100 * middle).split('.')[0]} % of the depth{rate}")
     if not said:
         return []
@@ -199,4 +199,4 @@ def sentences(view: View) -> list[str]:
     single = all(curve.best.seeds == 1 for picture in groups[measure] for curve in picture.of("model"))
     told = [text for text, holds in (("median over encoders", many), ("one seed", single)) if holds]
     over = f" ({', '.join(told)})" if told else ""
-    return [f"Where {measure_label(measure)} is best{over}: {'; '.join(said)}."]
+    return [f"Where {measure_label(measure)} is best behind the front end{over}: {'; '.join(said)}."]
