@@ -26,7 +26,7 @@ from lamina.encoders.load import load_encoder
 from lamina.probe.bank import Bank, Slot
 from lamina.probe.config import RATES, ProbeConfig
 from lamina.probe.layers import aligned
-from lamina.probe.probe import probe_all
+from lamina.probe.probe import probe
 from lamina.probe.search import schedule
 from lamina.probe.task import find_task
 from lamina.probe.train import Data, evaluate, train
@@ -77,7 +77,7 @@ def main() -> None:
             tasks=(name,), heads=("linear",), seeds=(0,), steps=args.steps, every=args.steps, patience=0
         )
         began = clock()
-        found = probe_all(encoder, corpus, config)
+        found = probe(encoder, corpus, config)
         ours = clock() - began
         (row, *_) = found.scores.select(tap="weighted")
         began = clock()

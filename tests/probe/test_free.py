@@ -21,7 +21,7 @@ from lamina.grid import Grid
 from lamina.probe import abx, nearest
 from lamina.probe.config import ProbeConfig
 from lamina.probe.items import Item, read_items, tier_items, write_items
-from lamina.probe.probe import Probed, probe_all
+from lamina.probe.probe import Probed, probe
 from lamina.score import Scores
 
 RATE = 16000
@@ -108,7 +108,7 @@ def values(scores: Scores, measure: str) -> dict[str, float]:
 
 
 def asked(task: str, **changes: object) -> Probed:
-    return probe_all(Planted(), Speech(), config(tasks=(task,), **changes))
+    return probe(Planted(), Speech(), config(tasks=(task,), **changes))
 
 
 def test_a_tap_that_knows_phones_tells_them_apart_and_a_blind_one_guesses() -> None:
@@ -151,22 +151,22 @@ def queries(folder: Path) -> Speech:
 
 
 def test_queries_are_found_where_they_are(tmp_path: Path) -> None:
-    found = probe_all(Planted(), queries(tmp_path), config(tasks=("qbe",))).scores
+    found = probe(Planted(), queries(tmp_path), config(tasks=("qbe",))).scores
     told = values(found, "mtwv")
     assert told["fine"] > 0.7
     assert told["blind"] < 0.3
     (chosen,) = found.select(tap="chosen")
     assert "chosen on dev" in chosen.support
     assert chosen.value == told[chosen.support.split("; ")[1].split()[0]]
-    superb = probe_all(Planted(), queries(tmp_path), config(tasks=("qbe",), protocol="superb"))
+    superb = probe(Planted(), queries(tmp_path), config(tasks=("qbe",), protocol="superb"))
     assert {row.protocol for row in superb.scores} == {"superb"}
-    few = probe_all(Planted(), queries(tmp_path), config(tasks=("qbe",), most_pairs=20))
+    few = probe(Planted(), queries(tmp_path), config(tasks=("qbe",), most_pairs=20))
     assert few.scores[0].n <= 20
 
 
 def test_readings_and_probes_in_one_pass_that_goes_on(tmp_path: Path) -> None:
     plan = config(tasks=("knn", "phone", "abx"), layers="each", steps=5, heads=("linear",), seeds=(0,))
-    first = probe_all(Planted(), Speech(), plan, folder=tmp_path)
+    first = probe(Planted(), Speech(), plan, folder=tmp_path)
     assert {row.key for row in first.scores if row.low is not None} == set(first.replicates)
     assert first.scores.distinct("target") == ["knn", "abx", "phone"]
     assert sorted(path.name for path in (tmp_path / "parts").iterdir())[:2] == ["abx-free-all", "knn-free-all"]
@@ -175,11 +175,11 @@ def test_readings_and_probes_in_one_pass_that_goes_on(tmp_path: Path) -> None:
         def states(self, waves: Tensor, lengths: Tensor, taps: Sequence[str] | None = None) -> Iterator[States]:
             raise AssertionError("everything was read before")
 
-    again = probe_all(Silent(), Speech(), plan, folder=tmp_path)
+    again = probe(Silent(), Speech(), plan, folder=tmp_path)
     assert again.scores == first.scores
     # What was compared can be compared again, by others or here.
     items = tmp_path / "abx.item"
-    given = probe_all(Planted(), Speech(), config(items=str(items)))
+    given = probe(Planted(), Speech(), config(items=str(items)))
     assert values(given.scores, "abx-within")["fine"] < 0.01
     assert given.scores[0].split == "items of abx.item"
 
@@ -294,7 +294,7 @@ def test_bad_item_files(tmp_path: Path, text: str, said: str) -> None:
     path = tmp_path / "a.item"
     path.write_text(text.format("#file onset offset #phone prev-phone next-phone speaker"))
     with pytest.raises(LaminaError, match=said):
-        probe_all(Planted(), Speech(), config(items=str(path)))
+        probe(Planted(), Speech(), config(items=str(path)))
     with pytest.raises(LaminaError, match="cannot read items"):
         read_items(tmp_path / "none.item", Speech())
 
@@ -311,16 +311,16 @@ def test_bad_item_files(tmp_path: Path, text: str, said: str) -> None:
 )
 def test_what_a_corpus_lacks(task: str, said: str) -> None:
     with pytest.raises(LaminaError, match=said):
-        probe_all(Planted(), Speech(tier=False), config(tasks=(task,)))
+        probe(Planted(), Speech(tier=False), config(tasks=(task,)))
 
 
 def test_trials_that_cannot_be_scored(tmp_path: Path) -> None:
     write_trials(tmp_path, [Trial("train", True, "6-4", "6-0")])
     with pytest.raises(LaminaError, match="no list test or eval, but train"):
-        probe_all(Planted(), Speech(tmp_path), config(tasks=("qbe",)))
+        probe(Planted(), Speech(tmp_path), config(tasks=("qbe",)))
     write_trials(tmp_path, [Trial("test", True, "6-4", "6-0")])
     with pytest.raises(LaminaError, match="the list test needs queries"):
-        probe_all(Planted(), Speech(tmp_path), config(tasks=("qbe",)))
+        probe(Planted(), Speech(tmp_path), config(tasks=("qbe",)))
     with pytest.raises(LaminaError, match="SUPERB has no task 'abx'"):
         asked("abx", protocol="superb")
 

@@ -18,13 +18,17 @@ from lamina.encoders.encoder import States, Tap, find_taps
 from lamina.errors import LaminaError
 from lamina.grid import Grid
 from lamina.probe.config import ProbeConfig
-from lamina.probe.probe import Probed, probe, probe_all
+from lamina.probe.probe import Probed, probe
 from lamina.probe.task import Task, find_task, tasks
 from lamina.score import Scores
 
 RATE = 16000
 FINE = Grid.samples(RATE).conv(400, 320)
 COARSE = FINE.conv(1, 2)
+
+
+def scores_of(*arguments, **settings):
+    return probe(*arguments, **settings).scores
 
 
 @dataclass
@@ -120,7 +124,7 @@ def values(scores: Scores, measure: str) -> dict[str, float]:
 
 
 def test_what_a_tap_tells_is_found_and_what_it_hides_is_not() -> None:
-    scores = probe(Windows(), Tones(), CONFIG, run_name="r")
+    scores = scores_of(Windows(), Tones(), CONFIG, run_name="r")
     found = values(scores, "accuracy")
     assert set(found) == {"fine.1", "blind.2", "coarse.3", "majority"}
     assert found["fine.1"] > 0.85
@@ -133,7 +137,7 @@ def test_what_a_tap_tells_is_found_and_what_it_hides_is_not() -> None:
 
 
 def test_sequences_of_phones_and_letters() -> None:
-    both = probe(
+    both = scores_of(
         Windows(),
         Tones(),
         config(tasks=("pr", "asr", "sf"), taps=("fine.1", "blind.2"), rates=(0.1,), seeds=(0,), steps=120),
@@ -144,7 +148,7 @@ def test_sequences_of_phones_and_letters() -> None:
 
 
 def test_speakers_are_named_by_utterances_and_verified_by_strangers() -> None:
-    scores = probe(Windows(), Tones(), config(tasks=("sid", "asv"), taps=("fine.1", "blind.2"), rates=(3e-2,)))
+    scores = scores_of(Windows(), Tones(), config(tasks=("sid", "asv"), taps=("fine.1", "blind.2"), rates=(3e-2,)))
     assert values(scores, "accuracy")["fine.1"] > 0.75
     assert values(scores, "accuracy")["blind.2"] < 0.5
     assert {row.split for row in scores.select(target="sid")} == {"utterances of known speakers (seed 0)"}
@@ -156,14 +160,14 @@ def test_speakers_are_named_by_utterances_and_verified_by_strangers() -> None:
 def test_strangers_stay_strangers() -> None:
     mixed = Tones(lambda one: replace(one, split=("train", "dev", "test")[int(one.id[-1]) % 3]))
     plan = config(tasks=("asv", "phone"), taps=("fine.1",), steps=2)
-    found = probe_all(Windows(), mixed, plan)
+    found = probe(Windows(), mixed, plan)
     assert {row.split for row in found.scores.select(target="asv")} == {"a third of the speakers (seed 0)"}
     assert any("asv: the corpus's splits share 8 speakers" in note for note in found.notes)
     assert any("phone: 8 speakers are in train and in test" in note for note in found.notes)
 
 
 def test_labels_of_utterances() -> None:
-    scores = probe(Windows(), Tones(), config(tasks=("ks", "ic", "er"), taps=("fine.1",), layers="weighted"))
+    scores = scores_of(Windows(), Tones(), config(tasks=("ks", "ic", "er"), taps=("fine.1",), layers="weighted"))
     assert {(row.target, row.measure) for row in scores.select(tap="weighted")} == {
         ("ks", "accuracy"),
         ("ic", "accuracy"),
@@ -173,7 +177,7 @@ def test_labels_of_utterances() -> None:
 
 
 def test_who_speaks_when() -> None:
-    scores = probe(
+    scores = scores_of(
         Windows(), Tones(), config(tasks=("sd",), taps=("fine.1", "coarse.3"), rates=(1e-2,), seeds=(0,), steps=30)
     )
     assert set(values(scores, "der")) == {"fine.1", "coarse.3"}
@@ -183,7 +187,7 @@ def test_who_speaks_when() -> None:
 
 def test_a_weighted_sum_tells_its_weights_and_norms() -> None:
     for grid, period in (("fine", 20.0), ("coarse", 40.0)):
-        scores = probe(
+        scores = scores_of(
             Windows(), Tones(), config(tasks=("phone", "pr"), layers="weighted", grid=grid, rates=(3e-2,))
         )
         rows = scores.select(tap="weighted")
@@ -208,19 +212,19 @@ def test_the_superb_protocol_runs_every_task_it_has() -> None:
     assert {"pr", "asr", "ks", "ic", "sf", "sid", "asv", "sd", "er"} <= set(named)
     cheap = tuple(name for name in named if name not in {"asr", "sf", "asv"})
     plan = config(tasks=cheap, protocol="superb", heads=(), layers="weighted", steps=4, batch=4, seeds=(0,))
-    found = probe_all(Windows(), Tones(), plan)
+    found = probe(Windows(), Tones(), plan)
     assert {row.protocol for row in found.scores} == {"superb"}
     assert {row.support for row in found.scores.select(tap="weighted")} == {"superb head"}
     assert any("er, protocol superb: dev shares speakers" in note for note in found.notes)
     (er,) = found.scores.select(target="er", tap="weighted")
     assert er.n == 64  # four sessions, each scored once
     with pytest.raises(LaminaError, match="SUPERB has no task 'phone'"):
-        probe(Windows(), Tones(), config(protocol="superb"))
+        scores_of(Windows(), Tones(), config(protocol="superb"))
 
 
 def test_the_same_seed_gives_the_same_rows() -> None:
     tapped = config(tasks=("pr", "sid"), taps=("coarse.3",), steps=10)
-    assert probe(Windows(), Tones(), tapped) == probe(Windows(), Tones(), tapped)
+    assert scores_of(Windows(), Tones(), tapped) == scores_of(Windows(), Tones(), tapped)
 
 
 def test_a_stopped_probe_goes_on(tmp_path: Path) -> None:
@@ -234,13 +238,13 @@ def test_a_stopped_probe_goes_on(tmp_path: Path) -> None:
             raise StopError
 
     with pytest.raises(StopError):
-        probe_all(Windows(), Tones(), plan, folder=tmp_path, progress=stop)
+        probe(Windows(), Tones(), plan, folder=tmp_path, progress=stop)
     assert [path.name for path in sorted((tmp_path / "parts").iterdir())] == ["phone-linear-0"]
     Windows.passes = 0
-    resumed = probe_all(Windows(), Tones(), plan, folder=tmp_path)
+    resumed = probe(Windows(), Tones(), plan, folder=tmp_path)
     assert Windows.passes == 0  # all states were kept
     assert not (tmp_path / "states").exists()
-    assert _plain(resumed) == _plain(probe_all(Windows(), Tones(), plan))
+    assert _plain(resumed) == _plain(probe(Windows(), Tones(), plan))
 
 
 def test_a_reading_that_was_stopped_goes_on(tmp_path: Path) -> None:
@@ -253,11 +257,11 @@ def test_a_reading_that_was_stopped_goes_on(tmp_path: Path) -> None:
     plan = config(steps=5, batch_seconds=5.0)
     Windows.passes = 0
     with pytest.raises(KeyboardInterrupt):
-        probe_all(Fails(), Tones(), plan, folder=tmp_path)
+        probe(Fails(), Tones(), plan, folder=tmp_path)
     before, Windows.passes = Windows.passes, 0
-    resumed = probe_all(Windows(), Tones(), plan, folder=tmp_path)
+    resumed = probe(Windows(), Tones(), plan, folder=tmp_path)
     assert 0 < Windows.passes <= 64 - before + 4
-    assert _plain(resumed) == _plain(probe_all(Windows(), Tones(), plan))
+    assert _plain(resumed) == _plain(probe(Windows(), Tones(), plan))
 
 
 def _plain(found: Probed) -> list[tuple[str, str, float]]:
@@ -277,7 +281,7 @@ def test_utterances_that_cannot_be_used_are_left_out_and_counted() -> None:
         # 720 samples make two frames at 20 ms and one at 40 ms; 500 make one of each; 300 make none.
         return replace(one, samples=300) if one.id == "0-3" else one
 
-    found = probe_all(Windows(), Tones(change), config(tasks=("pr",), taps=("fine.1",), steps=5))
+    found = probe(Windows(), Tones(change), config(tasks=("pr",), taps=("fine.1",), steps=5))
     for said in ("1 utterances have no label", "1 utterances have an empty label", "1 utterances are too short"):
         assert any(note.startswith(f"pr: {said}") for note in found.notes), found.notes
 
@@ -288,20 +292,20 @@ def test_targets_longer_than_their_frames() -> None:
         return replace(one, tiers={"phone": parts}) if one.id.startswith("0") else one
 
     plan = config(tasks=("pr",), taps=("coarse.3",), steps=5)
-    found = probe_all(Windows(), Tones(crowd), plan)
+    found = probe(Windows(), Tones(crowd), plan)
     assert any("8 of 32 training targets are longer than their frames at 40 ms" in note for note in found.notes)
     everyone = Tones(lambda one: crowd(replace(one, id=f"0{one.id}")))
     with pytest.raises(
         LaminaError, match="all 32 training targets are longer than their frames at 40 ms: read finer"
     ):
-        probe(Windows(), everyone, plan)
+        scores_of(Windows(), everyone, plan)
 
 
 def test_classes_that_train_lacks_are_wrong_and_counted() -> None:
     def rename(one: Utterance) -> Utterance:
         return replace(one, labels={"keyword": "new"}) if one.id == "7-0" else one
 
-    found = probe_all(Windows(), Tones(rename), config(tasks=("ks",), taps=("fine.1",), steps=5))
+    found = probe(Windows(), Tones(rename), config(tasks=("ks",), taps=("fine.1",), steps=5))
     assert any("1 examples of dev and test are of classes that train lacks (new)" in note for note in found.notes)
     assert found.scores[0].n == 16
 
@@ -332,29 +336,29 @@ def test_bad_input(
 ) -> None:
     settings = config(**{"steps": 2, **plan})
     if said is None:
-        assert len(probe(Windows(), Tones(change), settings))
+        assert len(scores_of(Windows(), Tones(change), settings))
     else:
         with pytest.raises(LaminaError, match=said):
-            probe(Windows(), Tones(change), settings)
+            scores_of(Windows(), Tones(change), settings)
 
 
 def test_another_sample_rate_is_refused() -> None:
     with pytest.raises(LaminaError, match="8000 Hz"):
-        probe(Windows(), Tones(sample_rate=8000), CONFIG)
+        scores_of(Windows(), Tones(sample_rate=8000), CONFIG)
 
 
 def test_taps_of_different_widths_cannot_be_summed() -> None:
     encoder = Windows()
     encoder.taps = (*Windows.taps[:1], Tap("wide", 1, 9, FINE))
     with pytest.raises(LaminaError, match="widths 9, 10 cannot be summed"):
-        probe(encoder, Tones(), config(layers="weighted"))
+        scores_of(encoder, Tones(), config(layers="weighted"))
 
 
 def test_grids_of_other_encoders_narrow_the_support() -> None:
     tapped = config(taps=("fine.1",), steps=2)
-    alone = probe(Windows(), Tones(), tapped)[0].n
+    alone = scores_of(Windows(), Tones(), tapped)[0].n
     slow = COARSE.conv(1, 2).conv(1, 2)
-    assert probe(Windows(), Tones(), tapped, support=[slow])[0].n < alone
+    assert scores_of(Windows(), Tones(), tapped, support=[slow])[0].n < alone
 
 
 def test_every_task_says_what_it_needs() -> None:

@@ -20,7 +20,7 @@ from lamina.probe import heads, task, tasks
 from lamina.probe.bank import Bank, Slot
 from lamina.probe.ctc import Sequences, symbol_errors
 from lamina.probe.lexicon import pronounced, read_lexicon
-from lamina.probe.probe import probe, probe_all
+from lamina.probe.probe import probe
 from lamina.probe.task import Example, Parts, find_task
 
 LEXICON = ";;; words of two letters\nA AA1 T\nA  AH0\n\nb B IY1\n"
@@ -66,7 +66,7 @@ def test_phones_of_a_lexicon(tmp_path: Path, protocol: str, symbols: set[str]) -
     plan = config(
         tasks=("pr",), lexicon=str(file), protocol=protocol, heads=(), taps=("fine.1",), steps=2, seeds=(0,)
     )
-    found = probe_all(Windows(), Tones(), plan)
+    found = probe(Windows(), Tones(), plan)
     label = find_task("pr").labels(plan, print)  # type: ignore[union-attr,misc]  # it is a trained task with labels
     texts = [one.text.split() for one in Tones().utterances()]
     assert {phone for one in Tones().utterances() for phone in label(one) or ()} == symbols
@@ -78,7 +78,7 @@ def test_phones_of_a_lexicon(tmp_path: Path, protocol: str, symbols: set[str]) -
 
 def test_the_aligned_phones_are_said_to_be_no_lexicons() -> None:
     plan = config(tasks=("pr",), protocol="superb", heads=(), taps=("fine.1",), steps=1, seeds=(0,))
-    notes = probe_all(Windows(), Tones(), plan).notes
+    notes = probe(Windows(), Tones(), plan).notes
     assert any("phones are the aligned ones of the tier, not a lexicon's" in note for note in notes)
 
 
@@ -96,7 +96,7 @@ def test_superbs_speaker_head_reads_crops_and_averages_frames() -> None:
     plan = config(
         tasks=("sid",), taps=("fine.1",), protocol="superb", heads=(), seeds=(0,), rates=(3e-2,), steps=60
     )
-    assert values(probe(Windows(), Tones(), plan), "accuracy")["fine.1"] > 0.75
+    assert values(probe(Windows(), Tones(), plan).scores, "accuracy")["fine.1"] > 0.75
 
 
 def test_one_start_has_the_blank_as_often_as_there_is_no_symbol() -> None:
@@ -160,13 +160,13 @@ def test_heads_are_tried_from_each_start() -> None:
     one, other = bank(states, lengths)
     assert torch.allclose(one - other, torch.tensor([1.0, 0, 0]).expand(4, 6, 3), atol=1e-6)
     assert torch.equal(bank.subset([1], bank.parameters)(states, lengths)[0], other)
-    found = probe_all(Windows(), Tones(), config(tasks=("pr",), taps=("fine.1", "blind.2"), steps=1))
+    found = probe(Windows(), Tones(), config(tasks=("pr",), taps=("fine.1", "blind.2"), steps=1))
     assert any("16 heads side by side (2 taps, 2 rates, 2 seeds, 2 starts)" in note for note in found.notes)
 
 
 def test_scores_come_before_the_weights_of_layers() -> None:
     plan = config(tasks=("phone", "sid"), layers="weighted", seeds=(0,), steps=2)
-    measures = [row.measure for row in probe(Windows(), Tones(), plan)]
+    measures = [row.measure for row in probe(Windows(), Tones(), plan).scores]
     first = measures.index("layer-weight")
     assert set(measures[:first]) == {"accuracy"}
     assert set(measures[first:]) == {"layer-weight", "layer-norm"}
@@ -175,4 +175,4 @@ def test_scores_come_before_the_weights_of_layers() -> None:
 def test_texts_without_words_are_left_out(lexicon: Path) -> None:
     silent = Tones(lambda one: replace(one, text="") if one.id == "0-0" else one)
     plan = config(tasks=("pr",), lexicon=str(lexicon), taps=("fine.1",), steps=1)
-    assert any("1 utterances have no label" in note for note in probe_all(Windows(), silent, plan).notes)
+    assert any("1 utterances have no label" in note for note in probe(Windows(), silent, plan).notes)

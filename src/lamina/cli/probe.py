@@ -54,7 +54,7 @@ def probe(
     from lamina.encoders.load import load_encoder
     from lamina.files import check_folder, file_digest
     from lamina.probe.config import ProbeConfig
-    from lamina.probe.probe import probe_all
+    from lamina.probe.probe import probe as probe_encoder
     from lamina.probe.task import find_task
     from lamina.report.console import probe_tables
     from lamina.runs import Run
@@ -92,7 +92,7 @@ def probe(
         run = Run.plan(out, f"probe-{read.name}", plan, digests)
         run.start()
     with progress(f"{read.name} on {speech.name}") as tell:
-        found = probe_all(
+        found = probe_encoder(
             read,
             speech,
             config,

@@ -57,34 +57,6 @@ def probe(
     device: str = "cpu",
     progress: Callable[[int, int], None] | None = None,
     say: Say | None = None,
-) -> Scores:
-    """Probe a frozen encoder: the rows of `probe_all`."""
-    return probe_all(
-        encoder,
-        corpus,
-        config,
-        support=support,
-        control=control,
-        run_name=run_name,
-        folder=folder,
-        device=device,
-        progress=progress,
-        say=say,
-    ).scores
-
-
-def probe_all(
-    encoder: Encoder,
-    corpus: Corpus,
-    config: ProbeConfig,
-    *,
-    support: Sequence[Grid] | None = None,
-    control: str = "",
-    run_name: str = "",
-    folder: Path | None = None,
-    device: str = "cpu",
-    progress: Callable[[int, int], None] | None = None,
-    say: Say | None = None,
 ) -> Probed:
     """Probe a frozen encoder.
 
@@ -113,7 +85,7 @@ def probe_all(
 
 
 class Work:
-    """One call of `probe_all`, whose arguments these are."""
+    """One call of `probe`, whose arguments these are."""
 
     def __init__(
         self,

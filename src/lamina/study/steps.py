@@ -195,10 +195,10 @@ def _analysis(run: Run, inputs: dict[str, Run], progress: Progress) -> None:
 
 def _probe(run: Run, inputs: dict[str, Run], progress: Progress) -> None:
     from lamina.probe.config import ProbeConfig
-    from lamina.probe.probe import probe_all
+    from lamina.probe.probe import probe
     from lamina.stats.inference import write_replicates
 
-    found = probe_all(
+    found = probe(
         _encoder(run, inputs),
         _open(inputs),
         ProbeConfig.model_validate(run.config["probe"]),
