@@ -231,7 +231,7 @@ def _crop(most: int, random: np.random.Generator) -> Callable[[int], tuple[int, 
 
 
 def _order(fit: Data, schedule: Schedule, random: np.random.Generator) -> Iterator[list[int]]:
-    """Batches without end: every pass meets every example once; frames of like length together."""
+    """Batches without end: a pass meets every example once (balanced: as many draws); like lengths together."""
     count, batch = len(fit.examples), min(schedule.batch, len(fit.examples))
     weights = None
     if schedule.balanced:
@@ -246,6 +246,5 @@ def _order(fit: Data, schedule: Schedule, random: np.random.Generator) -> Iterat
             stretch = 50 * batch
             parts = [order[start : start + stretch] for start in range(0, count, stretch)]
             order = np.concatenate([part[np.argsort(fit.counts[part], kind="stable")] for part in parts])
-        starts = np.arange(0, count - batch + 1, batch)
-        for start in random.permutation(starts):
+        for start in random.permutation(np.arange(0, count, batch)):  # the last one may be short
             yield order[start : start + batch].tolist()
