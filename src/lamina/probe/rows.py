@@ -47,26 +47,25 @@ class Rows:
     def scores(self, jobs: Sequence[Job], found: Sequence[Found], head: str) -> tuple[Scores, Replicates]:
         """The rows of one head of one task at one group of taps, and their resamples by ``tap|measure|target``.
 
-        A value is the mean over folds and seeds; its interval resamples speakers (utterances where there is one
-        speaker only), the same ones in every fold, seed and encoder.
+        A value is the mean over folds and seeds; its interval resamples the speakers of all folds at once
+        (utterances where there is one speaker only), the same ones in every fold, seed and encoder. In a resample
+        a fold counts as often as its speakers were drawn, so folds of one speaker spread, too.
         """
         rows, replicates = [], Replicates()
         group, task = jobs[0].group, jobs[0].task
         whose = _whose(jobs)
-        groups = len({name for own in whose for name in own})
-        weights_of = [
-            resample_weights(sorted(set(own)), replicates=self.config.replicates, seed=self.config.seed)
-            for own in whose
-        ]
+        names = sorted({name for own in whose for name in own})
+        groups = len(names)
+        weights = resample_weights(names, replicates=self.config.replicates, seed=self.config.seed)
+        weights_of = [weights[:, np.isin(names, own)] for own in whose]
         draw = draw_name(*weights_of)
         for pick, measure in found[0].tallies:
             folds = [each.tallies[pick, measure] for each in found]
             resampled = [
-                tally.resampled(weights, own)
+                np.mean([tally.resampled(weights, own) for tally in fold], axis=0)
                 for fold, weights, own in zip(folds, weights_of, whose, strict=True)
-                for tally in fold
             ]
-            drawn = np.mean(resampled, axis=0)
+            drawn = _over_folds(resampled, weights_of)
             value = float(np.mean([tally.value() for fold in folds for tally in fold]))
             low, high = bounded(measure, *interval(value, drawn, groups=groups))
             tap = None if pick is None else group.taps[pick]
@@ -183,3 +182,15 @@ def _whose(jobs: Sequence[Job]) -> list[list[str]]:
     if len({name for own in whose for name in own}) < 2:
         whose = [[one.utterance.id for one in job.parts.test] for job in jobs]
     return whose
+
+
+def _over_folds(resampled: Sequence[Floats], weights: Sequence[NDArray[np.int64]]) -> Floats:
+    """The mean over folds in each resample, (replicates,): a fold counts by how often its speakers were drawn.
+
+    So a fold of which nobody was drawn does not count, and with equal folds the mean over folds is the mean over
+    speakers, whose bootstrap is known.
+    """
+    counts = np.stack([own.mean(1) for own in weights])
+    values = np.where(counts > 0, np.stack(resampled), 0.0)
+    over: Floats = (counts * values).sum(0) / counts.sum(0)
+    return over
