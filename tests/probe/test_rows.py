@@ -61,3 +61,9 @@ def test_an_interval_over_folds_is_that_of_the_mean_over_speakers(folds: list[li
     assert row.value - row.low == pytest.approx(reach, rel=0.06)
     assert replicates.groups[row.key] == len(shares)
     assert np.isfinite(replicates[row.key]).all()
+
+
+def test_weights_and_norms_are_means_over_folds() -> None:
+    scores, _ = folded([[9], [5], [7]])
+    assert [row.value for row in scores.select(measure="layer-weight")] == pytest.approx([0.4, 0.6])
+    assert [row.value for row in scores.select(measure="layer-norm")] == pytest.approx([2.0, 3.0])

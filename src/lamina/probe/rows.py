@@ -84,8 +84,9 @@ class Rows:
             )
             rows.append(row)
             replicates.put(row.key, drawn, groups=groups, draw=draw)
-        if found[0].weights is not None:
-            for measure, values in zip(LAYERS, (found[0].weights, found[0].norms), strict=True):
+        sums = [(each.weights, each.norms) for each in found if each.weights is not None]
+        if sums:
+            for measure, values in zip(LAYERS, np.mean(sums, axis=0), strict=True):  # over folds
                 rows += [
                     self._layer(jobs[0], head, measure, *each) for each in zip(group.taps, values, strict=True)
                 ]
