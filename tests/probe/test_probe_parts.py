@@ -15,7 +15,7 @@ from lamina.grid import Grid
 from lamina.probe import heads
 from lamina.probe.bank import Adam, Bank, Slot
 from lamina.probe.layers import aligned, spans
-from lamina.probe.recipes import letters, words
+from lamina.probe.recipes import letters, taken_out, words
 from lamina.probe.tally import Ratio, Trials
 
 FINE = Grid.samples(16000).conv(400, 320)
@@ -25,6 +25,16 @@ def test_transcripts_become_letters() -> None:
     assert words("Rock & roll, it's  6 o’clock!") == ["ROCK", "AND", "ROLL", "IT'S", "O'CLOCK"]
     assert "".join(letters(["A", "BC"])) == "A|BC|"
     assert letters([]) == ()
+
+
+def test_letters_of_other_alphabets_stay_but_for_superb_which_counts_them() -> None:
+    text = "Scho\u0308ne Straße, 3 мира हिन्दी"  # o and its two dots are two marks here
+    assert words(text) == ["SCHÖNE", "STRASSE", "МИРА", "हिन्दी"]
+    assert words(text, "superb") == ["SCH", "NE", "STRASSE"]
+    assert taken_out([text, "plain"], "lamina") == ["1 digits were taken out of 1 of 2 transcripts"]
+    (told,) = taken_out(["Schöne 3", "plain"], "superb")
+    assert told == "2 letters beyond A to Z and digits (SUPERB's rule) were taken out of 1 of 2 transcripts"
+    assert taken_out(["so, it's plain"], "superb") == []
 
 
 SMALL, FEW = st.integers(1, 7), st.integers(1, 40)
@@ -134,6 +144,16 @@ def test_recurrent_heads_do_not_see_padding() -> None:
     states = torch.randn(1, 5, 4)
     padded = torch.cat([states, torch.randn(1, 3, 4)], 1)
     assert torch.allclose(head(states, torch.tensor([5])), head(padded, torch.tensor([5]))[:, :5], atol=1e-6)
+
+
+@pytest.mark.parametrize("length", [1, 7, 14, 15, 18])
+def test_an_x_vector_is_the_same_alone_as_in_a_batch(length: int) -> None:
+    torch.manual_seed(0)
+    head = heads.XVector(4, 3, size=5, pooled=6).eval()
+    states = torch.randn(2, 20, 4)
+    states[0, length:] = states[0, length - 1]  # as a batch repeats the last frame
+    alone = head(states[:1, :length], torch.tensor([length]))
+    assert torch.allclose(head(states, torch.tensor([length, 20]))[:1], alone, atol=1e-6)
 
 
 def test_moments_ignore_padding() -> None:

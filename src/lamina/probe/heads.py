@@ -108,7 +108,8 @@ class XVector(nn.Module):
     """SUPERB's speaker verification head: five time-delay layers, mean and deviation, two linear layers.
 
     The embedding is what the first of them says after its ReLU; cosines are of the second's. Puts out cosines,
-    then the embedding. Utterances shorter than the layers' 15 frames are padded with zeros.
+    then the embedding. Utterances shorter than the layers' 15 frames are padded with zeros, alone as in
+    any batch.
     """
 
     def __init__(self, width: int, speakers: int, *, size: int = 512, pooled: int = 1500) -> None:
@@ -131,7 +132,9 @@ class XVector(nn.Module):
 
     def forward(self, states: Tensor, lengths: Tensor) -> Tensor:
         """(batch, frames, width) to (batch, speakers + size)."""
-        hidden = self.project(states).transpose(1, 2)
+        inside = torch.arange(states.shape[1], device=states.device) < lengths.to(states.device)[:, None]
+        # Padding would be heard by utterances shorter than what the layers see: zeros, alone as in a batch.
+        hidden = (self.project(states) * inside[..., None]).transpose(1, 2)
         hidden = functional.pad(hidden, (0, max(0, self.lost + 1 - hidden.shape[-1])))
         for delay in self.delays:
             hidden = functional.relu(delay(hidden))
