@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
 from lamina.corpus.corpus import Utterance
@@ -34,9 +34,34 @@ def speaker(utterance: Utterance) -> tuple[str, ...] | None:
     return (utterance.speaker,) if utterance.speaker else None
 
 
-def words(text: str) -> list[str]:
-    """The words of a transcript as recognition spells them: A to Z and ', ``&`` as AND; other marks part words."""
-    return re.sub(r"[^A-Z' ]+", " ", text.upper().replace("&", " AND ").replace("’", "'")).split()
+def words(text: str, protocol: str = "lamina") -> list[str]:
+    """The words of a transcript as recognition spells them, in capitals; ``&`` is AND, other marks part words.
+
+    Args:
+        text: as it is written.
+        protocol: ``lamina`` keeps the letters of every alphabet (composed, with their marks), ``superb`` A to Z;
+            both keep ', and take digits out.
+    """
+    return "".join(mark if _spelt(mark, protocol) else " " for mark in _capitals(text)).split()
+
+
+def taken_out(texts: Iterable[str], protocol: str) -> list[str]:
+    """A note that counts the letters and digits that `words` takes out of transcripts, if there are any."""
+    counts = [sum(mark.isalnum() and not _spelt(mark, protocol) for mark in _capitals(text)) for text in texts]
+    if not any(counts):
+        return []
+    what = "letters beyond A to Z and digits (SUPERB's rule)" if protocol == "superb" else "digits"
+    return [f"{sum(counts)} {what} were taken out of {sum(map(bool, counts))} of {len(counts)} transcripts"]
+
+
+def _capitals(text: str) -> str:
+    return unicodedata.normalize("NFC", text).upper().replace("&", " AND ").replace("’", "'")
+
+
+def _spelt(mark: str, protocol: str) -> bool:
+    if protocol == "superb":
+        return "A" <= mark <= "Z" or mark == "'"
+    return mark.isalpha() or mark == "'" or unicodedata.category(mark).startswith("M")  # vowel signs, say
 
 
 def letters(spoken: list[str]) -> tuple[str, ...]:

@@ -104,6 +104,11 @@ class Parts:
     test: list[Example]
     split: str
 
+    @property
+    def all(self) -> list[Example]:
+        """Those of the three parts."""
+        return [*self.train, *self.dev, *self.test]
+
 
 @dataclass(frozen=True)
 class Superb:

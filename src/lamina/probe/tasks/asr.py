@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from lamina.corpus.corpus import Corpus, Utterance
 from lamina.grid import Grid
 from lamina.probe.config import ProbeConfig
 from lamina.probe.ctc import Sequences, symbol_errors, word_errors
-from lamina.probe.recipes import FRAMES, SUPERB_RECURRENT, letters, words
+from lamina.probe.recipes import FRAMES, SUPERB_RECURRENT, letters, taken_out, words
 from lamina.probe.task import Parts, Superb, Task
 
 
-def label(utterance: Utterance) -> tuple[str, ...] | None:
+def label(utterance: Utterance, protocol: str = "lamina") -> tuple[str, ...] | None:
     """The letters of the transcript."""
-    return letters(words(utterance.text))
+    return letters(words(utterance.text, protocol))
 
 
 def objective(parts: Parts, _corpus: Corpus, config: ProbeConfig, grid: Grid) -> Sequences:
     """CTC over letters; SUPERB puts an end symbol behind every target."""
     measures = {"wer": word_errors, "cer": symbol_errors}
     if config.protocol == "superb":
-        return Sequences(parts, measures, ends=("</s>",))
-    return Sequences(parts, measures, grid=grid)
+        made = Sequences(parts, measures, ends=("</s>",))
+    else:
+        made = Sequences(parts, measures, grid=grid)
+    made.notes += taken_out((one.utterance.text for one in parts.all), config.protocol)
+    return made
 
 
 TASK = Task(
@@ -28,6 +33,7 @@ TASK = Task(
     title="speech recognition",
     needs="transcripts",
     label=label,
+    labels=lambda config, _say: partial(label, protocol=config.protocol),
     objective=objective,
     heads=FRAMES,
     superb=Superb(

@@ -10,7 +10,7 @@ from lamina.grid import Grid
 from lamina.probe.config import ProbeConfig
 from lamina.probe.ctc import Sequences, symbol_errors
 from lamina.probe.lexicon import UNKNOWN, pronounced, read_lexicon
-from lamina.probe.recipes import FRAMES, SUPERB_LINEAR, words
+from lamina.probe.recipes import FRAMES, SUPERB_LINEAR, taken_out, words
 from lamina.probe.task import Label, Parts, Say, Superb, Task
 
 
@@ -33,7 +33,7 @@ def labels(config: ProbeConfig, say: Say) -> Label:
     if config.protocol != "superb":
         lexicon = {word: tuple(label_of("phone", phone) for phone in own) for word, own in lexicon.items()}
     say(f"pr: phones are first pronunciations of {Path(config.lexicon).name}; words that it lacks are {UNKNOWN}")
-    return lambda one: pronounced(words(one.text), lexicon) if one.text else None
+    return lambda one: pronounced(words(one.text, config.protocol), lexicon) if one.text else None
 
 
 def objective(parts: Parts, _corpus: Corpus, config: ProbeConfig, grid: Grid) -> Sequences:
@@ -43,7 +43,9 @@ def objective(parts: Parts, _corpus: Corpus, config: ProbeConfig, grid: Grid) ->
         made = Sequences(parts, measures, ends=("<eos>",))
     else:
         made = Sequences(parts, measures, grid=grid)
-    whole = [symbol for one in (*parts.train, *parts.dev, *parts.test) for symbol in one.label]
+    whole = [symbol for one in parts.all for symbol in one.label]
+    if config.lexicon:
+        made.notes += taken_out((one.utterance.text for one in parts.all), config.protocol)
     if config.lexicon and (lacking := whole.count(UNKNOWN)):
         made.notes.append(f"the lexicon lacks {lacking} words: each is one {UNKNOWN} among {len(whole)} phones")
     return made

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from lamina.corpus.corpus import Corpus, Utterance
 from lamina.errors import LaminaError
@@ -10,11 +11,11 @@ from lamina.grid import Grid
 from lamina.probe.config import ProbeConfig
 from lamina.probe.ctc import Sequences
 from lamina.probe.metrics import slot_type_f1, slot_value_errors
-from lamina.probe.recipes import FRAMES, SUPERB_RECURRENT, words
+from lamina.probe.recipes import FRAMES, SUPERB_RECURRENT, taken_out, words
 from lamina.probe.task import Parts, Superb, Task
 
 
-def label(utterance: Utterance) -> tuple[str, ...] | None:
+def label(utterance: Utterance, protocol: str = "lamina") -> tuple[str, ...] | None:
     """The letters of the transcript; ``B-slot`` and ``E-slot``, single symbols, stand around slots."""
     tags = utterance.labels.get("slots")
     if tags is None:
@@ -34,7 +35,7 @@ def label(utterance: Utterance) -> tuple[str, ...] | None:
         if kind and not inside:
             made += [f"B-{kind}", "|"]
             inside = kind
-        for part in words(word):
+        for part in words(word, protocol):
             made += [*part, "|"]
     return (*made, f"E-{inside}", "|") if inside else tuple(made)
 
@@ -58,8 +59,11 @@ def objective(parts: Parts, _corpus: Corpus, config: ProbeConfig, grid: Grid) ->
     """CTC over letters and marks; SUPERB puts an end symbol behind every target."""
     measures = {"slot-f1": type_f1, "slot-cer": value_errors}
     if config.protocol == "superb":
-        return Sequences(parts, measures, ends=("</s>",))
-    return Sequences(parts, measures, grid=grid)
+        made = Sequences(parts, measures, ends=("</s>",))
+    else:
+        made = Sequences(parts, measures, grid=grid)
+    made.notes += taken_out((one.utterance.text for one in parts.all), config.protocol)
+    return made
 
 
 TASK = Task(
@@ -67,6 +71,7 @@ TASK = Task(
     title="slot filling",
     needs="transcripts and the label `slots` (one IOB tag a word)",
     label=label,
+    labels=lambda config, _say: partial(label, protocol=config.protocol),
     objective=objective,
     heads=FRAMES,
     superb=Superb(
