@@ -23,7 +23,7 @@ from lamina.probe.lexicon import pronounced, read_lexicon
 from lamina.probe.probe import probe
 from lamina.probe.task import Example, Parts, find_task
 
-LEXICON = ";;; words of two letters\nA AA1 T\nA  AH0\n\nb B IY1\n"
+LEXICON = ";;; words of two letters\nA AA1 T # place, danish\nA  AH0\n\nb B IY1\t# a letter\n"
 
 
 @pytest.fixture

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lamina.errors import LaminaError
 
 UNKNOWN = "SPN"  # SUPERB's symbols have it; that it stands for unknown words is Lamina's rule
+_COMMENT = re.compile(r"\s#")  # CMUdict: aalborg AO1 L B AO0 R G # place, danish
 _NUMBER = re.compile(r"[-+]?\d*\.?\d+")
 
 
 def read_lexicon(path: Path) -> dict[str, tuple[str, ...]]:
     """The first pronunciation of each word (in capitals), phones as they are written, stress digits included.
 
-    Empty lines and lines that begin with ``;;;`` are skipped.
+    Empty lines and lines that begin with ``;;;`` are skipped, and what stands behind `` #`` is a comment.
 
     Raises:
         LaminaError: the file is missing, is no text, or a line of it is no pronunciation.
@@ -27,14 +29,15 @@ def read_lexicon(path: Path) -> dict[str, tuple[str, ...]]:
     except UnicodeDecodeError as error:
         raise LaminaError(f"the lexicon {path} is not UTF-8 text: {error}; convert it") from error
     found: dict[str, tuple[str, ...]] = {}
-    for number, line in enumerate(lines, 1):
+    for number, whole in enumerate(lines, 1):
+        line = _COMMENT.split(whole, maxsplit=1)[0]
         if not line.strip() or line.startswith(";;;"):
             continue
         word, *phones = line.split()
         if not phones or any(_NUMBER.fullmatch(phone) for phone in phones):
             why = "has no phones" if not phones else "has a number among its phones (a probability?)"
             raise LaminaError(f"{path}, line {number}: {word!r} {why}; write WORD P1 P2 …")
-        found.setdefault(word.upper(), tuple(phones))
+        found.setdefault(unicodedata.normalize("NFC", word).upper(), tuple(phones))
     if not found:
         raise LaminaError(f"the lexicon {path} is empty; it needs lines WORD P1 P2 …")
     return found
