@@ -34,6 +34,7 @@ _NONE, _ONE, _ALL = (0.0, inf), (0.0, 1.0), (-1.0, 1.0)
 # What a measure can be; the others, such as unbiased and corrected estimates, may lie anywhere.
 RANGES = {
     **dict.fromkeys(("accuracy", "slot-f1", "eer", "map", "map-across", "abx-within", "abx-across"), _ONE),
+    **dict.fromkeys(("mtwv", "frame-accuracy"), _ONE),  # accepting nothing is worth an mtwv of 0
     **dict.fromkeys(("mi-normalised", "purity-label", "purity-cluster", "sentence-auc"), _ONE),
     **dict.fromkeys(("cca-mean", "cca-pwcca", "cca-pwcca-y", "svcca-mean", "sentence-spearman"), _ALL),
     **dict.fromkeys(("per", "wer", "cer", "slot-cer", "der", "mi-bits"), _NONE),

@@ -9,12 +9,13 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 
 from lamina.corpus.corpus import Corpus, Segment, Utterance
 from lamina.encoders.encoder import Encoder
 from lamina.errors import LaminaError
-from lamina.files import check_folder
+from lamina.files import check_folder, digest, file_digest
 from lamina.grid import Grid
 from lamina.probe.ask import Asked, asked
 from lamina.probe.config import ProbeConfig
@@ -67,7 +68,8 @@ def probe(
         support: grids on which every example must have a frame, too: those of the other encoders of a comparison.
         control: the ``control`` column, such as ``untrained``.
         run_name: the ``run`` column.
-        folder: where states and finished parts are kept, so that a stopped probe goes on; None keeps nothing.
+        folder: where states and finished parts are kept, so that a stopped probe goes on; parts are those of the
+            same encoder, corpus, settings and version only; None keeps nothing.
         device: where heads are trained.
         progress: told how much of all work (utterances read, steps trained) is done.
         say: told each note as it comes up.
@@ -113,6 +115,7 @@ class Work:
         self.folder, self._progress, self._say = folder, progress, say
         self.notes: list[str] = []
         self.done = self.total = 0
+        self.identity = ""
         self.device = device
 
     def note(self, text: str) -> None:
@@ -137,6 +140,7 @@ class Work:
         for question in questions.values():
             wants |= question.wants()
         utterances = len({one.id for _, whose in wants.values() for one in whose})
+        self.identity = self._identity(support)
         self.total = utterances + sum(self._steps(job) * len(self._heads(job.task)) for job in jobs)
         self.total += sum(each.taps for each in questions.values())
         finished = {key: self._finished(key) for key in (*questions, *self._keys(jobs))}
@@ -252,6 +256,21 @@ class Work:
     def _steps(self, job: Job) -> int:
         return schedule(job.task, job.group, self.config).steps
 
+    def _identity(self, support: Sequence[Grid]) -> str:
+        """What a finished part depends on, beside its task and head: the folder's parts of others are not used."""
+        read = [Path(name) for name in (self.config.lexicon, self.config.items) if name]
+        return digest(
+            {
+                "lamina": version("lamina"),
+                "encoder": [self.encoder.name, self.encoder.digest],
+                "corpus": [self.corpus.name, self.corpus.digest],
+                "config": self.config.model_dump(mode="json", exclude={"tasks", "heads"}),
+                "files": [file_digest(file) for file in read if file.is_file()],
+                "support": [repr(grid) for grid in support],
+                "rows": [self.rows.run, self.rows.control],
+            }
+        )
+
     def _finished(self, key: tuple[str, str, str]) -> Probed | None:
         """What an earlier run of this folder found."""
         folder = self._part(key)
@@ -269,7 +288,7 @@ class Work:
             found.scores.write(folder / "scores.jsonl")  # last: a part with scores is finished
 
     def _part(self, key: tuple[str, str, str]) -> Path | None:
-        return None if self.folder is None else self.folder / "parts" / "-".join(key)
+        return None if self.folder is None else self.folder / "parts" / self.identity / "-".join(key)
 
 
 def _sorted(rows: Scores) -> Scores:

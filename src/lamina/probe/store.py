@@ -22,7 +22,7 @@ from lamina.corpus.batches import batches
 from lamina.corpus.corpus import Corpus, Segment, Utterance
 from lamina.encoders.encoder import Encoder, Tap
 from lamina.errors import LaminaError
-from lamina.files import read_json, write_json
+from lamina.files import digest, read_json, write_json
 from lamina.grid import Grid
 from lamina.probe.layers import Group, aligned, means
 
@@ -61,6 +61,15 @@ class Want:
         grid = self.group.grid
         return [len(frames) for frames in self.owned(utterance.id, grid, grid.frames(utterance.samples))]
 
+    def digest(self, utterances: Sequence[Utterance]) -> str:
+        """What the rows are of: taps, utterances and segments, in order."""
+        of = []
+        for one in utterances:
+            held = [(int(each.onset), int(each.offset)) for each in self.segments.get(one.id, ())]
+            of.append([one.id, one.samples, held])
+        taps = [[tap.name, repr(tap.grid)] for tap in self.group.taps]
+        return digest([self.rows, repr(self.group.grid), taps, of])
+
     def owned(self, utterance: str, grid: Grid, frames: int) -> list[range]:
         """The frames of a grid, of so many, that each segment of an utterance (id) owns."""
         return [grid.owned(one.onset, one.offset, frames) for one in self.segments[utterance]]
@@ -91,7 +100,8 @@ class Store:
             self.values = torch.empty(shape, dtype=kind)
             return
         folder.mkdir(parents=True, exist_ok=True)
-        about = {"format": FORMAT, "of": identity, "shape": list(shape), "type": str(kind)}
+        rows = want.digest(utterances)
+        about = {"format": FORMAT, "of": identity, "rows": rows, "shape": list(shape), "type": str(kind)}
         path, told, done = (folder / f"{want.name}.{end}" for end in ("states", "json", "done"))
         if not (told.is_file() and path.is_file() and done.is_file() and read_json(told) == about):
             path.unlink(missing_ok=True)
