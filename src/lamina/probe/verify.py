@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from lamina.corpus.corpus import Corpus
-from lamina.corpus.trials import TRIALS, read_trials
+from lamina.corpus.trials import TRIALS, Trial, read_trials
 from lamina.errors import LaminaError
 from lamina.grid import Grid
 from lamina.probe.config import ProbeConfig
@@ -27,8 +27,11 @@ Pairs = tuple[NDArray[np.int64], NDArray[np.bool_]]
 class Verification(Objective):
     """Additive-margin softmax (Wang et al. 2018) over training speakers; equal error rate over trials.
 
-    Trials are those of the corpus's list; where a part has none, all pairs of one speaker and as many of two, each
-    kind at most ``trials``, drawn by ``seed``.
+    Trials are those of the corpus's list; where a part has not both kinds of them, all pairs of one speaker and as
+    many of two, each kind at most ``trials``, drawn by ``seed``.
+
+    Raises:
+        LaminaError: there is one training speaker, or the corpus's list asks for something else than speakers.
     """
 
     rows: ClassVar[Literal["frames", "mean", "segments"]] = "frames"
@@ -47,6 +50,40 @@ class Verification(Objective):
         folder = getattr(corpus, "folder", None)
         listed = isinstance(folder, (str, Path)) and (Path(folder) / TRIALS).is_file()
         self._trials = list(read_trials(Path(str(folder)))) if listed else []
+        if listed:
+            self._check(parts, corpus)
+
+    def _check(self, parts: Parts, corpus: Corpus) -> None:
+        """Refuse a list of other questions, and tell which of its trials are not scored."""
+        whose = {one.id: one.speaker for one in corpus.utterances()}
+        for trial in self._trials:
+            left, right = whose.get(trial.left), whose.get(trial.right)
+            if trial.target and left and right and left != right:
+                raise LaminaError(
+                    f"{TRIALS} of {corpus.name} is no list for speaker verification: its target pair {trial.left} "
+                    f"(speaker {left}) and {trial.right} (speaker {right}) is of two speakers, as in query by "
+                    "example; probe qbe, or take that file away: pairs are then drawn"
+                )
+        used = 0
+        for name, examples in (("dev", parts.dev), ("test", parts.test)):
+            own = self._listed(examples)
+            if len({trial.target for trial in own}) == 2:
+                used += len(own)
+            else:
+                self.notes.append(
+                    f"{TRIALS} has {len(own)} trials of two {name} utterances, not of both kinds: pairs of "
+                    f"{name} are drawn instead (seed {self._seed})"
+                )
+        if used < len(self._trials):
+            self.notes.append(
+                f"{len(self._trials) - used} of {len(self._trials)} listed trials are not scored: an utterance of "
+                "theirs is not in the part, or the part's are of one kind"
+            )
+
+    def _listed(self, examples: Sequence[Example]) -> list[Trial]:
+        """The corpus's trials among these."""
+        known = {one.utterance.id for one in examples}
+        return [trial for trial in self._trials if trial.left in known and trial.right in known]
 
     def prepare(self, examples: Sequence[Example]) -> list[int]:
         """The training speaker's code; -1 for others, who are only compared."""
@@ -73,8 +110,8 @@ class Verification(Objective):
 
     def _pairs(self, examples: Sequence[Example]) -> Pairs:
         place = {one.utterance.id: number for number, one in enumerate(examples)}
-        listed = [trial for trial in self._trials if trial.left in place and trial.right in place]
-        if listed:
+        listed = self._listed(examples)
+        if len({trial.target for trial in listed}) == 2:
             sides = np.array([(place[trial.left], place[trial.right]) for trial in listed])
             targets = np.array([trial.target for trial in listed])
         else:
