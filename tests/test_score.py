@@ -94,5 +94,6 @@ def test_intervals_end_where_a_measure_does() -> None:
     assert bounded("accuracy", -0.1, 1.2) == (0.0, 1.0)
     assert bounded("cca-mean", -0.1, 1.2) == (-0.1, 1.0)
     assert bounded("wer", -0.1, 1.2) == (0.0, 1.2)
+    assert bounded("mtwv", -0.1, 1.2) == bounded("frame-accuracy", -0.1, 1.2) == (0.0, 1.0)
     assert bounded("cka", -0.1, 1.2) == (-0.1, 1.2)
     assert bounded("purity-label", None, None) == (None, None)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +15,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lamina.corpus.corpus import Segment, Utterance
+from lamina.corpus.trials import Trial, write_trials
 from lamina.encoders.encoder import States, Tap, find_taps
 from lamina.errors import LaminaError
 from lamina.grid import Grid
 from lamina.probe.config import ProbeConfig
+from lamina.probe.data import parts
+from lamina.probe.layers import groups
 from lamina.probe.probe import Probed, probe
+from lamina.probe.store import Want, read
 from lamina.probe.task import Task, find_task, tasks
+from lamina.probe.verify import Verification
 from lamina.score import Scores
 
 RATE = 16000
@@ -115,6 +121,12 @@ CONFIG = ProbeConfig(
 )
 
 
+def find_trained(name: str) -> Task:
+    task = find_task(name)
+    assert isinstance(task, Task)
+    return task
+
+
 def config(**changes: object) -> ProbeConfig:
     return ProbeConfig.model_validate({**CONFIG.model_dump(), **changes})
 
@@ -164,6 +176,80 @@ def test_strangers_stay_strangers() -> None:
     assert {row.split for row in found.scores.select(target="asv")} == {"a third of the speakers (seed 0)"}
     assert any("asv: the corpus's splits share 8 speakers" in note for note in found.notes)
     assert any("phone: 8 speakers are in train and in test" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("other", ["train", "test"])
+def test_strangers_select(other: str) -> None:
+    def change(one: Utterance) -> Utterance:  # half of a dev speaker's utterances are in another part
+        return replace(one, split=other) if one.speaker == "s4" and int(one.id[-1]) % 2 else one
+
+    notes: list[str] = []
+    division = parts(find_trained("asv"), Tones(change), config(), (FINE,), notes.append)[0]
+    sides = [{one.label for one in side} for side in (division.train, division.dev, division.test)]
+    assert not any(one & two for one, two in combinations(sides, 2))
+    assert division.split == "test"  # the corpus's own is kept
+    assert any(f"asv: 1 speakers are in dev and in {other} of tones" in note for note in notes)
+    parts(find_trained("pr"), Tones(change), config(), (FINE,), notes.append)
+    assert f"pr: 1 speakers are in dev and in {other} of tones" in notes
+
+
+def test_frequent_labels_beyond_the_most_are_not_called_rare() -> None:
+    notes: list[str] = []
+    every = Counter(each.label for one in Tones().utterances() for each in one.tiers["phone"])
+    division = parts(find_trained("phone"), Tones(), config(most_labels=3), (FINE,), notes.append)[0]
+    (left,) = set(every) - {one.label[0] for one in division.train}
+    assert notes == [
+        f"phone: {every[left]} segments are of 1 labels beyond the 3 most frequent of train; they are left out"
+    ]
+
+
+@pytest.mark.parametrize(("protocol", "kept", "note"), [("lamina", "ö", False), ("superb", "", True)])
+def test_letters_of_the_protocol(protocol: str, kept: str, note: bool) -> None:
+    plan, notes = config(protocol=protocol, tasks=("asr", "sf")), list[str]()
+    german = Tones(lambda one: replace(one, text=one.text.replace("b", "bö")))
+    for name in plan.tasks:
+        task = find_trained(name)
+        division = parts(task, german, plan, (FINE,), notes.append)[0]
+        assert ("Ö" in {symbol for one in division.all for symbol in one.label}) == bool(kept)
+        told = task.objective(division, german, plan, FINE).notes
+        assert any("letters beyond A to Z and digits" in one for one in told) == note
+
+
+@dataclass
+class Listed(Tones):
+    """With a trial list."""
+
+    folder: Path = Path()
+
+
+def listed(folder: Path, *trials: Trial) -> list[str]:
+    write_trials(folder, trials)
+    corpus = Listed(folder=folder)
+    task = find_trained("asv")
+    division = parts(task, corpus, config(), (FINE,), print)[0]
+    objective = task.objective(division, corpus, config(), FINE)
+    assert isinstance(objective, Verification)
+    vectors = [np.eye(len(division.test))[0] for _ in division.test]
+    return [*objective.notes, f"{objective.score(vectors, division.test, None)['eer'].n} scored"]
+
+
+def test_trials_that_are_not_of_speakers_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(LaminaError, match=r"target pair 6-0 \(speaker s6\) and 7-0 \(speaker s7\) is of two"):
+        listed(tmp_path, Trial("test", True, "6-0", "6-1"), Trial("test", True, "6-0", "7-0"))
+
+
+def test_trials_that_are_not_scored_are_counted(tmp_path: Path) -> None:
+    both = (Trial("test", True, "6-0", "6-1"), Trial("test", False, "6-0", "7-0"))
+    told = listed(tmp_path, *both, Trial("test", False, "0-0", "6-0"), Trial("test", True, "4-0", "4-1"))
+    assert told[0].startswith("trials.tsv has 1 trials of two dev utterances, not of both kinds")
+    assert told[1].startswith("2 of 4 listed trials are not scored")
+    assert told[2:] == ["2 scored"]
+
+
+def test_trials_of_one_kind_are_drawn(tmp_path: Path) -> None:
+    told = listed(tmp_path, Trial("test", True, "6-0", "6-1"))
+    assert any(note.startswith("trials.tsv has 1 trials of two test utterances, not of both") for note in told)
+    assert told[-1] == "112 scored"  # 2 times 28 pairs of one speaker, as many of two
 
 
 def test_labels_of_utterances() -> None:
@@ -239,12 +325,51 @@ def test_a_stopped_probe_goes_on(tmp_path: Path) -> None:
 
     with pytest.raises(StopError):
         probe(Windows(), Tones(), plan, folder=tmp_path, progress=stop)
-    assert [path.name for path in sorted((tmp_path / "parts").iterdir())] == ["phone-linear-0"]
+    assert [path.name for path in sorted((tmp_path / "parts").glob("*/*"))] == ["phone-linear-0"]
     Windows.passes = 0
     resumed = probe(Windows(), Tones(), plan, folder=tmp_path)
     assert Windows.passes == 0  # all states were kept
     assert not (tmp_path / "states").exists()
     assert _plain(resumed) == _plain(probe(Windows(), Tones(), plan))
+
+
+def test_a_folder_gives_no_other_probes_rows(tmp_path: Path) -> None:
+    class Other(Windows):
+        name, digest = "other", "2"
+
+    plan = config(taps=("fine.1",), steps=2, seeds=(0,), rates=(3e-2,))
+    first = probe(Windows(), Tones(), plan, folder=tmp_path)
+    louder = Tones(lambda one: replace(one, samples=one.samples - 100), digest="1")
+    calls: list[Callable[[], Probed]] = [
+        lambda: probe(Other(), Tones(), plan, folder=tmp_path),
+        lambda: probe(Windows(), louder, plan, folder=tmp_path),
+        lambda: probe(Windows(), Tones(), plan, folder=tmp_path, control="untrained"),
+        lambda: probe(Windows(), Tones(), plan, folder=tmp_path, support=(COARSE,)),
+        lambda: probe(Windows(), Tones(), plan.model_copy(update={"steps": 3}), folder=tmp_path),
+    ]
+    for call in calls:
+        Windows.passes = 0
+        call()
+        assert Windows.passes == 64  # read and trained anew
+    Windows.passes = 0
+    assert probe(Windows(), Tones(), plan, folder=tmp_path).scores == first.scores
+    assert Windows.passes == 0  # the first one's parts are still there
+
+
+def test_kept_states_are_of_the_same_segments(tmp_path: Path) -> None:
+    tones = Tones()
+    whole = list(tones.utterances())[:2]
+    group = groups(Windows(), config(taps=("fine.1",)))[0]
+
+    def kept(first: int) -> Tensor:
+        own = {one.id: one.tiers["phone"][first : first + 2] for one in whole}
+        wants = {"s": (Want("segments", group, own, "s"), whole)}
+        found = read(Windows(), tones, wants, seconds=40, memory_gib=1, folder=tmp_path)
+        return found["s"].values.clone()
+
+    first = kept(0)
+    assert not torch.equal(kept(4), first)  # as many rows, of other segments
+    assert torch.equal(kept(0), first)
 
 
 def test_a_reading_that_was_stopped_goes_on(tmp_path: Path) -> None:

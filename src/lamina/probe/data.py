@@ -96,7 +96,8 @@ def _divided(task: Task, corpus: Corpus, config: ProbeConfig, kept: list[Utteran
         same = all(one.speaker in known for name in ("dev", "test") for one in given[name])
         if not (given["train"] and given["test"] and same):
             return [_within_speakers(task, kept, config.seed, say)]
-    shared = {one.speaker for one in given["train"]} & {one.speaker for one in given["test"]}
+    whose = {name: {one.speaker for one in side} for name, side in given.items()}
+    shared = whose["train"] & whose["test"]
     if shared and task.strangers:
         say(f"{task.name}: the corpus's splits share {len(shared)} speakers; speakers are divided anew")
         rest, score = _hold_out(kept, 1 / 3, config.seed, least=2)
@@ -104,6 +105,16 @@ def _divided(task: Task, corpus: Corpus, config: ProbeConfig, kept: list[Utteran
         return [(train, dev, score, f"a third of the speakers (seed {config.seed})")]
     if shared and not task.speakers:
         say(f"{task.name}: {len(shared)} speakers are in train and in test of {corpus.name}")
+    for other in ("train", "test") if given["train"] and given["test"] else ():  # else dev is not the corpus's
+        known = whose["dev"] & whose[other]
+        if known and task.strangers:
+            given["dev"] = []
+            say(
+                f"{task.name}: {len(known)} speakers are in dev and in {other} of {corpus.name}; its dev part is "
+                "left out and a sixth of the training speakers selects"
+            )
+        elif known and not task.speakers:
+            say(f"{task.name}: {len(known)} speakers are in dev and in {other} of {corpus.name}")
     ids = {one.id for one in kept}
     fit, score, split = roles(corpus, seed=config.seed)
     fit, score = ([one for one in side if one.id in ids] for side in (fit, score))
@@ -181,8 +192,11 @@ def _segments(
     """The segments of the tier that every grid sees and whose labels are frequent enough in train."""
     seen = {name: _seen(getattr(whole, name), task.tier, grids) for name in ("train", "dev", "test")}
     counts = Counter(example.label[0] for example in seen["train"])
-    frequent = sorted(counts, key=lambda label: (-counts[label], label))[: config.most_labels]
-    labels = {label for label in frequent if counts[label] >= config.least_count}
+    frequent = sorted(
+        (label for label in counts if counts[label] >= config.least_count),
+        key=lambda label: (-counts[label], label),
+    )
+    labels = set(frequent[: config.most_labels])
     if len(labels) < 2:
         every = list(corpus.utterances())
         missing = sum(not one.tiers.get(task.tier) for one in every)
@@ -192,7 +206,14 @@ def _segments(
             f"segments to train on{bare}; use more speech"
         )
     kept = {name: [one for one in found if one.label[0] in labels] for name, found in seen.items()}
-    rare = sum(map(len, seen.values())) - sum(map(len, kept.values()))
+    beyond = set(frequent) - labels
+    many = sum(one.label[0] in beyond for found in seen.values() for one in found)
+    rare = sum(map(len, seen.values())) - sum(map(len, kept.values())) - many
+    if many:
+        say(
+            f"{task.name}: {many} segments are of {len(beyond)} labels beyond the {config.most_labels} most "
+            "frequent of train; they are left out"
+        )
     if rare:
         say(
             f"{task.name}: {rare} segments are of labels rarer than {config.least_count} times in train; they are "
