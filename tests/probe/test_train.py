@@ -1,4 +1,4 @@
-"""Training: what a pass meets, and batches of one."""
+"""Training: what a pass meets, batches of one, and that neighbours in a bank do not matter."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lamina.probe.classes import FramedClasses
 from lamina.probe.config import ProbeConfig
 from lamina.probe.ctc import Sequences, symbol_errors
 from lamina.probe.task import Example, Objective, Parts
-from lamina.probe.train import Data, Schedule, _order
+from lamina.probe.train import Data, Schedule, _order, train
 from lamina.probe.verify import Verification
 
 PLAN = Schedule(
@@ -46,9 +46,10 @@ def planted(
     sizes = random.integers(short, short + 30, count) if rows == "frames" else np.ones(count, np.int64)
     starts = np.concatenate([[0], np.cumsum(sizes)])
     generator = torch.Generator().manual_seed(seed)
+    whose = torch.from_numpy(np.repeat(np.arange(count) % 2, sizes))
     store = SimpleNamespace(
         want=SimpleNamespace(rows=rows, segments={}),
-        values=torch.randn(int(starts[-1]), 2, WIDTH, generator=generator),
+        values=torch.randn(int(starts[-1]), 2, WIDTH, generator=generator) + 0.1 * whose[:, None, None],
         starts={one.id: int(start) for one, start in zip(utterances, starts[:-1], strict=True)},
         counts={one.id: int(size) for one, size in zip(utterances, sizes, strict=True)},
     )
@@ -75,6 +76,13 @@ def _objective(kind: str, examples: list[Example]) -> Objective:
     return Verification(parts, corpus, ProbeConfig()) if kind == "verification" else FramedClasses(parts)
 
 
+class Last(heads.Recurrent):
+    """The recurrent head's last frame."""
+
+    def forward(self, states: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        return super().forward(states, lengths)[:, -1]
+
+
 @pytest.mark.parametrize(
     ("kind", "make"),
     [
@@ -96,3 +104,24 @@ def test_a_batch_is_worth_the_mean_of_its_examples_alone(kind: str, make: type) 
     alone = torch.stack([loss([place]) for place in range(3)]).mean(0)
     assert alone.isfinite().all()
     assert torch.allclose(loss([0, 1, 2]), alone, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("make", "plan"),
+    [
+        (lambda: heads.MeanLinear(WIDTH, 2), replace(PLAN, steps=30, every=1, patience=2)),
+        (lambda: Last(WIDTH, 2, hidden=3, layers=2, dropout=0.5), replace(PLAN, augment=True, steps=3, every=3)),
+    ],
+    ids=["patience", "dropout and masks"],
+)
+def test_a_head_ends_as_it_would_alone(make: type, plan: Schedule) -> None:
+    (store, examples), (other, others) = planted(12), planted(40, seed=1)
+    objective = _objective("classes", examples)
+    fit, dev = Data(store, examples, objective.prepare(examples)), Data(other, others, objective.prepare(others))
+    slots = [Slot(None, rate, seed) for rate in (1e-3, 3e-2, 0.3) for seed in (0, 1)]
+    together = train(Bank(make, slots, 2, "cpu"), objective, fit, dev, plan, device="cpu")
+    for place, slot in enumerate(slots):
+        alone = train(Bank(make, [slot], 2, "cpu"), objective, fit, dev, plan, device="cpu")
+        assert alone.dev[0] == together.dev[place]
+        for name, value in alone.parameters.items():
+            assert torch.allclose(value[0], together.parameters[name][place], atol=1e-4), name

@@ -1,8 +1,9 @@
 """Many heads side by side: their parameters are stacked, one forward and backward pass trains them all.
 
 A search over learning rates, seeds and taps reads each batch once. Heads made of linear layers and convolutions
-run as one batched product (`torch.func.vmap`); recurrent ones one after the other on the same batch. Every head
-has a learning rate, a gradient norm and Adam moments of its own, so each is trained as if it were alone.
+run as one batched product (`torch.func.vmap`); recurrent ones and those with dropout one after the other on the
+same batch. Every head has a learning rate, a gradient norm, Adam moments and random numbers of its own, so each is
+trained as if it were alone.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ class Slot:
     Attributes:
         tap: which tap it reads; None for a learned weighted sum of all.
         rate: its learning rate.
-        seed: of its first weights.
+        seed: of its first weights, of what it drops and of what is masked for it.
         start: what is added to its outputs, (outputs,); empty for nothing.
     """
 
@@ -53,7 +54,8 @@ class Bank:
             name: value.detach().clone().to(device) for name, value in stacked.items()
         }
         self._head = next(iter(made.values())).to(device)
-        self._serial = any(isinstance(module, nn.RNNBase) for module in self._head.modules())
+        # vmap knows no recurrent layers, and would draw the dropout of all heads from one stream.
+        self._serial = any(isinstance(module, (nn.RNNBase, nn.Dropout)) for module in self._head.modules())
         self._single = [slot.tap for slot in slots]
         self._starts = _stacked(self.slots, device)
         self._mixed = all(tap is None for tap in self._single)
@@ -83,8 +85,8 @@ class Bank:
         lengths: Tensor,
         *,
         parameters: dict[str, Tensor] | None = None,
-        training: bool = False,
-        augment: Callable[[Tensor], Tensor] | None = None,
+        seeds: Sequence[int] | None = None,
+        augment: Callable[[Tensor, int], Tensor] | None = None,
     ) -> Tensor:
         """The outputs of all heads, (heads, batch, …).
 
@@ -92,30 +94,33 @@ class Bank:
             states: (batch, taps, width), or (batch, frames, taps, width) for heads that read frames.
             lengths: (batch,) frames of each.
             parameters: other than the bank's own (while training: those that want gradients).
-            training: whether heads drop units out.
-            augment: changes the mixed states, (batch, frames, width), of each head.
+            seeds: while training, of what is random in each head here (torch's generators are seeded by them);
+                None: nothing is dropped or augmented.
+            augment: changes the mixed states, (batch, frames, width), of each head, by its seed.
         """
         values = self.parameters if parameters is None else parameters
-        self._head.train(training)
+        self._head.train(seeds is not None)
         if self._mixed:
             mixed = torch.einsum("hl,b...ld->hb...d", torch.softmax(values[MIX], -1), states)
         else:
             mixed = states.movedim(-2, 0)[[tap or 0 for tap in self._single]]
-        if augment is not None:
-            mixed = torch.stack([augment(each) for each in mixed])
+        if augment is not None and seeds is not None:
+            mixed = torch.stack([augment(each, seed) for each, seed in zip(mixed, seeds, strict=True)])
         inside = {name: value for name, value in values.items() if name != MIX}
         if self._serial:
-            each = [
-                functional_call(self._head, {name: value[place] for name, value in inside.items()}, (one, lengths))
-                for place, one in enumerate(mixed)
-            ]
+            each = []
+            for place, one in enumerate(mixed):
+                if seeds is not None:
+                    torch.manual_seed(seeds[place])
+                own = {name: value[place] for name, value in inside.items()}
+                each.append(functional_call(self._head, own, (one, lengths)))
             return self._started(torch.stack(each))
 
         def run(own: dict[str, Tensor], one: Tensor) -> Tensor:
             out: Tensor = functional_call(self._head, own, (one, lengths))
             return out
 
-        outputs: Tensor = vmap(run, randomness="different")(inside, mixed)
+        outputs: Tensor = vmap(run)(inside, mixed)
         return self._started(outputs)
 
     def _started(self, outputs: Tensor) -> Tensor:

@@ -27,7 +27,7 @@ class ProbeConfig(Config):
         seeds: of the heads' first weights; a score is the mean over them.
         steps: of training, at most.
         every: steps between two looks at the dev part.
-        patience: training stops where no head was better in so many looks; 0 never stops early.
+        patience: a head stops where it was not better in so many looks; 0 never stops early.
         batch: examples a step.
         most_minutes: at most so much audio is trained on (whole utterances, drawn by ``seed``); 0 takes all.
         most_labels: phones, syllables and words: only the most frequent of the train part are classes.

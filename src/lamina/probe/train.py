@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ class Schedule:
         steps: at most.
         every: steps between looks at dev.
         batch: examples a step.
-        patience: looks without any better head before training stops; 0 never stops early.
+        patience: looks without being better before a head stops, whatever the others do; 0 never stops early.
         clip: of each head's gradient norm.
         decay: AdamW's.
         falling: whether rates fall to zero along a line, or stay.
@@ -171,18 +172,17 @@ def train(
     best = {name: value.detach().clone() for name, value in leaves.items()}
     top = np.full(len(bank), -math.inf)
     looks: list[list[float]] = []
-    generator = torch.Generator().manual_seed(schedule.seed)
     random = np.random.default_rng([schedule.seed, 4])
     order = _order(fit, schedule, random)
-    last = done = 0
+    last, going, done = np.zeros(len(bank)), np.ones(len(bank), dtype=bool), 0
     with torch.random.fork_rng():
-        torch.manual_seed(schedule.seed)  # dropout's
         for done in range(1, schedule.steps + 1):
             chosen = next(order)
             crop = _crop(schedule.crop, random) if fit.framed and schedule.crop else None
             states, lengths = fit.read(chosen, device, crop)
-            augment = (lambda mixed: spec_augment(mixed, lengths, generator)) if schedule.augment else None  # noqa: B023
-            outputs = bank(states, lengths, parameters=leaves, training=True, augment=augment)
+            seeds = _seeds(bank, schedule, done)
+            augment = partial(_augmented, lengths) if schedule.augment else None
+            outputs = bank(states, lengths, parameters=leaves, seeds=seeds, augment=augment)
             loss = objective.loss(outputs, lengths, [fit.targets[place] for place in chosen])
             names, values = list(leaves), list(leaves.values())
             gradients = dict(zip(names, torch.autograd.grad(loss.sum(), values), strict=True))
@@ -197,12 +197,15 @@ def train(
                 )
                 looks.append(found.tolist())
                 better = sign * np.nan_to_num(found, nan=math.inf if sign < 0 else -math.inf) > top
+                better &= going
                 for name, value in best.items():
                     value[better] = leaves[name].detach()[better]
                 top = np.where(better, sign * found, top)
-                last = done if better.any() else last
-                if schedule.patience and done - last >= schedule.patience * schedule.every:
-                    break
+                last[better] = done
+                if schedule.patience:
+                    going &= done - last < schedule.patience * schedule.every
+                    if not going.any():
+                        break
             if progress is not None:
                 progress(done)
     return Trained(best, sign * top, done, looks)
@@ -218,6 +221,19 @@ def evaluate(bank: Bank, objective: Objective, data: Data, *, device: str) -> li
                 for place, one in zip(run, predicted, strict=True):
                     told[head][place] = one
     return told
+
+
+def _seeds(bank: Bank, schedule: Schedule, step: int) -> list[int]:
+    """Of what is random in each head at one step: heads of one seed meet the same, whoever is beside them."""
+    made = {
+        seed: int(np.random.SeedSequence([schedule.seed, seed, step]).generate_state(1)[0])
+        for seed in {slot.seed for slot in bank.slots}
+    }
+    return [made[slot.seed] for slot in bank.slots]
+
+
+def _augmented(lengths: Tensor, mixed: Tensor, seed: int) -> Tensor:
+    return spec_augment(mixed, lengths, torch.Generator().manual_seed(seed))
 
 
 def _crop(most: int, random: np.random.Generator) -> Callable[[int], tuple[int, int]]:
