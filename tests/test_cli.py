@@ -177,9 +177,16 @@ def test_synthesis_from_the_command_line(tmp_path: Path) -> None:
         told = lamina("pretrain", recipe, tmp_path / "speech", tmp_path / "units", "--out", tmp_path / "runs")
         assert told.returncode == 0, told.stderr
     folder = told.stdout.split("encoder: ")[1].strip()
-    told = lamina("probe", folder, tmp_path / "speech", "--task", "phone", "--taps", "mid40.sum", "--steps", "20")
+    for encoder in (folder, "mel", "mfcc"):
+        told = lamina(
+            "probe", encoder, tmp_path / "speech", "--task", "phone", "--layers", "weighted", "--steps", "20",
+            "--out", tmp_path / "probes",
+        )  # fmt: skip
+        assert told.returncode == 0, told.stderr
+        assert "weighted" in told.stdout
+    told = lamina("compare", *(tmp_path / "probes").glob("probe-m*"))
     assert told.returncode == 0, told.stderr
-    assert "weighted" in told.stdout
+    assert "accuracy" in told.stdout
 
 
 def test_doors_of_studies(tmp_path: Path) -> None:

@@ -50,6 +50,8 @@ def bounded(measure: str, low: float | None, high: float | None) -> tuple[float 
 
 MAJORITY = "majority"  # the model and tap of rows that always name the most frequent class
 LAYERS = ("layer-weight", "layer-norm")  # how a weighted sum is made: how much each tap counts, how long it is
+WEIGHTED, CHOSEN = "weighted", "chosen"  # the taps of probes on a sum of layers, and on the one that dev chose
+SUMS = (WEIGHTED, CHOSEN)
 PLAIN = frozenset({"common", "native", "published"})
 
 

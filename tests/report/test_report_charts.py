@@ -11,7 +11,7 @@ from lamina.report import curves, depths, forest, learning, peaks, tradeoff
 from lamina.report.diagram import blocks, differences, plot
 from lamina.report.learning import Trained
 from lamina.report.style import by_level, falling
-from lamina.report.tables import best_table, cost_table, whole_table
+from lamina.report.tables import best_table, cost_table, sums_table, whole_table
 from lamina.report.view import view
 from lamina.report.words import sentences
 from lamina.score import Scores
@@ -81,7 +81,7 @@ def test_seeds_of_one_model_become_mean_and_range(curve) -> None:
 
 
 def test_a_baseline_measured_twice_is_one(row) -> None:
-    row = replace(row, model="majority", tap="majority", period_ms=0.0, value=0.09, low=0.07, high=0.12)
+    row = replace(row, model="mfcc", tap="mfcc", period_ms=0.0, value=0.09, low=0.07, high=0.12)
     (picture,) = view(Scores([row, replace(row, run="another")])).pictures
     point = picture.curves[0].points[0]
     assert (point.value, point.low, point.high, point.seeds) == (0.09, 0.07, 0.12, 1)
@@ -289,3 +289,12 @@ def test_costs(scores, row) -> None:
         ["mfcc", "–", "–", "900 s/s"],
     ]
     assert "on cpu, 1 thread" in table.caption
+
+
+def test_probes_on_all_layers_together_are_a_table_not_a_curve(scores) -> None:
+    row = scores.select(measure="cca-mean", target="phone", control="")[0]
+    sums = [replace(row, measure="accuracy", target="word", model=each, tap="weighted", depth=0) for each in "ab"]
+    sums.append(replace(sums[0], model="majority", tap="majority"))
+    seen = view(Scores([row, *sums]))
+    assert [picture.measure for picture in seen.pictures] == ["cca-mean"]
+    assert [line[0].text for line in sums_table(seen).rows] == ["a", "b", "majority"]

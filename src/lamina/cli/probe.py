@@ -58,6 +58,7 @@ def probe(
     from lamina.probe.task import find_task
     from lamina.report.console import probe_tables
     from lamina.runs import Run
+    from lamina.stats.inference import write_replicates
 
     settings: dict[str, Any] = {
         "tasks": names(task, "--task"),
@@ -100,6 +101,8 @@ def probe(
             folder=run.folder if run else None,
             progress=tell,
         )
+    if run:
+        write_replicates(run.folder, found.replicates)
     tell_found(probe_tables(found.scores), found.scores, found.notes, run)
 
 

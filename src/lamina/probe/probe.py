@@ -21,11 +21,11 @@ from lamina.probe.ask import Asked, asked
 from lamina.probe.config import ProbeConfig
 from lamina.probe.data import parts
 from lamina.probe.layers import chosen, groups
-from lamina.probe.rows import WEIGHTED, Rows
+from lamina.probe.rows import Rows
 from lamina.probe.search import Job, schedule, search
 from lamina.probe.store import Store, Want, read
 from lamina.probe.task import MakeHead, Task, find_task
-from lamina.score import LAYERS, Score, Scores
+from lamina.score import LAYERS, WEIGHTED, Score, Scores
 from lamina.stats.inference import Replicates, read_replicates, rough, write_replicates
 
 Say = Callable[[str], None]

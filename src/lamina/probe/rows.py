@@ -14,12 +14,10 @@ from lamina.probe.classes import Classes
 from lamina.probe.config import ProbeConfig
 from lamina.probe.free import Answer, Question
 from lamina.probe.search import Found, Job
-from lamina.score import LAYERS, MAJORITY, Score, Scores, bounded
+from lamina.score import CHOSEN, LAYERS, MAJORITY, WEIGHTED, Score, Scores, bounded
 from lamina.stats.inference import Replicates, draw_name, interval, resample_weights
 
 Floats = NDArray[np.float64]
-WEIGHTED = "weighted"
-CHOSEN = "chosen"
 
 
 class Resampled(NamedTuple):

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lamina.errors import LaminaError
-from lamina.score import Score, Scores
+from lamina.score import SUMS, Score, Scores
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ def superb_values(scores: Iterable[Score]) -> dict[str, dict[str, float]]:
         LaminaError: an encoder has two values of one metric.
     """
     found: dict[str, dict[str, float]] = {}
-    for row in Scores(scores).select(protocol="superb", tap=("weighted", "chosen")):
+    for row in Scores(scores).select(protocol="superb", tap=SUMS):
         for name, metric in METRICS.items():
             if (row.target, row.measure) != (metric.task, metric.measure):
                 continue

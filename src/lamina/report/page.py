@@ -80,7 +80,13 @@ def write_report(
     sections = [
         _answer(seen, labels, verdicts),
         design.section(trained, labels, folder),
-        _section("layers", "Layer by layer", *map(_panel, layers), _best(seen, folder)),
+        _section(
+            "layers",
+            "Layer by layer",
+            *map(_panel, layers),
+            _best(seen, folder),
+            _table(tables.sums_table(seen), folder, "sums"),
+        ),
         _section("changes", "What each factor changes", *map(_panel, changes)),
         _section("cost", "Quality and cost", _panel(cost), _table(tables.cost_table(seen), folder, "cost")),
         _section(

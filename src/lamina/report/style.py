@@ -15,7 +15,7 @@ from lamina.score import LAYERS
 COLOURS: tuple[str, ...] = ("#0b5fa5", "#b93c0b", "#00724f", "#94278a", "#806000", "#0b6f80", "#6b4226", "#475569")
 GREY = "#6b7280"
 # Lengths of strokes and gaps in pixels; empty is a whole line.
-DASHES = ("", "12px,4px", "3px,3px", "10px,3px,2px,3px", "6px,3px")
+DASHES = ("", "12px,4px", "3px,3px", "10px,3px,2px,3px", "6px,3px", "14px,3px,2px,3px,2px,3px", "2px,7px")
 # plotly's names and a letter-like glyph of the same shapes.
 SHAPES = (
     ("circle", "●"),
@@ -140,7 +140,7 @@ NULL = Line(-1, 2)
 
 
 def lines(models: Sequence[str]) -> dict[str, Line]:
-    """A line a model, in order: the pairs of colour and dash repeat only after forty models."""
+    """A line a model, in order: the pairs of colour and dash repeat only after 56 models."""
     return {
         model: Line(index % len(COLOURS), (index + index // len(COLOURS)) % len(DASHES))
         for index, model in enumerate(models)

@@ -145,19 +145,33 @@ def cost_table(view: View) -> Table:
     return Table("Costs", caption, ("model", *columns), tuple(rows), view.costs)
 
 
+def sums_table(view: View) -> Table:
+    """Probes that read no single layer."""
+    caption = (
+        "A head on a learned weighted sum of the layers, or on the one layer that dev chose: an encoder as a "
+        "whole, not a place in it."
+    )
+    return _listed("Probes on all layers together", caption, view.sums)
+
+
 def whole_table(view: View) -> Table:
     """Scores of whole encoders, and accuracy of masked-unit prediction, the sign of learning from context."""
+    caption = (
+        "Masked-prediction accuracy: how often the units of masked frames are predicted right on held-out speech. "
+        "Accuracies at different rates are over different units and do not compare."
+    )
+    return _listed("Scores of whole encoders", caption, view.whole)
+
+
+def _listed(name: str, caption: str, scores: Scores) -> Table:
+    """A line a score."""
     rows = []
-    for row in view.whole:
+    for row in scores:
         interval = "" if row.low is None or row.high is None else f"{number(row.low)} to {number(row.high)}"
         read = Cell(place(row.tap, row.period_ms) if row.tap else "whole")
         seed = Cell(str(row.seed))
         value = Cell(number(row.value), interval)
         what = Cell(score_name(row.measure, row.target))
         rows.append((Cell(row.model), what, read, seed, value, Cell(f"{row.n:,}" if row.n else "")))
-    caption = (
-        "Masked-prediction accuracy: how often the units of masked frames are predicted right on held-out speech. "
-        "Accuracies at different rates are over different units and do not compare."
-    )
     columns = ("model", "score", "read at", "seed", "value", "n")
-    return Table("Scores of whole encoders", caption, columns, tuple(rows), view.whole)
+    return Table(name, caption, columns, tuple(rows), scores)

@@ -7,7 +7,8 @@ Rows are told apart by their columns alone:
 - effects: ``unit`` is ``difference``, ``model`` is ``effect:<factor>``; ``tap`` says where they are read:
   ``best``, ``matched``, ``mean``, or ``layer``, at the layer that ``depth`` says;
 - costs: ``measure`` is one of `COSTS`;
-- of whole encoders: other rows without a tap (probes on a sum of layers), and ``masked-accuracy``.
+- probes on a sum of layers, or on the one that was chosen: ``tap`` is ``weighted`` or ``chosen``;
+- of whole encoders: other rows without a tap, and ``masked-accuracy``.
 
 Where a model was trained with several seeds (several rows of one model at one tap), a point is their mean and its
 interval their range.
@@ -21,7 +22,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from lamina.report.style import NULL, REFERENCE, UNTRAINED, Line, falling, lines, score_name
-from lamina.score import MAJORITY, Score, Scores
+from lamina.score import MAJORITY, SUMS, Score, Scores
 
 COSTS = ("parameters", "macs", "macs-attention", "speed", "peak-memory", "train-speed", "train-memory")
 MASKED = "masked-accuracy"
@@ -122,6 +123,7 @@ class View:
     effects: Scores
     layered: Scores  # effects at single layers
     costs: Scores
+    sums: Scores  # probes that read no single layer, and the most frequent class where no picture shows it
     whole: Scores  # scores of whole encoders and masked prediction, which no picture of layers shows
     lines: dict[str, Line]
     periods: tuple[float, ...]  # of the curves, the finest first
@@ -135,7 +137,9 @@ class View:
 
 def is_curve(row: Score) -> bool:
     """Whether a row belongs to a layer-wise picture."""
-    return bool(row.tap) and row.unit != "difference" and row.measure not in (*COSTS, MASKED)
+    return (
+        bool(row.tap) and row.tap not in SUMS and row.unit != "difference" and row.measure not in (*COSTS, MASKED)
+    )
 
 
 def is_effect(row: Score) -> bool:
@@ -150,6 +154,7 @@ def view(scores: Scores) -> View:
         scores: any rows; those of no known kind are only in the downloads.
     """
     groups = _groups(scores.select(is_curve))
+    drawn = {row for rows in groups.values() for row in rows}
     slugs = _slugs(list(groups))
     pictures = tuple(Picture(*key, slugs[key], _curves(rows), Scores(rows)) for key, rows in groups.items())
     curves = [curve for picture in pictures for curve in picture.of("model", "untrained")]
@@ -159,6 +164,11 @@ def view(scores: Scores) -> View:
         scores.select(lambda row: is_effect(row) and row.tap != "layer"),
         scores.select(lambda row: is_effect(row) and row.tap == "layer"),
         scores.select(lambda row: row.measure in COSTS and row.unit != "difference"),
+        scores.select(
+            lambda row: (
+                row.unit != "difference" and (row.tap in SUMS or (row.model == MAJORITY and row not in drawn))
+            )
+        ),
         scores.select(
             lambda row: (
                 row.unit != "difference" and (row.measure == MASKED or (not row.tap and row.measure not in COSTS))
@@ -174,9 +184,9 @@ def _groups(rows: Scores) -> dict[tuple[str, str, str, str, str], list[Score]]:
     groups: dict[tuple[str, str, str, str, str], list[Score]] = defaultdict(list)
     for row in sorted(rows, key=lambda row: row.model == MAJORITY):
         key = (row.measure, row.target, row.protocol, row.support, row.split)
-        # The most frequent class needs no head: it is a reference in the pictures of all heads.
+        # The most frequent class needs no head: it is a reference in the pictures of all heads, and of none alone.
         peers = [other for other in groups if (*other[:3], other[4]) == (*key[:3], key[4])]
-        for place in (peers if row.model == MAJORITY else None) or [key]:
+        for place in peers if row.model == MAJORITY else [key]:
             groups[place].append(row)
     return groups
 
