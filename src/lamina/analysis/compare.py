@@ -180,7 +180,8 @@ def compare_runs(
         run = Run.read(folder)
         if not run.done or not (folder / FILE).is_file():
             raise LaminaError(
-                f"{folder} is no finished analysis or probe: `lamina analyze … --out` or `lamina probe … --out` makes one"
+                f"{folder} is no finished analysis or probe: `lamina analyze … --out` or `lamina probe … --out` "
+                "makes one"
             )
         corpora.add(run.inputs.get("corpus", ""))
         scores = Scores.read(folder / "scores.jsonl").select(lambda row: bool(row.tap))
