@@ -157,7 +157,7 @@ def test_runs_that_cannot_be_compared(encoder, tmp_path):
         compare_runs([one, same])
     apart = analyze(encoder, corpus, PHONES, support=[FRONT.conv(1, 5)])
     whole = analyze(encoder, corpus, PHONES)
-    with pytest.raises(LaminaError, match="common support"):
+    with pytest.raises(LaminaError, match="not all have a frame of both"):
         whole.compare(apart)
     with pytest.raises(LaminaError, match="no two rows"):
         compare([(Scores(list(whole.scores)[:1]), whole.replicates)])

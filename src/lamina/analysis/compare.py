@@ -285,11 +285,11 @@ def _check_paired(one: list[_Row], other: list[_Row], first: str, second: str) -
                 f"{', '.join(map(str, sides[1]))}): analyse them with the same settings"
             )
     counts = [{each.row.n for each in side} for side in (one, other)]
+    told = [" and ".join(map(str, sorted(each))) for each in counts]
     if one[0].row.support != "native" and counts[0] != counts[1]:
         raise LaminaError(
-            f"{first} and {second} were scored on {sorted(counts[0])} and {sorted(counts[1])} items of "
-            f"{one[0].row.target}: analyse them on one corpus with a common support "
-            "(`lamina analyze … --beside OTHER`)"
+            f"{first} and {second} were scored on {told[0]} and on {told[1]} items of {one[0].row.target}: not "
+            "all have a frame of both. Run either again with `--beside` and the other encoder's name, on one corpus"
         )
     if len({each.drawn.shape for each in (*one, *other)}) > 1:
         raise LaminaError(f"{first} and {second} have different numbers of replicates: analyse them alike")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from lamina.cli.options import CorpusPath, Device, EncoderName, Seed, Taps, open_speech, tell_found
+from lamina.cli.options import Beside, CorpusPath, Device, EncoderName, Seed, Taps, open_speech, tell_found
 from lamina.terminal import names, progress, say, show
 
 if TYPE_CHECKING:
@@ -42,12 +42,7 @@ def analyze(
     sentence_pairs: Annotated[
         Path | None, typer.Option(help="Lines `id id score`, for the target sentence.")
     ] = None,
-    beside: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="An encoder to compare with: only segments both see are scored; only rows of ENCODER are made."
-        ),
-    ] = None,
+    beside: Beside = None,
     control: Annotated[
         Literal["untrained", "none"], typer.Option(help="Read the encoder also with weights drawn anew.")
     ] = "untrained",

@@ -54,6 +54,10 @@ OutFolder = Annotated[Path, typer.Argument(help="The folder to make.", metavar="
 PageFolder = Annotated[Path, typer.Argument(help="The folder of the page.", metavar="OUT")]
 StudyFolder = Annotated[Path | None, typer.Option(help="The study's folder; runs/NAME by default.")]
 Taps = Annotated[str | None, typer.Option(help="Which taps, by commas; all by default.")]
+Beside = Annotated[
+    list[str] | None,
+    typer.Option(help="An encoder to compare with: only what both see is scored; only rows of ENCODER are made."),
+]
 Device = Annotated[str, typer.Option(help="Where to compute: cpu, cuda, …", callback=_usable)]
 Seed = Annotated[int, typer.Option(min=0, help="Of speaker splits, codebooks and resampling.")]
 

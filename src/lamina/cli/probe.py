@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from lamina.cli.options import EncoderName, Seed, Taps, open_speech, tell_found
+from lamina.cli.options import Beside, EncoderName, Seed, Taps, open_speech, tell_found
 from lamina.errors import LaminaError
 from lamina.terminal import names, progress, say, show
 
@@ -36,6 +36,7 @@ def probe(
     tier: Annotated[str, typer.Option(help="knn, centroid, abx: the tier whose segments are compared.")] = "phone",
     items: Annotated[Path | None, typer.Option(help="abx: an item file of fastabx or ZeroSpeech.")] = None,
     contexts: Annotated[str, typer.Option(help="abx: same or any labels to either side.")] = "same",
+    beside: Beside = None,
     seed: Seed = 0,
     out: Annotated[
         Path | None,
@@ -50,6 +51,7 @@ def probe(
         return
     if not corpus_path:
         raise LaminaError("lamina probe wants an encoder and a corpus (or `lamina probe list`)")
+    from lamina.analysis.front import grids_of
     from lamina.config import parse_config
     from lamina.encoders.load import load_encoder
     from lamina.files import check_folder, file_digest
@@ -85,7 +87,8 @@ def probe(
     speech, read = open_speech(corpus_path), load_encoder(encoder_name)
     run = None
     if out is not None:
-        plan = {"kind": "probe", "encoder": encoder_name, "corpus": str(corpus_path), **config.to_json()}
+        plan = {"kind": "probe", "encoder": encoder_name, "corpus": str(corpus_path), "beside": list(beside or [])}
+        plan |= config.to_json()
         digests = {"encoder": read.digest, "corpus": speech.digest}
         for name, file in (("items", items), ("lexicon", lexicon)):
             if file is not None and file.is_file():
@@ -97,6 +100,7 @@ def probe(
             read,
             speech,
             config,
+            support=grids_of(beside or []),
             run_name=run.folder.name if run else "",
             folder=run.folder if run else None,
             progress=tell,

@@ -87,6 +87,7 @@ def _best(picture: Picture) -> str:
         said.append(f"an untrained encoder reaches {number(tops['untrained'].best.value)}")
     if picture.of("null"):
         null = top(curve.best.value for curve in picture.of("null"))
-        said.append(f"with shuffled labels the {extreme} is {number(null)}")
+        chance = ", no better than chance" if (null <= best.value if less else null >= best.value) else ""
+        said.append(f"with shuffled labels the {extreme} is {number(null)}{chance}")
     text = "; ".join(said)
     return f"{text[:1].upper()}{text[1:]}."

@@ -7,6 +7,7 @@ of two is all that they are meant for.
 
 from __future__ import annotations
 
+import os
 import shutil
 import statistics
 from collections.abc import Mapping, Sequence
@@ -314,7 +315,8 @@ def summary(config: StudyConfig, needs: Sequence[Need], jobs: int, root: Path) -
             next(place for place in (root.absolute(), *root.absolute().parents) if place.exists())
         )
         lines.append(
-            f"at most {size(sum(memory))} of memory and {size(disk)} of disk ({size(free.free)} are free)"
+            f"at most {size(sum(memory))} of memory{_installed()} and {size(disk)} of disk "
+            f"({size(free.free)} are free)"
         )
     known = {need.step.run(root).folder.name for need in needs}
     others = sorted(run.parent.name for run in root.glob("*/run.json") if run.parent.name not in known)
@@ -327,6 +329,13 @@ def summary(config: StudyConfig, needs: Sequence[Need], jobs: int, root: Path) -
     if isinstance(speech, StoredConfig) and not Path(speech.path).exists():
         lines.append(f"missing: there is no corpus at {speech.path}. {speech.about}".strip())
     return lines
+
+
+def _installed() -> str:
+    try:
+        return f" (this machine has {size(os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE'))})"
+    except (AttributeError, ValueError, OSError):
+        return ""
 
 
 def duration(seconds: float | None) -> str:
