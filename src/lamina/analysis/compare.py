@@ -289,7 +289,7 @@ def _check_paired(one: list[_Row], other: list[_Row], first: str, second: str) -
     if one[0].row.support != "native" and counts[0] != counts[1]:
         raise LaminaError(
             f"{first} and {second} were scored on {told[0]} and on {told[1]} items of {one[0].row.target}: not "
-            "all have a frame of both. Run either again with `--beside` and the other encoder's name, on one corpus"
+            "all have a frame of both. Run either again with `--beside` and the name of the other encoder"
         )
     if len({each.drawn.shape for each in (*one, *other)}) > 1:
         raise LaminaError(f"{first} and {second} have different numbers of replicates: analyse them alike")
