@@ -121,12 +121,8 @@ def memory(args: argparse.Namespace) -> None:
     peaks = []
     for copies in (1, 10):
         command = [sys.executable, __file__, "peak", "--copies", str(copies), "--utterances", str(args.utterances)]
-        command += [
-            "--size",
-            args.size or "small",
-            "--sample",
-            "300",
-        ]  # smaller than the corpus, as it is for any corpus of some size
+        command += ["--size", args.size or "small"]
+        command += ["--sample", "300"]  # smaller than the corpus, as it is for any corpus of some size
         told = subprocess.run(command, capture_output=True, text=True, check=True)
         peaks.append(float(told.stdout))
         print(f"{copies:2d} copies of {args.utterances * 10} s: peak {peaks[-1]:7.1f} MiB")

@@ -14,7 +14,7 @@ def test_tensorboard_reads_what_was_drawn(tmp_path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     journal = Journal(Run(tmp_path, {}, {}))
-    for line in LINES:
+    for line in (*LINES, {"event": "stopped", "asked_by": "SIGINT"}):
         journal.log(**line)
     journal.close()
     events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from lamina.errors import LaminaError
 from lamina.grid import Grid
+from lamina.probe.config import ProbeConfig
 from lamina.probe.metrics import edit_distance
 from lamina.probe.tally import Ratio, Tally
 from lamina.probe.task import Example, Objective, Parts
@@ -116,6 +117,14 @@ class Sequences(Objective):
             counts = np.array(pairs, dtype=np.float64)
             found[measure] = Ratio(counts[:, 0], counts[:, 1])
         return found
+
+
+def sequences(
+    parts: Parts, measures: Mapping[str, Compare], config: ProbeConfig, grid: Grid, *, end: str
+) -> Sequences:
+    """SUPERB puts the symbol ``end`` behind every target; elsewhere heads are tried from two starts."""
+    superb = config.protocol == "superb"
+    return Sequences(parts, measures, (end,) if superb else (), None if superb else grid)
 
 
 def symbol_errors(reference: Sequence[str], hypothesis: Sequence[str]) -> tuple[float, float]:

@@ -24,11 +24,9 @@ from lamina.probe.layers import chosen, groups
 from lamina.probe.rows import Rows
 from lamina.probe.search import Job, schedule, search
 from lamina.probe.store import Store, Want, read
-from lamina.probe.task import MakeHead, Task, find_task
+from lamina.probe.task import MakeHead, Say, Task, find_task
 from lamina.score import LAYERS, WEIGHTED, Score, Scores
 from lamina.stats.inference import Replicates, read_replicates, rough, write_replicates
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)

@@ -102,7 +102,7 @@ def bands(view: View) -> str:
 
 def _caption(picture: Picture) -> str:
     meaning = f": {MEANINGS[picture.measure]}" if picture.measure in MEANINGS else ""
-    less = "; less is better" if any(curve.falling for curve in picture.curves) else ""
+    less = "; less is better" if picture.falling else ""
     return f"{picture.title} by depth{meaning}{less}. {picture.rules[:1].upper()}{picture.rules[1:]}."
 
 

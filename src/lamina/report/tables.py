@@ -74,7 +74,7 @@ def best_table(view: View) -> Table:
             names.setdefault((curve.kind, curve.label), {})[column] = curve
     order = sorted(names, key=lambda name: ("model", "untrained", "reference").index(name[0]))
     tops = [
-        (min if any(curve.falling for curve in picture.curves) else max)(
+        (min if picture.falling else max)(
             (found[column].best.value for found in names.values() if column in found), default=0.0
         )
         for column, picture in enumerate(pictures)
@@ -90,9 +90,7 @@ def best_table(view: View) -> Table:
                 cells.append(Cell("–"))
         rows.append(tuple(cells))
     nulls = [
-        (min if any(curve.falling for curve in picture.curves) else max)(
-            (curve.best.value for curve in picture.of("null")), default=None
-        )
+        (min if picture.falling else max)((curve.best.value for curve in picture.of("null")), default=None)
         for picture in pictures
     ]
     if any(null is not None for null in nulls):

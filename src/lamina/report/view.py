@@ -110,6 +110,11 @@ class Picture:
         have = (self.protocol, self.support, self.split)
         return ", ".join(text for text, value in zip(said, have, strict=True) if value)
 
+    @property
+    def falling(self) -> bool:
+        """Whether a lower value is the better one."""
+        return any(curve.falling for curve in self.curves)
+
     def of(self, *kinds: str) -> list[Curve]:
         """The curves of these kinds, in order."""
         return [curve for curve in self.curves if curve.kind in kinds]

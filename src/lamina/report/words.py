@@ -58,7 +58,7 @@ def _effect(name: str, label: str, effects: Scores) -> str:
 
 
 def _best(picture: Picture) -> str:
-    less = any(curve.falling for curve in picture.curves)
+    less = picture.falling
     top = min if less else max
     tops = {}
     for kind in ("model", "untrained", "reference"):

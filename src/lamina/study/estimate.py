@@ -66,8 +66,7 @@ def estimates(config: StudyConfig, root: Path, *, measure: bool = True) -> list[
         LaminaError: the design is impossible, or the folder is of another version.
     """
     steps = plan(config)
-    if (root / "study.json").is_file():
-        Study.read(root)
+    Study.check_version(root)
     done = {step.name: is_done(step, root) for step in steps}
     audio = _audio_seconds(config)
     took = {step.name: step.run(root).seconds() for step in steps if done[step.name]}

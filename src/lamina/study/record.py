@@ -73,6 +73,16 @@ class Study:
             value["name"], value["factors"], value["runs"], value["method"], value.get("within", {}), claims
         )
 
+    @classmethod
+    def check_version(cls, root: Path) -> None:
+        """See that a study folder, if there is one, is of this version, so that none is used or replaced unread.
+
+        Raises:
+            LaminaError: it is of another version.
+        """
+        if (root / "study.json").is_file():
+            cls.read(root)
+
     def finished(self, root: Path) -> list[dict[str, Any]]:
         """The runs that are done and have scores.
 

@@ -97,8 +97,7 @@ def begin(config: StudyConfig, root: Path) -> list[Step]:
             written.
     """
     steps = plan(config)
-    if (root / "study.json").is_file():
-        Study.read(root)  # one of another version is not replaced
+    Study.check_version(root)
     if isinstance(config.speech, StoredConfig) and not all(is_done(step, root) for step in steps):
         open_for(config.speech, tiers(config.analysis))
     try:

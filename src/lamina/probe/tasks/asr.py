@@ -7,7 +7,7 @@ from functools import partial
 from lamina.corpus.corpus import Corpus, Utterance
 from lamina.grid import Grid
 from lamina.probe.config import ProbeConfig
-from lamina.probe.ctc import Sequences, symbol_errors, word_errors
+from lamina.probe.ctc import Sequences, sequences, symbol_errors, word_errors
 from lamina.probe.recipes import FRAMES, SUPERB_RECURRENT, letters, taken_out, words
 from lamina.probe.task import Parts, Superb, Task
 
@@ -19,11 +19,7 @@ def label(utterance: Utterance, protocol: str = "lamina") -> tuple[str, ...] | N
 
 def objective(parts: Parts, _corpus: Corpus, config: ProbeConfig, grid: Grid) -> Sequences:
     """CTC over letters; SUPERB puts an end symbol behind every target."""
-    measures = {"wer": word_errors, "cer": symbol_errors}
-    if config.protocol == "superb":
-        made = Sequences(parts, measures, ends=("</s>",))
-    else:
-        made = Sequences(parts, measures, grid=grid)
+    made = sequences(parts, {"wer": word_errors, "cer": symbol_errors}, config, grid, end="</s>")
     made.notes += taken_out((one.utterance.text for one in parts.all), config.protocol)
     return made
 

@@ -8,7 +8,7 @@ from lamina.corpus.corpus import Corpus, Utterance
 from lamina.corpus.segments import label_of
 from lamina.grid import Grid
 from lamina.probe.config import ProbeConfig
-from lamina.probe.ctc import Sequences, symbol_errors
+from lamina.probe.ctc import Sequences, sequences, symbol_errors
 from lamina.probe.lexicon import UNKNOWN, pronounced, read_lexicon
 from lamina.probe.recipes import FRAMES, SUPERB_LINEAR, taken_out, words
 from lamina.probe.task import Label, Parts, Say, Superb, Task
@@ -38,11 +38,7 @@ def labels(config: ProbeConfig, say: Say) -> Label:
 
 def objective(parts: Parts, _corpus: Corpus, config: ProbeConfig, grid: Grid) -> Sequences:
     """CTC over phones; SUPERB puts an end symbol behind every target."""
-    measures = {"per": symbol_errors}
-    if config.protocol == "superb":
-        made = Sequences(parts, measures, ends=("<eos>",))
-    else:
-        made = Sequences(parts, measures, grid=grid)
+    made = sequences(parts, {"per": symbol_errors}, config, grid, end="<eos>")
     whole = [symbol for one in parts.all for symbol in one.label]
     if config.lexicon:
         made.notes += taken_out((one.utterance.text for one in parts.all), config.protocol)

@@ -9,7 +9,7 @@ from lamina.corpus.corpus import Corpus, Utterance
 from lamina.errors import LaminaError
 from lamina.grid import Grid
 from lamina.probe.config import ProbeConfig
-from lamina.probe.ctc import Sequences
+from lamina.probe.ctc import Sequences, sequences
 from lamina.probe.metrics import slot_type_f1, slot_value_errors
 from lamina.probe.recipes import FRAMES, SUPERB_RECURRENT, taken_out, words
 from lamina.probe.task import Parts, Superb, Task
@@ -57,11 +57,7 @@ def value_errors(reference: Sequence[str], hypothesis: Sequence[str]) -> tuple[f
 
 def objective(parts: Parts, _corpus: Corpus, config: ProbeConfig, grid: Grid) -> Sequences:
     """CTC over letters and marks; SUPERB puts an end symbol behind every target."""
-    measures = {"slot-f1": type_f1, "slot-cer": value_errors}
-    if config.protocol == "superb":
-        made = Sequences(parts, measures, ends=("</s>",))
-    else:
-        made = Sequences(parts, measures, grid=grid)
+    made = sequences(parts, {"slot-f1": type_f1, "slot-cer": value_errors}, config, grid, end="</s>")
     made.notes += taken_out((one.utterance.text for one in parts.all), config.protocol)
     return made
 
