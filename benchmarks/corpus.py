@@ -33,13 +33,13 @@ def synth(options: argparse.Namespace) -> dict[str, float]:
 def nothing(_options: argparse.Namespace) -> dict[str, float]:
     import soundfile  # noqa: F401 - what all steps load
 
-    import lamina.corpus.importers  # noqa: F401
+    import lamina.corpus.open  # noqa: F401
 
     return {}
 
 
 def opened(options: argparse.Namespace) -> dict[str, float]:
-    from lamina.corpus.importers import open_corpus
+    from lamina.corpus.open import open_corpus
 
     corpus = open_corpus(options.folder)
     start = time.perf_counter()
@@ -48,7 +48,7 @@ def opened(options: argparse.Namespace) -> dict[str, float]:
 
 
 def read(options: argparse.Namespace) -> dict[str, float]:
-    from lamina.corpus.importers import open_corpus
+    from lamina.corpus.open import open_corpus
 
     corpus = open_corpus(options.folder)
     samples = sum(len(corpus.read(utterance)) for utterance in corpus.utterances())

@@ -20,7 +20,7 @@ import torch
 
 from lamina.corpus.batches import Batch
 from lamina.corpus.corpus import Corpus
-from lamina.corpus.importers import open_corpus
+from lamina.corpus.open import open_corpus
 from lamina.encoders.encoder import Encoder
 from lamina.encoders.load import load_encoder
 from lamina.probe.bank import Bank, Slot

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from lamina.corpus.importers import open_corpus
+from lamina.corpus.open import open_corpus
 from lamina.encoders.load import load_encoder
 from lamina.pretrain.labels import Codebook, Units
 from lamina.pretrain.units import UnitsConfig, fit_units, label_units, unit_quality

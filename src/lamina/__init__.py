@@ -37,7 +37,7 @@ _LAZY = {
     "SynthConfig": "lamina.corpus.synth",
     "analyze": "lamina.analysis.front",
     "load_encoder": "lamina.encoders.load",
-    "open_corpus": "lamina.corpus.importers",
+    "open_corpus": "lamina.corpus.open",
     "synthesize": "lamina.corpus.synth",
 }
 

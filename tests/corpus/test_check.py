@@ -15,8 +15,8 @@ import soundfile
 from corpus_help import textgrid, tone, write
 
 from lamina.corpus.check import check, examine
-from lamina.corpus.doors.importing import import_corpus
-from lamina.corpus.importers import open_corpus
+from lamina.corpus.importers.importing import import_corpus
+from lamina.corpus.open import open_corpus
 from lamina.corpus.shift import draw, shift
 from lamina.corpus.synth import Speakers, SynthConfig, synthesize
 

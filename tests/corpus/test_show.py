@@ -10,8 +10,8 @@ from corpus_help import TREES, textgrid, tone
 from typer.testing import CliRunner
 
 from lamina.cli import app
-from lamina.corpus.doors.catalogue import DOORS
-from lamina.corpus.importers import open_corpus
+from lamina.corpus.importers.catalogue import DOORS
+from lamina.corpus.open import open_corpus
 from lamina.corpus.show import show
 from lamina.errors import LaminaError
 

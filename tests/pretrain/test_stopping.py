@@ -23,10 +23,10 @@ from lamina.runs import Run
 INTERRUPTED = """
 import signal, sys
 from lamina import cli
-from lamina.corpus import importers
+from lamina.corpus import open as opening
 def stopped(*_, **__):
     signal.raise_signal(signal.SIGINT)
-importers.open_corpus = stopped
+opening.open_corpus = stopped
 sys.argv = ["lamina", "corpus", "check", "nowhere"]
 cli.main()
 """

@@ -13,7 +13,7 @@ from lamina.analysis.results import Analysis
 from lamina.analysis.sweep import SAVE_SECONDS, Sweep, Tell, run_sweep
 from lamina.config import parse_config
 from lamina.corpus.corpus import Corpus
-from lamina.corpus.importers import open_corpus
+from lamina.corpus.open import open_corpus
 from lamina.corpus.stored import StoredCorpus
 from lamina.encoders.encoder import Encoder
 from lamina.encoders.load import load_encoder

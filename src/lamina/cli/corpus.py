@@ -19,7 +19,7 @@ corpus = typer.Typer(
 @corpus.command("list")
 def corpus_list() -> None:
     """Name the corpora that can be imported: what each needs, its size, licence and source."""
-    from lamina.corpus.doors.catalogue import DOORS
+    from lamina.corpus.importers.catalogue import DOORS
 
     for door in DOORS.values():
         say(f"{door.kind}: {door.title}")
@@ -43,7 +43,7 @@ def corpus_import(
     root: Annotated[str, typer.Option(help="OLD=NEW: where paths of another machine lie here.")] = "",
 ) -> None:
     """Make a corpus folder that points to the audio of a corpus on disk."""
-    from lamina.corpus.doors.importing import FAULTS, import_corpus
+    from lamina.corpus.importers.importing import FAULTS, import_corpus
     from lamina.corpus.intervals import ENDS, STARTS
 
     if stamps not in {ENDS, STARTS}:

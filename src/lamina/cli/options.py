@@ -64,7 +64,7 @@ Seed = Annotated[int, typer.Option(min=0, help="Of speaker splits, codebooks and
 
 def open_speech(path: str, *, tiers: tuple[str, ...] | list[str] = ()) -> StoredCorpus:
     """Open a corpus, telling what its reader noted."""
-    from lamina.corpus.importers import open_corpus
+    from lamina.corpus.open import open_corpus
 
     speech = open_corpus(path, tiers=tiers)
     for note in speech.notes:

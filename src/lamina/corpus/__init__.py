@@ -1,7 +1,7 @@
 """Speech with time-aligned tiers, on lhotse manifests.
 
 corpus      what all corpora are: `Segment`, `Utterance`, `Corpus`
-importers   `open_corpus`: the one way in
+open        `open_corpus`: the one way in
 manifest    our corpus folder, written and read
 trials      pairs of utterances to compare, beside the manifest
 cutsets     lhotse CutSets and Shar folders
@@ -11,7 +11,7 @@ segments    labels, tier names and silences, by explicit rules
 voices      several people in one recording
 stored      audio that is read when asked for
 faults      what is wrong: raised at once, or a line each
-doors       importers of the corpora that researchers have
+importers   of the corpora that researchers have
 batches     length-sorted padded batches
 splits      who is fitted on and who is scored
 divide      train, dev and test, drawn once and kept
@@ -25,7 +25,7 @@ synth       synthetic speech: configs, speakers
 speaking    one synthetic speaker's work
 material    what they say: sentences, commands, queries, texts
 grammar     seeded sentences with a Zipf-like vocabulary
-rooms       noise and reverberation
+acoustics   noise and reverberation
 trying      trials of synthetic corpora
 espeak      eSpeak NG in a process of its own
 alignment   its events made into exact phones and words

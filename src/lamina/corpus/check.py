@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lamina.corpus.corpus import Corpus, Segment, Utterance
 from lamina.corpus.faults import Faults
-from lamina.corpus.importers import open_corpus
+from lamina.corpus.open import open_corpus
 from lamina.corpus.inventories import known_labels
 from lamina.corpus.shift import TIERS, Shift, shift
 from lamina.corpus.stored import SAMPLE_RATE, StoredCorpus

@@ -238,7 +238,7 @@ def _audio_seconds(config: StudyConfig) -> float:
         return speech.minutes * 60
     if speech.hours or not Path(speech.path).exists():
         return speech.hours * 3600
-    from lamina.corpus.importers import open_corpus
+    from lamina.corpus.open import open_corpus
 
     corpus = open_corpus(speech.path)
     return sum(utterance.samples for utterance in corpus.utterances()) / corpus.sample_rate

@@ -67,7 +67,7 @@ def _logged(run: Run) -> Progress:
 
 def _corpus(run: Run, _inputs: dict[str, Run], progress: Progress) -> None:
     """Synthesise speech, or open what is there and write down which speech it is."""
-    from lamina.corpus.importers import open_corpus
+    from lamina.corpus.open import open_corpus
     from lamina.corpus.synth import SynthConfig, synthesize
 
     if "path" not in run.config:
@@ -80,7 +80,7 @@ def _corpus(run: Run, _inputs: dict[str, Run], progress: Progress) -> None:
 
 
 def _open(inputs: dict[str, Run]) -> StoredCorpus:
-    from lamina.corpus.importers import open_corpus
+    from lamina.corpus.open import open_corpus
 
     run = inputs["corpus"]
     if "path" not in run.config:
@@ -102,7 +102,7 @@ def open_for(config: StoredConfig, asked: list[str]) -> StoredCorpus:
     Raises:
         LaminaError: it is missing or lacks a target.
     """
-    from lamina.corpus.importers import open_corpus
+    from lamina.corpus.open import open_corpus
 
     try:
         corpus = open_corpus(config.path)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from lamina.corpus.doors.door import Found, Source
+from lamina.corpus.importers.importer import Found, Source
 from lamina.corpus.intervals import read_text
 from lamina.corpus.trials import Trial
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from lamina.corpus.doors import commands, general, people, phonetic, queries, reading
-from lamina.corpus.doors.door import Door
+from lamina.corpus.importers import commands, general, people, phonetic, queries, reading
+from lamina.corpus.importers.importer import Door
 
 _ALL = (
     Door(

@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from lamina.corpus.corpus import Segment, Utterance
-from lamina.corpus.doors.catalogue import DOORS
-from lamina.corpus.doors.door import Door, Found, Source
+from lamina.corpus.importers.catalogue import DOORS
+from lamina.corpus.importers.importer import Door, Found, Source
 from lamina.corpus.faults import Faults
 from lamina.corpus.folders import unwritable
 from lamina.corpus.intervals import ENDS
@@ -40,7 +40,7 @@ def import_corpus(
     """Make a corpus folder of ours that points to the audio of a corpus on disk.
 
     Args:
-        kind: one of `lamina.corpus.doors.catalogue.DOORS`.
+        kind: one of `lamina.corpus.importers.catalogue.DOORS`.
         source: the corpus.
         folder: the folder to make; replaced if it was made by an import, else an error.
         partial: import what is whole; the rest is listed in ``faults.txt``.
@@ -108,7 +108,7 @@ def _write(
         if source.faults.lines:
             notes.append(f"a partial import: {len(source.faults)} faults, listed in {FAULTS}")
         made = {
-            "by": "lamina.corpus.doors",
+            "by": "lamina.corpus.importers",
             "kind": door.kind,
             "source": str(source.path.resolve()),
             "licence": door.licence,

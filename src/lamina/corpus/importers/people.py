@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from lamina.corpus.doors.door import Found, Source, rows, told
+from lamina.corpus.importers.importer import Found, Source, rows, told
 from lamina.corpus.intervals import Tiers, read_text, rttm
 from lamina.corpus.segments import Interval
 from lamina.corpus.stored import audio_file

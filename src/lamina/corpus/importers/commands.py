@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from lamina.corpus.doors.door import Found, Source, rows, told
+from lamina.corpus.importers.importer import Found, Source, rows, told
 from lamina.corpus.intervals import read_text
 from lamina.corpus.stored import audio_file
 from lamina.errors import LaminaError

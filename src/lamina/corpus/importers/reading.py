@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from lamina.corpus.doors.door import Found, Source, rows, told
+from lamina.corpus.importers.importer import Found, Source, rows, told
 from lamina.corpus.intervals import read_text
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from lamina.corpus.doors.door import Found, Source, told
+from lamina.corpus.importers.importer import Found, Source, told
 from lamina.corpus.intervals import ENDS, STARTS, lab, read_text
 from lamina.corpus.segments import Interval
 from lamina.corpus.stored import audio_file
