@@ -7,55 +7,24 @@ the keys of `Score` and ``format``, the version of this layout. Any notebook rea
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from math import inf
 from pathlib import Path
 from typing import Any, Self, overload
 
 from lamina.errors import LaminaError
 from lamina.files import write_text
+from lamina.measures import find_measure
+from lamina.records import read_rows, to_csv, to_jsonl
 
-FORMAT = 1
+FORMAT = 2
+REMEDY = "run the step that wrote it again"
 
-# Error rates: the best layer is the one of the lowest value.
-LOWER_IS_BETTER = frozenset({"per", "wer", "cer", "slot-cer", "eer", "der", "abx-within", "abx-across"})
-
-
-def lower_is_better(measure: str) -> bool:
-    """Whether a smaller value of this measure is the better one."""
-    return measure in LOWER_IS_BETTER
+UNTRAINED, SHUFFLED, MAJORITY = "untrained", "shuffled", "majority"  # controls
+WEIGHTED, CHOSEN = "weighted", "chosen"  # readings of several layers
 
 
-_NONE, _ONE, _ALL = (0.0, inf), (0.0, 1.0), (-1.0, 1.0)
-# What a measure can be; the others, such as unbiased and corrected estimates, may lie anywhere.
-RANGES = {
-    **dict.fromkeys(("accuracy", "slot-f1", "eer", "map", "map-across", "abx-within", "abx-across"), _ONE),
-    **dict.fromkeys(("mtwv", "frame-accuracy"), _ONE),  # accepting nothing is worth an mtwv of 0
-    **dict.fromkeys(("mi-normalised", "purity-label", "purity-cluster", "sentence-auc"), _ONE),
-    **dict.fromkeys(("cca-mean", "cca-pwcca", "cca-pwcca-y", "svcca-mean", "sentence-spearman"), _ALL),
-    **dict.fromkeys(("per", "wer", "cer", "slot-cer", "der", "mi-bits"), _NONE),
-    **dict.fromkeys(("effective-rank", "participation-ratio"), (1.0, inf)),
-}
-
-
-def bounded(measure: str, low: float | None, high: float | None) -> tuple[float | None, float | None]:
-    """The ends of a value's interval, cut where the measure cannot be (`RANGES`). Differences are not cut."""
-    least, most = RANGES.get(measure, (-inf, inf))
-    return None if low is None else max(low, least), None if high is None else min(high, most)
-
-
-MAJORITY = "majority"  # the model and tap of rows that always name the most frequent class
-LAYERS = ("layer-weight", "layer-norm")  # how a weighted sum is made: how much each tap counts, how long it is
-WEIGHTED, CHOSEN = "weighted", "chosen"  # the taps of probes on a sum of layers, and on the one that dev chose
-SUMS = (WEIGHTED, CHOSEN)
-PLAIN = frozenset({"common", "native", "published"})
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
     """One measured number and what it counted.
 
@@ -63,66 +32,99 @@ class Score:
         study: name of the study, empty outside one.
         run: name of the run folder that made it.
         model: the encoder, as people call it.
-        tap: where in the encoder (`lamina encoder taps`); empty for numbers of a whole encoder.
+        tap: where in the encoder (`lamina encoder taps`); empty for numbers of a whole encoder or of several taps.
+        block: the tap's block, such as ``enc20``; of a ``part``, that which it belongs to.
+        layer: number of the transformer layer in its block, from 1; None where the tap is none.
         depth: place of the tap along the data flow, 0 at the front.
-        period_ms: milliseconds from one frame of that tap to the next.
-        measure: stable lower-case name, such as ``cca-mean``, ``cca-pwcca``, ``mi-normalised``, ``macs``.
-        target: what it was measured against: ``mel``, ``phone``, ``word``, … ; empty where there is none.
+        period_ms: milliseconds from one frame that was read to the next; 0 where several rates were.
+        part: path of a module, for costs by part; empty for the whole.
+        layers: empty where one tap was read; ``weighted`` for a learned sum of taps; ``chosen`` where dev chose
+            this tap among all.
+        measure: one of `lamina.measures.TABLE`.
+        target: what it was measured against: ``mel``, ``phone``, ``word``, a probe's task; empty for none.
+        seconds: length of the audio that was costed; 0 elsewhere.
         value: the number.
         unit: unit of the number, empty for ratios and correlations.
         low: lower end of the interval, None where none was estimated.
         high: upper end of the interval.
-        n: how many items were scored (segments or frames), 0 where nothing is counted.
+        n: how many items were scored (``items``), 0 where nothing is counted.
+        items: what was counted: ``segments``, ``frames``, ``utterances``, ``pairs``, ``triples``, ``trials``, ….
         split: which part of the corpus was scored.
         seed: seed of the run.
-        protocol: by which rules (``lamina``, ``pasad``, …).
-        support: which items, such as ``common`` (segments that every compared tap sees) or ``native`` frames.
-        control: empty, ``untrained`` or ``shuffled``.
+        protocol: by which rules (``lamina``, ``pasad``, ``superb``).
+        support: which items: ``common`` (that every compared tap sees), ``native`` (the tap's own frames),
+            ``published`` (as protocol pasad draws them), ``masked``; empty for none.
+        pooling: which frames of a segment were averaged (``all``, ``middle``, …); empty where none were.
+        matched: whether the tap was read after decimation to the coarsest rate of the comparison.
+        head: of a probe, such as ``linear``; empty without one.
+        setting: what else was decided, in words, such as ``same context``; where a speed was measured.
+        control: empty, ``untrained``, ``shuffled``, or ``majority`` (always the commonest class of train).
     """
 
-    study: str
-    run: str
-    model: str
-    tap: str
-    depth: int
-    period_ms: float
+    study: str = ""
+    run: str = ""
+    model: str = ""
+    tap: str = ""
+    block: str = ""
+    layer: int | None = None
+    depth: int = 0
+    period_ms: float = 0.0
+    part: str = ""
+    layers: str = ""
     measure: str
-    target: str
+    target: str = ""
+    seconds: float = 0.0
     value: float
-    unit: str
-    low: float | None
-    high: float | None
-    n: int
-    split: str
-    seed: int
-    protocol: str
-    support: str
-    control: str
+    unit: str = ""
+    low: float | None = None
+    high: float | None = None
+    n: int = 0
+    items: str = ""
+    split: str = ""
+    seed: int = 0
+    protocol: str = ""
+    support: str = ""
+    pooling: str = ""
+    matched: bool = False
+    head: str = ""
+    setting: str = ""
+    control: str = ""
 
     @property
     def plain(self) -> bool:
         """Whether a tap was read as it runs: all frames of a segment, at its own rate."""
-        return self.support in PLAIN
+        return self.pooling in {"", "all"} and not self.matched
+
+    @property
+    def place(self) -> str:
+        """Where it was read, in a word or two: the tap, or how several were."""
+        return f"{self.tap} ({self.layers})" if self.tap and self.layers else self.tap or self.layers
+
+    @property
+    def way(self) -> tuple[str, ...]:
+        """How it was read; rows of one measure and target that differ here do not compare."""
+        pooling = "" if self.pooling == "all" else self.pooling
+        matched = "matched" if self.matched else ""
+        length = f"{self.seconds:g} s" if self.seconds else ""
+        return (self.protocol, self.split, self.support, pooling, matched, self.head, self.setting, length)
 
     @property
     def key(self) -> str:
-        """What names the row among those of its run: ``tap|measure|target``.
-
-        ``…|support`` follows where the tap was not read plainly, ``…|shuffled`` for a null.
-        """
-        parts = [self.tap, self.measure, self.target]
-        parts += [] if self.plain else [self.support]
-        return "|".join([*parts, self.control] if self.control == "shuffled" else parts)
+        """What names the row among those of its run: ``place|measure|target``, then what is not usual of it."""
+        *_, pooling, matched, head, setting, length = self.way
+        more = [self.part, pooling, matched, head, setting, length]
+        more += [self.control] if self.control in {SHUFFLED, MAJORITY} else []
+        return "|".join([self.place, self.measure, self.target, *filter(None, more)])
 
 
 COLUMNS = tuple(field.name for field in fields(Score))
+_MEASURED = frozenset({"value", "low", "high", "n"})
 
 
 class Scores:
     """An ordered, immutable collection of scores.
 
-    >>> row = Score("", "r", "m", "enc20.1", 1, 20.0, "cca-mean", "phone", 0.5, "", None, None, 9, "test", 0,
-    ...             "lamina", "common", "")
+    >>> row = Score(model="m", tap="enc20.1", measure="cca-mean", target="phone", value=0.5)
     >>> Scores([row]).select(target="phone").best("cca-mean").value
     0.5
     """
@@ -180,40 +182,40 @@ class Scores:
         return list(dict.fromkeys(getattr(row, column) for row in self._rows))
 
     def best(self, measure: str, **values: Any) -> Score:
-        """The row of the best ``measure`` (see `lower_is_better`) among those that ``values`` select."""
+        """The row of the best ``measure`` among those that ``values`` select.
+
+        Raises:
+            LaminaError: there is no such row, or no value of the measure is better than another.
+        """
         rows = self.select(measure=measure, **values)
         if not len(rows):
             raise LaminaError(f"no score has measure {measure!r} with {values or 'these rows'}")
-        return (min if lower_is_better(measure) else max)(rows, key=lambda row: row.value)
+        return better(measure)(rows, key=lambda row: row.value)
 
     def table(self) -> str:
-        """Plain text: a block a model and target, a line a tap and support, a column a measure.
+        """Plain text: a block a model and target, a line a tap and way of reading, a column a measure.
 
         Behind a slash stands the null (shuffled labels).
         """
         nulls = {
-            (row.model, row.key.removesuffix("|shuffled")): row.value for row in self.select(control="shuffled")
+            (row.model, row.key.removesuffix(f"|{SHUFFLED}")): row.value for row in self.select(control=SHUFFLED)
         }
-        real = self.select(lambda row: row.control != "shuffled")
         blocks: dict[tuple[str, str], dict[tuple[str, str], dict[str, str]]] = {}
-        for row in real:
+        for row in self.select(lambda row: row.control != SHUFFLED):
             null = nulls.get((row.model, row.key))
             cell = f"{row.value:.3f}" + ("" if null is None else f" /{round(null, 2) + 0.0:.2f}")
             lines = blocks.setdefault((row.model, row.target), {})
-            lines.setdefault((f"{row.tap} ({row.period_ms:g} ms)", row.support), {})[row.measure] = cell
+            said = ", ".join(filter(None, row.way[2:]))
+            lines.setdefault((f"{row.place} ({row.period_ms:g} ms)", said), {})[row.measure] = cell
         return "\n".join(_block(f"{model}: {target}", lines) for (model, target), lines in blocks.items())
 
     def to_jsonl(self) -> str:
         """One JSON object a line."""
-        return "".join(json.dumps(asdict(row) | {"format": FORMAT}, ensure_ascii=False) + "\n" for row in self)
+        return to_jsonl(self, version=FORMAT)
 
     def to_csv(self) -> str:
         """Comma-separated values with a header line."""
-        buffer = io.StringIO()
-        writer = csv.DictWriter(buffer, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(asdict(row) for row in self)
-        return buffer.getvalue()
+        return to_csv(self, COLUMNS)
 
     def to_pandas(self) -> Any:
         """A pandas data frame, one row a score (needs pandas)."""
@@ -227,40 +229,62 @@ class Scores:
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Read the rows of a ``scores.jsonl``.
+        """Read the rows of a ``scores.jsonl``, and check each.
 
         Raises:
-            LaminaError: the file is missing, a line is not a score, or it was written by another version.
+            LaminaError: the file is missing, was written by another version, or a line is no score: a value of
+                another type, not finite, or not what its measure can be, ends that do not hold the value, or a row
+                that stands there twice.
         """
-        try:
-            lines = path.read_text(encoding="utf-8").splitlines()
-        except OSError as error:
-            raise LaminaError(f"cannot read scores from {path}: {error.strerror}") from error
-        return cls(_row(line, f"{path}, line {number}") for number, line in enumerate(lines, 1))
+        rows = read_rows(path, Score, version=FORMAT, what="score", remedy=REMEDY)
+        seen: dict[tuple[Any, ...], int] = {}
+        for number, row in enumerate(rows, 1):
+            if fault := _fault(row):
+                raise LaminaError(f"{path}, line {number}: {fault}: {REMEDY}")
+            known = tuple(getattr(row, name) for name in COLUMNS if name not in _MEASURED)
+            if known in seen:
+                raise LaminaError(f"{path}, line {number} says again what line {seen[known]} says: {REMEDY}")
+            seen[known] = number
+        return cls(rows)
+
+
+def better(measure: str) -> Callable[..., Any]:
+    """``min`` or ``max``: which picks the better value of a measure.
+
+    Raises:
+        LaminaError: neither way is better.
+    """
+    way = find_measure(measure).better
+    if way == "neither":
+        raise LaminaError(f"no value of {measure} is better than another: it only describes")
+    return min if way == "lower" else max
+
+
+def _fault(row: Score) -> str:
+    """What cannot be in a row; empty where it can."""
+    try:
+        measure = find_measure(row.measure)
+    except LaminaError as error:
+        return str(error)
+    room = 1e-9 * max(1.0, abs(row.value))  # what rounding may do
+    for name, value in (("value", row.value), ("low", row.low), ("high", row.high)):
+        if value is not None and not measure.low - room <= value <= measure.high + room:
+            return f"{name} is {value:g}, {row.measure} lies between {measure.low:g} and {measure.high:g}"
+    if (row.low is not None and row.low > row.value + room) or (
+        row.high is not None and row.high < row.value - room
+    ):
+        return f"the value {row.value:g} lies outside its interval {row.low} to {row.high}"
+    if min(row.n, row.depth, row.period_ms, row.seconds) < 0:
+        return "n, depth, period_ms and seconds are never negative"
+    return ""
 
 
 def _block(title: str, lines: Mapping[tuple[str, str], Mapping[str, str]]) -> str:
     measures = list(dict.fromkeys(measure for cells in lines.values() for measure in cells))
-    table = [["tap", "support", *measures]]
+    table = [["tap", "read", *measures]]
     table += [[*place, *(cells.get(measure, "") for measure in measures)] for place, cells in lines.items()]
     widths = [max(len(cell) for cell in column) for column in zip(*table, strict=True)]
     text = [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table
     ]
     return "\n".join([title, *text, ""])
-
-
-def _row(line: str, where: str) -> Score:
-    try:
-        value = json.loads(line)
-        version = value.pop("format")
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
-        raise LaminaError(
-            f"{where} is not a score; the file may be cut off: run the step that wrote it again"
-        ) from error
-    if version != FORMAT:
-        raise LaminaError(f"{where} has format {version}, this Lamina reads format {FORMAT}: run the step again")
-    try:
-        return Score(**value)
-    except TypeError as error:
-        raise LaminaError(f"{where} lacks or adds columns ({error}): run the step that wrote it again") from error

@@ -1,0 +1,107 @@
+"""Rows of a dataclass as lines of JSON: written by one function, checked field by field as they are read."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import types
+from collections.abc import Iterable, Sequence
+from dataclasses import MISSING, asdict, fields
+from math import isfinite
+from pathlib import Path
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+from lamina.errors import LaminaError
+from lamina.files import csv_cell, json_line, read_lines
+
+Row = TypeVar("Row")
+HUGE = 2**1023  # a whole number beyond this is no float
+
+
+def to_jsonl(rows: Iterable[Any], *, version: int) -> str:
+    """One JSON object a line: the fields of each row and ``format``, the version of the layout."""
+    return "".join(json_line(asdict(row) | {"format": version}) for row in rows)
+
+
+def to_csv(rows: Iterable[Any], columns: Sequence[str]) -> str:
+    """Comma-separated values with a header line; what a spreadsheet would take for a formula is quoted."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([csv_cell(getattr(row, name)) for name in columns] for row in rows)
+    return buffer.getvalue()
+
+
+def read_rows(path: Path, kind: type[Row], *, version: int, what: str, remedy: str) -> list[Row]:
+    """Read what `to_jsonl` wrote.
+
+    Args:
+        path: the file.
+        kind: the dataclass of its rows; fields are ``str``, ``int``, ``float``, ``bool`` or one of these or None.
+        version: of the layout.
+        what: a row holds, in words, for errors.
+        remedy: what a reader of an error should do.
+
+    Raises:
+        LaminaError: the file cannot be read, or a line is no such row: another version, a column too many or too
+            few, a value of another type, a number that is not finite, a key twice.
+    """
+    hints = get_type_hints(kind)
+    needed = {field.name for field in fields(kind) if field.default is MISSING}  # type: ignore[arg-type]
+    made = []
+    for number, line in enumerate(read_lines(path, remedy=remedy), 1):
+        where = f"{path}, line {number}"
+        try:
+            value = json.loads(line, object_pairs_hook=_once)
+            found = value.pop("format")
+        except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
+            raise LaminaError(f"{where} is no {what}; the file may be cut off: {remedy}") from error
+        if found != version or isinstance(found, bool):
+            raise LaminaError(f"{where} has format {found!r:.20}, this Lamina reads format {version}: {remedy}")
+        if strange := sorted(set(value) - set(hints)):
+            raise LaminaError(f"{where} has a column {strange[0]!r} that a {what} has not: {remedy}")
+        if missing := sorted(needed - set(value)):
+            raise LaminaError(f"{where} lacks the column {missing[0]!r}: {remedy}")
+        for name, one in value.items():
+            if not _is(one, hints[name]):
+                raise LaminaError(f"{where}: {name} is {one!r:.60}, which is no {_said(hints[name])}: {remedy}")
+        made.append(kind(**{name: _as(one, hints[name]) for name, one in value.items()}))
+    return made
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key twice")
+    return found
+
+
+def _kinds(hint: Any) -> tuple[Any, ...]:
+    return get_args(hint) if get_origin(hint) is types.UnionType else (hint,)
+
+
+def _is(value: Any, hint: Any) -> bool:
+    kinds = _kinds(hint)
+    if value is None or isinstance(value, bool):
+        return type(value) in kinds
+    if isinstance(value, float):
+        return float in kinds and isfinite(value)
+    return type(value) in kinds or (isinstance(value, int) and float in kinds and abs(value) < HUGE)
+
+
+def _as(value: Any, hint: Any) -> Any:
+    """The value; a whole number in a column of floats as a float."""
+    whole = isinstance(value, int) and not isinstance(value, bool) and int not in _kinds(hint)
+    return float(value) if whole else value
+
+
+def _said(hint: Any) -> str:
+    names = {
+        str: "text",
+        int: "whole number",
+        float: "finite number",
+        bool: "yes or no",
+        types.NoneType: "nothing",
+    }
+    return " or ".join(names[kind] for kind in _kinds(hint))
