@@ -25,7 +25,7 @@ from lamina.encoders.encoder import Encoder
 from lamina.encoders.load import load_encoder
 from lamina.probe.bank import Bank, Slot
 from lamina.probe.config import RATES, ProbeConfig
-from lamina.probe.layers import aligned
+from lamina.frames import aligned
 from lamina.probe.probe import probe
 from lamina.probe.search import schedule
 from lamina.probe.task import find_task

@@ -11,8 +11,8 @@ import pytest
 
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "lamina"
 LEVELS = {
-    "errors": 0, "files": 0, "grid": 0,
-    "config": 1, "score": 1, "runs": 1, "terminal": 2,
+    "errors": 0, "files": 0, "grid": 0, "measures": 0, "records": 0,
+    "frames": 1, "config": 1, "score": 1, "effect": 1, "runs": 1, "terminal": 2,
     "stats": 2,
     "corpus": 3, "encoders": 3,
     "pretrain": 4, "analysis": 4, "probe": 4, "cost": 4, "report": 4,

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from lamina.analysis.config import AnalysisConfig
-from lamina.analysis.pooling import frame_counts
+from lamina.frames import frame_counts
 from lamina.corpus.corpus import Segment, Utterance
 from lamina.encoders.encoder import States, Tap, find_taps
 from lamina.grid import Grid

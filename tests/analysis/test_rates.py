@@ -10,7 +10,7 @@ import torch
 from planted import FRONT, SCALE, Plant, PlantedCorpus, PlantedEncoder, tap
 
 from lamina.analysis.config import AnalysisConfig
-from lamina.analysis.pooling import frame_counts
+from lamina.frames import frame_counts
 from lamina.analysis.sweep import analyze
 from lamina.encoders.encoder import States, find_taps
 

@@ -14,7 +14,7 @@ from sklearn.metrics import roc_auc_score
 from lamina.analysis import pasad
 from lamina.analysis.config import AnalysisConfig
 from lamina.analysis.gather import Gather, View
-from lamina.analysis.roles import fold_roles, plan_roles
+from lamina.corpus.splits import fold_roles, plan_roles
 from lamina.analysis.sentences import agreement, cosines, plan_sentences
 from lamina.analysis.sweep import Sweep, analyze
 from lamina.analysis.targets import Pairs, plan_target
@@ -225,7 +225,7 @@ def test_another_encoder_is_a_target(encoder, corpus):
 
 def test_same_sentences_by_other_speakers(corpus):
     config = AnalysisConfig(targets=("sentence",), replicates=20)
-    roles = plan_roles(corpus, [FRONT], folds=5, seed=0, max_groups=256)
+    roles = plan_roles(corpus, FRONT.least_samples, folds=5, seed=0, max_groups=256)
     pairs = plan_sentences(roles, config).pairs
     used = list(corpus.utterances("test"))
     for one, other, same in zip(pairs.first, pairs.second, pairs.truth, strict=True):
@@ -305,7 +305,7 @@ def test_weighted_agreement_is_that_of_repeated_pairs(graded):
 @pytest.mark.parametrize("pooling", ["all", "middle", "centre", "quarter2"])
 @pytest.mark.parametrize("matched", [None, COARSE])
 def test_rows_of_a_view_are_those_of_a_slow_loop(encoder, corpus, pooling, matched):
-    roles = plan_roles(corpus, [FRONT, COARSE], folds=5, seed=0, max_groups=256)
+    roles = plan_roles(corpus, COARSE.least_samples, folds=5, seed=0, max_groups=256)
     target = plan_target("word", roles, [FRONT, COARSE], AnalysisConfig(targets=("word",)))
     (batch, *_) = batches(corpus, roles.score, seconds=60)
     (states,) = encoder.states(batch.waves, batch.lengths, ["front"])

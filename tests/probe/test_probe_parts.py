@@ -14,7 +14,7 @@ from torch import nn
 from lamina.grid import Grid
 from lamina.probe import heads
 from lamina.probe.bank import Adam, Bank, Slot
-from lamina.probe.layers import aligned, spans
+from lamina.frames import aligned, spans
 from lamina.probe.recipes import letters, taken_out, words
 from lamina.probe.tally import Ratio, Trials
 

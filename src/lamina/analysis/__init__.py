@@ -4,12 +4,10 @@ config     what is measured, by which rules
 front      `lamina.analyze`: names or objects in, an `Analysis` out
 sweep      the pass, on one process or many, whole or in parts
 state      `Sweep`: what is planned, and what has accumulated
-roles      who is fitted on, who is scored; folds
 questions  from settings to targets, and to readings of every tap
 targets    segments and labels on the common support
 sentences  whole utterances held against each other
 vectors    files of word vectors and scored pairs
-pooling    frames to segments and cells, by centres
 gather     what rows a batch gives
 readings   what a tap accumulates
 linear     CCA, CKA, dimensions

@@ -35,7 +35,7 @@ class AnalysisConfig(Config):
             (another encoder, its last tap where none is given).
         taps: which taps of the encoder; all where None.
         measures: which ones (`FAMILIES`); a family's name means all of it. Pairs of sentences have their own.
-        pooling: which of the frames that a segment owns are averaged (`lamina.analysis.pooling.narrowed`); several
+        pooling: which of the frames that a segment owns are averaged (`lamina.frames.narrowed`); several
             are read side by side.
         rate_matched: whether to read taps also after decimation to the coarsest grid of the comparison.
         word_vectors: a text file of word vectors (GloVe's format), for ``word-vectors``.

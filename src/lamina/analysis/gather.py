@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from lamina.analysis import pasad
-from lamina.analysis.pooling import Ints, Pool, bounds, cells, decimated_bounds, frame_counts, narrowed, nearest
-from lamina.analysis.roles import Roles
+from lamina.frames import Ints, Pool, bounds, decimated_bounds, frame_counts, met, narrowed, nearest
+from lamina.corpus.splits import Roles
 from lamina.analysis.targets import Target
 from lamina.corpus.batches import Batch
 from lamina.encoders.encoder import States
@@ -127,22 +127,9 @@ class Gather:
         """
         other = self._others[view.target]
         grid, frames = self._grid(view, states)
-        counts = other.lengths.cpu().numpy().astype(np.int64)
-        mine = grid.stride >= other.tap.grid.stride  # the tap's frames are the coarser ones, and make the rows
-        coarse, fine = (grid, other.tap.grid) if mine else (other.tap.grid, grid)
-        items, starts, stops, places = [], [], [], []
-        for item, (own, others) in enumerate(zip(frames.tolist(), counts.tolist(), strict=True)):
-            few, many = (own, others) if mine else (others, own)
-            start, stop = cells(fine, coarse, many, few)
-            seen = np.flatnonzero(stop > start)
-            items.append(np.full(len(seen), item))
-            starts.append(start[seen])
-            stops.append(stop[seen])
-            places.append(seen)
-        row, place = np.concatenate(items), np.concatenate(places)
-        narrow, wide = (place, place + 1), (np.concatenate(starts), np.concatenate(stops))
-        pool = self._pool(view, states, row, *(narrow if mine else wide))
-        side = Pool.of(row, *(wide if mine else narrow), other.values.shape[1]).mean(other.values)
+        row, own, others = met(grid, frames, other.tap.grid, other.lengths.cpu().numpy().astype(np.int64))
+        pool = self._pool(view, states, row, *own)
+        side = Pool.of(row, *others, other.values.shape[1]).mean(other.values)
         return Rows(pool, side, self._keys(self._roles, row), None)
 
     def _grid(self, view: View, states: States) -> tuple[Grid, Ints]:

@@ -13,8 +13,8 @@ from lamina.analysis.config import AnalysisConfig
 from lamina.analysis.gather import PUBLISHED, Rows
 from lamina.analysis.linear import Found
 from lamina.analysis.pasad import CAPS, MIDDLE, frames, phone, sample, splits, words
-from lamina.analysis.pooling import frame_counts
-from lamina.analysis.roles import Roles
+from lamina.frames import frame_counts
+from lamina.corpus.splits import Roles
 from lamina.analysis.sums import Sums, numbered
 from lamina.analysis.targets import Segments, Target
 from lamina.corpus.corpus import Corpus

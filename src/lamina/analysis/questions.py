@@ -11,7 +11,7 @@ from lamina.analysis.gather import View
 from lamina.analysis.linear import SVCCA, Alignment, Canonical
 from lamina.analysis.published import PUBLISHED, Published, published_target
 from lamina.analysis.readings import Reading
-from lamina.analysis.roles import Roles, fold_roles
+from lamina.corpus.splits import Roles, fold_roles
 from lamina.analysis.sentences import Likeness, plan_sentences
 from lamina.analysis.targets import Target, plan_target
 from lamina.encoders.encoder import Encoder, Tap, find_taps

@@ -19,7 +19,7 @@ from lamina.analysis.discrete import Codebook
 from lamina.analysis.gather import Rows, View
 from lamina.analysis.linear import Alignment, Canonical, Found
 from lamina.analysis.published import Published
-from lamina.analysis.roles import Roles
+from lamina.corpus.splits import Roles
 from lamina.analysis.sentences import Likeness
 from lamina.analysis.sums import Sums
 from lamina.encoders.encoder import Tap

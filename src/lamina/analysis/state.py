@@ -13,7 +13,7 @@ from lamina.analysis.gather import Gather
 from lamina.analysis.published import published_roles
 from lamina.analysis.questions import Source, find_source, full_name, is_frames, plan_readings, plan_targets
 from lamina.analysis.readings import Reading
-from lamina.analysis.roles import Roles, plan_roles
+from lamina.corpus.splits import Roles, plan_roles
 from lamina.analysis.sums import Sums
 from lamina.analysis.targets import Target
 from lamina.corpus.batches import Batch, plan
@@ -65,7 +65,11 @@ class Sweep:
             published_roles(self.corpus, needed)
             if config.protocol == "pasad"
             else plan_roles(
-                self.corpus, needed, folds=config.folds, seed=config.seed, max_groups=config.max_groups
+                self.corpus,
+                max(grid.least_samples for grid in needed),
+                folds=config.folds,
+                seed=config.seed,
+                max_groups=config.max_groups,
             )
         )
         self.notes = list(self.roles.notes)

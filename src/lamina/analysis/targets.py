@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lamina.analysis.config import SPEAKER, VECTORS, AnalysisConfig
-from lamina.analysis.pooling import Ints, bounds, decimated_bounds, frame_counts
-from lamina.analysis.roles import Roles
+from lamina.frames import Ints, seen_everywhere
+from lamina.corpus.splits import Roles
 from lamina.analysis.vectors import read_word_vectors
 from lamina.corpus.corpus import Segment, Utterance
 from lamina.errors import LaminaError
@@ -243,14 +243,7 @@ class _Rows:
         onsets = np.array([row[2] for row in found], dtype=np.int64)
         offsets = np.array([row[3] for row in found], dtype=np.int64)
         samples = np.array([utterance.samples for utterance in utterances], dtype=np.int64)
-        seen = np.ones(len(found), dtype=bool)
-        for grid in grids:
-            start, stop = bounds(grid, onsets, offsets, frame_counts(grid, samples)[items])
-            seen &= stop > start
-            if coarsest is not None and grid.stride < coarsest.stride:
-                counts = [frame_counts(each, samples)[items] for each in (grid, coarsest)]
-                start, stop = decimated_bounds(grid, coarsest, onsets, offsets, *counts)
-                seen &= stop > start
+        seen = seen_everywhere(grids, onsets, offsets, samples[items], matched=coarsest)
         labels = [row[1] for row, keep in zip(found, seen, strict=True) if keep]
         bare = len(utterances) - len(np.unique(items))
         return cls(utterances, labels, items[seen], onsets[seen], offsets[seen], int((~seen).sum()), bare)

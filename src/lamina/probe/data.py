@@ -7,13 +7,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lamina.corpus.corpus import Corpus, Segment, Utterance
+from lamina.corpus.corpus import Corpus, Utterance
 from lamina.corpus.splits import roles
 from lamina.errors import LaminaError
 from lamina.files import digest
+from lamina.frames import long_enough, seen_everywhere
 from lamina.grid import Grid
 from lamina.probe.config import ProbeConfig
-from lamina.probe.layers import seen_everywhere
 from lamina.probe.task import Example, Parts, Say, Task
 
 
@@ -67,7 +67,7 @@ def _labelled(
             left["have no label"] += 1
         elif not label:
             left["have an empty label (no words, no phones)"] += 1
-        elif not seen_everywhere(utterance.samples, grids):
+        elif not long_enough(utterance.samples, grids):
             left["are too short for a frame on every grid"] += 1
         else:
             labels[utterance.id] = label
@@ -227,14 +227,11 @@ def _segments(
 
 
 def _seen(examples: Sequence[Example], tier: str, grids: Sequence[Grid]) -> list[Example]:
-    found = []
-    for example in examples:
-        one = example.utterance
-        frames = [grid.frames(one.samples) for grid in grids]
-
-        def owned(segment: Segment, frames: list[int] = frames) -> bool:
-            sides = zip(grids, frames, strict=True)
-            return all(len(grid.owned(segment.onset, segment.offset, count)) for grid, count in sides)
-
-        found += [Example(one, (each.label,), each) for each in one.tiers.get(tier, ()) if owned(each)]
-    return found
+    found = [
+        Example(one.utterance, (each.label,), each)
+        for one in examples
+        for each in one.utterance.tiers.get(tier, ())
+    ]
+    held = [(one.segment.onset, one.segment.offset, one.utterance.samples) for one in found if one.segment]
+    onsets, offsets, samples = np.array(held, dtype=np.int64).reshape(-1, 3).T
+    return [one for one, seen in zip(found, seen_everywhere(grids, onsets, offsets, samples), strict=True) if seen]

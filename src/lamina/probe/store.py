@@ -23,8 +23,9 @@ from lamina.corpus.corpus import Corpus, Segment, Utterance
 from lamina.encoders.encoder import Encoder, Tap
 from lamina.errors import LaminaError
 from lamina.files import digest, read_json, write_json
+from lamina.frames import aligned, means
 from lamina.grid import Grid
-from lamina.probe.layers import Group, aligned, means
+from lamina.probe.layers import Group
 
 FORMAT = 1
 GIB = 2**30

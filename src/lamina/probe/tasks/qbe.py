@@ -16,11 +16,11 @@ from torch.nn.functional import normalize
 from lamina.corpus.corpus import Corpus
 from lamina.corpus.trials import TRIALS, Trial, read_trials
 from lamina.errors import LaminaError
+from lamina.frames import long_enough
 from lamina.grid import Grid
 from lamina.probe.config import ProbeConfig
 from lamina.probe.dtw import found_anywhere, query_costs
 from lamina.probe.free import Answer, Column, Question, Reading, Say, standardised
-from lamina.probe.layers import seen_everywhere
 from lamina.probe.metrics import term_weighted_value
 
 Floats = NDArray[np.float64]
@@ -89,7 +89,7 @@ class Search(Question):
                 f"{corpus.name} cannot be probed for qbe, which needs {TASK.needs}: make or import a corpus of "
                 "queries (`lamina corpus synth configs/corpus/queries.toml OUT`, QUESST 2014)"
             )
-        known = {one.id: one for one in corpus.utterances() if seen_everywhere(one.samples, grids)}
+        known = {one.id: one for one in corpus.utterances() if long_enough(one.samples, grids)}
         lists: dict[str, list[Trial]] = {}
         left = 0
         for trial in read_trials(folder):

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lamina.analysis.pooling import Pool, bounds, cells, decimated_bounds, frame_counts, narrowed, nearest
+from lamina.frames import Pool, bounds, cells, decimated_bounds, frame_counts, narrowed, nearest
 from lamina.grid import Grid
 
 FRONT = Grid.samples(16000)

@@ -1,12 +1,15 @@
-"""Which frames a segment owns, and their mean: whole batches at once, exact integers, no loops over utterances.
+"""Which frames a segment owns, where two grids meet, and means over runs of frames: exact, in whole numbers.
 
-A segment ``[onset, offset)`` owns the frames whose centres lie in it (`lamina.grid.Grid.owned`); a coarse frame's
-cell is ``[centre - stride / 2, centre + stride / 2)``, so cells of one grid abut.
+Whole batches at once, no loops over utterances. A segment ``[onset, offset)`` owns the frames whose centres lie
+in it (`lamina.grid.Grid.owned`); a coarse frame's cell is ``[centre - stride / 2, centre + stride / 2)``, so cells
+of one grid abut.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from math import lcm
 
 import numpy as np
@@ -44,6 +47,31 @@ def cells(fine: Grid, coarse: Grid, fine_frames: int, coarse_frames: int) -> tup
     edges = first + step * np.arange(coarse_frames + 1, dtype=np.int64)
     places = np.clip(-((centre - edges) // stride), 0, fine_frames)
     return places[:-1], places[1:]
+
+
+def met(mine: Grid, frames: Ints, other: Grid, counts: Ints) -> tuple[Ints, tuple[Ints, Ints], tuple[Ints, Ints]]:
+    """Where two grids meet: frames of the coarser one (``mine`` if equal), against the finer one's in their cells.
+
+    Frames whose cell holds none are left out: at the very ends, where one grid has no frames any more.
+
+    Args:
+        mine: one grid.
+        frames: (utterances,) how many frames of it there are.
+        other: the other grid.
+        counts: (utterances,) how many frames of that there are.
+
+    Returns:
+        The utterance of each row, and first frame and first beyond on ``mine`` and on ``other``, all (rows,).
+    """
+    slow = mine.stride >= other.stride
+    coarse, fine, few, many = (mine, other, frames, counts) if slow else (other, mine, counts, frames)
+    first, beyond = cells(fine, coarse, int(many.max(initial=0)), int(few.max(initial=0)))
+    items = np.repeat(np.arange(len(few)), few)
+    place = np.arange(len(items)) - np.repeat(np.cumsum(few) - few, few)
+    start, stop = (np.minimum(edge[place], many[items]) for edge in (first, beyond))
+    seen = stop > start
+    narrow, wide = (place[seen], place[seen] + 1), (start[seen], stop[seen])
+    return items[seen], *((narrow, wide) if slow else (wide, narrow))
 
 
 def narrowed(pooling: str, grid: Grid, onsets: Ints, offsets: Ints, start: Ints, stop: Ints) -> tuple[Ints, Ints]:
@@ -99,7 +127,72 @@ def decimated_bounds(
 
 def frame_counts(grid: Grid, samples: Ints) -> Ints:
     """(utterances,) frames that the grid makes of so many samples each."""
-    return np.array([grid.frames(int(count)) for count in samples], dtype=np.int64)
+    counts = np.asarray(samples, dtype=np.int64)
+    for up, add, down in grid.steps:
+        counts = np.maximum(0, (counts * up + add) // down)
+    return counts
+
+
+def seen_everywhere(
+    grids: Iterable[Grid], onsets: Ints, offsets: Ints, samples: Ints, *, matched: Grid | None = None
+) -> NDArray[np.bool_]:
+    """(segments,) which segments every grid sees: own a frame on each, and after decimation where that is asked.
+
+    Args:
+        grids: of everything that is compared.
+        onsets: (segments,) first sample of each.
+        offsets: (segments,) first sample beyond each.
+        samples: (segments,) length of each one's utterance.
+        matched: the grid that finer ones are also decimated to.
+    """
+    lengths, whose = np.unique(samples, return_inverse=True)
+    seen = np.ones(len(onsets), dtype=bool)
+    for grid in dict.fromkeys(grids):
+        frames = frame_counts(grid, lengths)[whose]
+        start, stop = bounds(grid, onsets, offsets, frames)
+        seen &= stop > start
+        if matched is not None and grid.stride < matched.stride:
+            fewer = frame_counts(matched, lengths)[whose]
+            start, stop = decimated_bounds(grid, matched, onsets, offsets, frames, fewer)
+            seen &= stop > start
+    return seen
+
+
+def long_enough(samples: int, grids: Iterable[Grid]) -> bool:
+    """Whether audio of so many samples has a frame on every grid."""
+    return all(grid.frames(samples) > 0 for grid in grids)
+
+
+@lru_cache(maxsize=4096)
+def spans(source: Grid, target: Grid, have: int, want: int) -> tuple[Ints, Ints]:
+    """The frames of ``source`` that make each frame of ``target``: their mean over ``[start, stop)``.
+
+    A coarser target frame takes the frames in its cell; a finer one, or one whose cell holds none, the frame whose
+    centre is nearest.
+
+    Args:
+        source: where the states are.
+        target: where they are wanted.
+        have: frames of ``source`` there are, at least one.
+        want: frames of ``target`` that are wanted.
+    """
+    near = nearest(source, target, have, want)
+    if target.stride <= source.stride:
+        return near, near + 1
+    start, stop = cells(source, target, have, want)
+    empty = stop <= start
+    return np.where(empty, near, start), np.where(empty, near + 1, stop)
+
+
+def aligned(values: Tensor, source: Grid, target: Grid, want: int) -> Tensor:
+    """States (frames, width) of one utterance on the frames of ``target``, (want, width)."""
+    return values if source == target else means(values, *spans(source, target, len(values), want))
+
+
+def means(values: Tensor, start: Ints, stop: Ints) -> Tensor:
+    """The means of rows ``[start, stop)`` of one utterance (frames, width), none of them empty, as float32."""
+    pool = Pool.of(np.zeros_like(start), start, stop, len(values))
+    return pool.mean(values[None].double()).float()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -139,6 +232,6 @@ class Pool:
         """(runs, width) means of values (batch, frames, width), on the CPU."""
         taken = values.reshape(-1, values.shape[2])[self.rows.to(values.device)]
         if self.lengths is not None:
-            lengths = self.lengths.to(values.device)
-            taken = torch.segment_reduce(taken.float(), "mean", lengths=lengths, axis=0)
+            wide = taken.to(torch.promote_types(taken.dtype, torch.float32))
+            taken = torch.segment_reduce(wide, "mean", lengths=self.lengths.to(values.device), axis=0)
         return taken.cpu()
