@@ -23,9 +23,9 @@ from lamina.corpus.corpus import Corpus
 from lamina.corpus.open import open_corpus
 from lamina.encoders.encoder import Encoder
 from lamina.encoders.load import load_encoder
+from lamina.frames import aligned
 from lamina.probe.bank import Bank, Slot
 from lamina.probe.config import RATES, ProbeConfig
-from lamina.frames import aligned
 from lamina.probe.probe import probe
 from lamina.probe.search import schedule
 from lamina.probe.task import find_task

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from lamina.analysis.config import AnalysisConfig
-from lamina.frames import frame_counts
 from lamina.corpus.corpus import Segment, Utterance
 from lamina.encoders.encoder import States, Tap, find_taps
+from lamina.frames import frame_counts
 from lamina.grid import Grid
 
 RATE = 16000

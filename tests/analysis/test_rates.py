@@ -10,9 +10,9 @@ import torch
 from planted import FRONT, SCALE, Plant, PlantedCorpus, PlantedEncoder, tap
 
 from lamina.analysis.config import AnalysisConfig
-from lamina.frames import frame_counts
 from lamina.analysis.sweep import analyze
 from lamina.encoders.encoder import States, find_taps
+from lamina.frames import frame_counts
 
 GRIDS = {20: FRONT, 40: FRONT.conv(1, 2), 100: FRONT.conv(1, 5)}
 MEASURES = ("cca-mean", "cca-pwcca", "svcca-mean", "cka", "mi-normalised", "mi-corrected", "purity-label")

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from lamina.config import load_config
+from lamina.corpus.acoustics import add_noise, reverberate
 from lamina.corpus.check import check
 from lamina.corpus.grammar import Lexicon
 from lamina.corpus.material import KEYWORDS, KINDS, material, text_lines
-from lamina.corpus.acoustics import add_noise, reverberate
 from lamina.corpus.stored import StoredCorpus
 from lamina.corpus.synth import Mixtures, Room, Speakers, SynthConfig, synthesize
 from lamina.corpus.trials import read_trials

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from lamina.frames import aligned, spans
 from lamina.grid import Grid
 from lamina.probe import heads
 from lamina.probe.bank import Adam, Bank, Slot
-from lamina.frames import aligned, spans
 from lamina.probe.recipes import letters, taken_out, words
 from lamina.probe.tally import Ratio, Trials
 

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from lamina.analysis import pasad
-from lamina.frames import Ints, Pool, bounds, decimated_bounds, frame_counts, met, narrowed, nearest
-from lamina.corpus.splits import Roles
 from lamina.analysis.targets import Target
 from lamina.corpus.batches import Batch
+from lamina.corpus.splits import Roles
 from lamina.encoders.encoder import States
+from lamina.frames import Ints, Pool, bounds, decimated_bounds, frame_counts, met, narrowed, nearest
 from lamina.grid import Grid
 
 PUBLISHED = "published"  # frames by index and their middle third, as protocol pasad has it

@@ -10,8 +10,8 @@ from torch import Tensor
 from lamina.analysis.gather import Rows
 from lamina.analysis.measures import Values, cca_values, cka_values, dimension_values, svcca_values
 from lamina.analysis.products import class_moments, moments
-from lamina.corpus.splits import LEARN, TUNE, Roles
 from lamina.analysis.sums import Sums, numbered
+from lamina.corpus.splits import LEARN, TUNE, Roles
 from lamina.stats.archive import Statistic
 from lamina.stats.cca import Projections, Solution, Views, check_size
 from lamina.stats.cka import ClassKernels, Kernels

@@ -13,12 +13,12 @@ from lamina.analysis.config import AnalysisConfig
 from lamina.analysis.gather import PUBLISHED, Rows
 from lamina.analysis.linear import Found
 from lamina.analysis.pasad import CAPS, MIDDLE, frames, phone, sample, splits, words
-from lamina.frames import frame_counts
-from lamina.corpus.splits import Roles
 from lamina.analysis.sums import Sums, numbered
 from lamina.analysis.targets import Segments, Target
 from lamina.corpus.corpus import Corpus
+from lamina.corpus.splits import Roles
 from lamina.errors import LaminaError
+from lamina.frames import frame_counts
 from lamina.grid import Grid
 from lamina.stats.cca import check_size
 from lamina.stats.moments import ClassMoments

@@ -11,9 +11,9 @@ from lamina.analysis.gather import View
 from lamina.analysis.linear import SVCCA, Alignment, Canonical
 from lamina.analysis.published import PUBLISHED, Published, published_target
 from lamina.analysis.readings import Reading
-from lamina.corpus.splits import Roles, fold_roles
 from lamina.analysis.sentences import Likeness, plan_sentences
 from lamina.analysis.targets import Target, plan_target
+from lamina.corpus.splits import Roles, fold_roles
 from lamina.encoders.encoder import Encoder, Tap, find_taps
 from lamina.encoders.features import MelEncoder
 from lamina.errors import LaminaError

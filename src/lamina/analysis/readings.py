@@ -19,9 +19,9 @@ from lamina.analysis.discrete import Codebook
 from lamina.analysis.gather import Rows, View
 from lamina.analysis.linear import Alignment, Canonical, Found
 from lamina.analysis.published import Published
-from lamina.corpus.splits import Roles
 from lamina.analysis.sentences import Likeness
 from lamina.analysis.sums import Sums
+from lamina.corpus.splits import Roles
 from lamina.encoders.encoder import Tap
 from lamina.errors import LaminaError
 from lamina.stats.archive import Statistic

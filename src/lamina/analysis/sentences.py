@@ -13,13 +13,13 @@ from torch import Tensor, nn
 from lamina.analysis.config import SENTENCE, AnalysisConfig
 from lamina.analysis.gather import Rows
 from lamina.analysis.measures import Values
-from lamina.frames import Ints
-from lamina.corpus.splits import Roles, speaker_groups
 from lamina.analysis.sums import Sample, Sums
 from lamina.analysis.targets import Pairs, Segments, Target
 from lamina.analysis.vectors import read_pairs
 from lamina.corpus.corpus import Utterance
+from lamina.corpus.splits import Roles, speaker_groups
 from lamina.errors import LaminaError
+from lamina.frames import Ints
 
 Floats = NDArray[np.float64]
 

@@ -13,11 +13,11 @@ from lamina.analysis.gather import Gather
 from lamina.analysis.published import published_roles
 from lamina.analysis.questions import Source, find_source, full_name, is_frames, plan_readings, plan_targets
 from lamina.analysis.readings import Reading
-from lamina.corpus.splits import Roles, plan_roles
 from lamina.analysis.sums import Sums
 from lamina.analysis.targets import Target
 from lamina.corpus.batches import Batch, plan
 from lamina.corpus.corpus import Corpus, Utterance
+from lamina.corpus.splits import Roles, plan_roles
 from lamina.encoders.encoder import Encoder, States, Tap, find_taps
 from lamina.errors import LaminaError
 from lamina.files import digest, file_digest

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lamina.analysis.config import SPEAKER, VECTORS, AnalysisConfig
-from lamina.frames import Ints, seen_everywhere
-from lamina.corpus.splits import Roles
 from lamina.analysis.vectors import read_word_vectors
 from lamina.corpus.corpus import Segment, Utterance
+from lamina.corpus.splits import Roles
 from lamina.errors import LaminaError
+from lamina.frames import Ints, seen_everywhere
 from lamina.grid import Grid
 
 # How labels are shuffled where that is not among the segments of each speaker.

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from lamina.corpus.acoustics import add_noise, reverberate
 from lamina.corpus.alignment import MergedError, align
 from lamina.corpus.corpus import Segment, Utterance
 from lamina.corpus.espeak import Espeak, Speech
 from lamina.corpus.manifest import write_audio
 from lamina.corpus.material import Draw, Said
 from lamina.corpus.phones import own_label, phone_label
-from lamina.corpus.acoustics import add_noise, reverberate
 from lamina.corpus.segments import label_of, silent
 from lamina.corpus.stored import SAMPLE_RATE, resample, rescale
 from lamina.corpus.syllables import syllables

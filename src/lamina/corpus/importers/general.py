@@ -12,8 +12,8 @@ from typing import Any
 
 from lamina.corpus.corpus import Utterance
 from lamina.corpus.cutsets import cut_items, is_shar, shar_items
-from lamina.corpus.importers.importer import Found, Source, rows
 from lamina.corpus.folders import SPLITS, folder_items
+from lamina.corpus.importers.importer import Found, Source, rows
 from lamina.corpus.intervals import read_text
 from lamina.corpus.stored import SAMPLE_RATE, Audio, AudioFile, audio_file
 from lamina.errors import LaminaError

@@ -9,10 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from lamina.corpus.corpus import Segment, Utterance
-from lamina.corpus.importers.catalogue import DOORS
-from lamina.corpus.importers.importer import Door, Found, Source
 from lamina.corpus.faults import Faults
 from lamina.corpus.folders import unwritable
+from lamina.corpus.importers.catalogue import DOORS
+from lamina.corpus.importers.importer import Door, Found, Source
 from lamina.corpus.intervals import ENDS
 from lamina.corpus.manifest import ABOUT, AUDIO, ManifestWriter, open_folder
 from lamina.corpus.segments import segments
