@@ -69,7 +69,7 @@ TABLE: tuple[Measure, ...] = (
             "by the dimensions of the target", low=-1, high=1, rank=2),
     Measure("svcca-mean", "cca", "SVCCA", "mean held-out canonical correlation of the directions that hold 99 % "
             "of each side's variance", low=-1, high=1),
-    Measure("cka", "cka", "CKA", "unbiased linear centred kernel alignment of states and target", high=1),
+    Measure("cka", "cka", "CKA", "unbiased linear centred kernel alignment of states and target"),
     Measure("effective-rank", "rank", "effective rank", "how many directions the states fill: the exponential of "
             "the entropy of their spectrum", low=1, better="neither"),
     Measure("participation-ratio", "rank", "participation ratio", "how many directions the states fill: squared "
@@ -79,7 +79,7 @@ TABLE: tuple[Measure, ...] = (
     Measure("mi-bits", "mi", "MI in bits", "mutual information of clustered states and labels", unit="bits", low=0,
             rank=2, usual=True),
     Measure("mi-corrected", "mi", "corrected MI / entropy", "the same share of the entropy with the Miller-Madow "
-            "correction for small samples", high=1, rank=2, usual=True),
+            "correction for small samples", rank=2, usual=True),
     Measure("purity-label", "purity", "label purity", "share of items that carry their cluster's commonest label",
             low=0, high=1),
     Measure("purity-cluster", "purity", "cluster purity", "share of items that lie in their label's commonest "

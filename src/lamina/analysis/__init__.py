@@ -1,23 +1,21 @@
 """One pass over the audio, many questions.
 
-config     what is measured, by which rules
-front      `lamina.analyze`: names or objects in, an `Analysis` out
-sweep      the pass, on one process or many, whole or in parts
-state      `Sweep`: what is planned, and what has accumulated
-questions  from settings to targets, and to readings of every tap
-targets    segments and labels on the common support
-sentences  whole utterances held against each other
-vectors    files of word vectors and scored pairs
-gather     what rows a batch gives
-readings   what a tap accumulates
-linear     CCA, CKA, dimensions
-products   moments of wide batches, quickly
-discrete   codebooks, mutual information
-sums       what has accumulated, merged and kept
-measures   statistics to values
-pasad      the protocol of the public scripts: its rules
-published  that protocol in the pass
-forecast   what an analysis will take
-results    values to rows with intervals
-compare    differences between rows
+config       what is measured
+front        `lamina.analyze`: names or objects in, an `Analysis` out
+targets      what taps are held against: one file a kind
+instruments  what is measured: one file an instrument; says how one is written
+rows         which rows of a batch answer which question
+reading      what a tap accumulates: instruments
+plan         `Sweep`: all that is decided before the audio is read
+sweep        the pass, on one process or many, whole or in parts
+sums         what has accumulated, merged and kept
+products     moments of wide batches, quickly
+forecast     what an analysis will take
+timing       how long costly steps take here
+results      findings to rows with intervals
+compare      differences between rows
+protocol     what a protocol of analyses is
+rules        the protocol `lamina`
+published    the protocols of published code: a folder each
+discover     what a package's files define
 """

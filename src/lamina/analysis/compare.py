@@ -1,8 +1,8 @@
 """Differences between taps, models and seeds: paired, with intervals that hold for all of a family at once.
 
 Replicates of one resample belong together, so the difference of two rows has replicates of its own and what
-speakers have in common cancels. Of many differences some look large by chance: intervals of a family (one
-measure, target and support) are widened together by the max-T rule (Westfall and Young 1993, one step): the 95 %
+speakers have in common cancels. Of many differences some look large by chance: intervals of a family (one measure,
+target and way of reading) are widened together by the max-T rule (Westfall and Young 1993, one step): the 95 %
 quantile, over replicates, of the largest ``|d* - d| / se`` of the family, instead of 1.96. Within one analysis the
 best tap is picked by the data, so the family is all pairs of taps, though only those with the best are told.
 
@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -25,12 +25,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamina.errors import LaminaError
+from lamina.measures import find_measure
 from lamina.runs import Run
-from lamina.score import Score, Scores, lower_is_better
+from lamina.score import MAJORITY, SHUFFLED, Score, Scores, better
 from lamina.stats.inference import FILE, Estimate, Replicates, as_t, few_groups, read_replicates
 
 Floats = NDArray[np.float64]
-Kind = tuple[str, str, str]
+Kind = tuple[str, str, tuple[str, ...]]  # measure, target, and the ways of reading that do not compare
 Found = tuple[Scores, Replicates]
 BEST = "best"
 HEADER = ("measure", "target", "first", "second", "difference", "95 % of all", "p")
@@ -47,7 +48,7 @@ class Difference:
     """One difference ``first - second``.
 
     Attributes:
-        measure, target, support: what was measured.
+        measure, target, way: what was measured, and how if not as usual.
         first, second: ``model tap`` of each side.
         value: the difference.
         low, high: its interval, holding for the whole family at once; None where nothing was resampled.
@@ -60,7 +61,7 @@ class Difference:
 
     measure: str
     target: str
-    support: str
+    way: str
     first: str
     second: str
     value: float
@@ -79,6 +80,11 @@ class _Row:
     drawn: Floats
     groups: int
     draw: str
+
+    @property
+    def place(self) -> str:
+        """What is compared by: the tap, or how several were read."""
+        return self.row.layers or self.row.tap
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,7 +114,7 @@ class Differences(tuple[Difference, ...]):
         """Each as text: measure, target, first, second, difference, interval, p."""
         made: list[tuple[str, ...]] = []
         for each in self:
-            target = each.target if each.support in {"common", "native"} else f"{each.target} ({each.support})"
+            target = f"{each.target} ({each.way})" if each.way else each.target
             interval = "" if each.low is None else f"{each.low:+.3f} to {each.high:+.3f}"
             p = "" if each.p is None else f"{each.p:.3f}"
             made.append((each.measure, target, each.first, each.second, f"{each.value:+.3f}", interval, p))
@@ -184,7 +190,7 @@ def compare_runs(
                 "makes one"
             )
         corpora.add(run.inputs.get("corpus", ""))
-        scores = Scores.read(folder / "scores.jsonl").select(lambda row: bool(row.tap))
+        scores = Scores.read(folder / "scores.jsonl").select(lambda row: bool(row.place))
         for column, wanted in (("measure", measures), ("target", targets)):
             if wanted is not None:
                 there = scores.distinct(column)
@@ -203,12 +209,19 @@ def compare_runs(
 
 
 def _kinds(found: Sequence[Found]) -> list[Kind]:
-    """Measures, targets and supports that all analyses have."""
-    each = [
-        {(row.measure, row.target, row.support): None for row in scores if row.tap and row.control != "shuffled"}
-        for scores, _ in found
-    ]
+    """Measures, targets and ways of reading that all analyses have."""
+    each = [dict.fromkeys(_kind(row) for row in scores if _counts(row)) for scores, _ in found]
     return [kind for kind in each[0] if all(kind in other for other in each[1:])]
+
+
+def _counts(row: Score) -> bool:
+    """Whether a row is of a place in a model: no null, no majority, no whole encoder."""
+    return bool(row.place) and row.control not in {SHUFFLED, MAJORITY}
+
+
+def _kind(row: Score) -> Kind:
+    _protocol, _split, *way = row.way  # what these two say must agree, or it is told
+    return row.measure, row.target, tuple(way)
 
 
 def _names(found: Sequence[Found]) -> list[str]:
@@ -221,12 +234,10 @@ def _names(found: Sequence[Found]) -> list[str]:
 
 
 def _side(scores: Scores, replicates: Replicates, kind: Kind) -> list[_Row]:
-    measure, target, support = kind
-    rows = scores.select(lambda row: bool(row.tap), measure=measure, target=target, support=support)
     return [
         _Row(row, replicates[row.key], replicates.groups[row.key], replicates.draws[row.key])
-        for row in rows
-        if row.control != "shuffled" and row.key in replicates
+        for row in scores
+        if _counts(row) and _kind(row) == kind and row.key in replicates
     ]
 
 
@@ -234,8 +245,7 @@ def _within(side: list[_Row], name: str, measure: str) -> list[_Pair]:
     """All pairs of taps; told is every tap less the best one, which the data picked."""
     if len(side) < 2:
         return []
-    pick = min if lower_is_better(measure) else max
-    best = pick(_behind(side), key=lambda each: each.row.value)
+    best = _pick(measure)(_behind(side), key=lambda each: each.row.value)
     others = [each for each in side if each is not best]
     told = [_less(each, best, name, name) for each in others]
     return told + [_less(one, other, name, name, told=False) for one, other in combinations(others, 2)]
@@ -245,8 +255,8 @@ def _between(one: list[_Row], other: list[_Row], first: str, second: str, measur
     if not one or not other:
         return []
     _check_paired(one, other, first, second)
-    by_tap = {each.row.tap: each for each in other}
-    made = [_less(each, by_tap[each.row.tap], first, second) for each in one if each.row.tap in by_tap]
+    there = {each.place: each for each in other}
+    made = [_less(each, there[each.place], first, second) for each in one if each.place in there]
     (value, drawn), (less, again) = _best(one, measure), _best(other, measure)
     if len(one) > 1 or len(other) > 1 or not made:
         groups = min(each.groups for each in (*one, *other))
@@ -256,8 +266,8 @@ def _between(one: list[_Row], other: list[_Row], first: str, second: str, measur
 
 def _less(one: _Row, other: _Row, first: str, second: str, *, told: bool = True) -> _Pair:
     return _Pair(
-        f"{first} {one.row.tap}",
-        f"{second} {other.row.tap}",
+        f"{first} {one.place}",
+        f"{second} {other.place}",
         one.row.value - other.row.value,
         one.drawn - other.drawn,
         min(one.groups, other.groups),
@@ -273,7 +283,13 @@ def _behind(side: list[_Row]) -> list[_Row]:
 def _best(side: list[_Row], measure: str) -> tuple[float, Floats]:
     values = np.array([each.row.value for each in _behind(side)])
     drawn = np.array([each.drawn for each in _behind(side)])
-    return (float(values.min()), drawn.min(0)) if lower_is_better(measure) else (float(values.max()), drawn.max(0))
+    pick = np.min if _pick(measure) is min else np.max
+    return float(pick(values)), pick(drawn, 0)
+
+
+def _pick(measure: str) -> Callable[..., Any]:
+    """``min`` or ``max``; of measures that only describe, the largest."""
+    return max if find_measure(measure).better == "neither" else better(measure)
 
 
 def _check_paired(one: list[_Row], other: list[_Row], first: str, second: str) -> None:
@@ -326,9 +342,10 @@ def _corrected(kind: Kind, pairs: Sequence[_Pair], level: float) -> list[Differe
                 )
                 for pair, error in zip(pairs, errors, strict=True)
             ]
-    measure, target, support = kind
+    measure, target, (_, *way) = kind
+    said = ", ".join(filter(None, way))
     return [
-        Difference(measure, target, support, pair.first, pair.second, pair.value, low, high, p, len(pairs), groups)
+        Difference(measure, target, said, pair.first, pair.second, pair.value, low, high, p, len(pairs), groups)
         for pair, (low, high, p) in zip(pairs, ends, strict=True)
         if pair.told
     ]

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from itertools import chain
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from lamina.analysis.published import PROTOCOLS
 from lamina.config import Config
+from lamina.measures import TABLE, family, spelled_out
 
-MEL, SPEAKER, SENTENCE, VECTORS, TAP, ENCODER = "mel", "speaker", "sentence", "word-vectors", "tap", "encoder"
-# By family, what can be measured (`lamina.analysis.measures`); the first of a family are the usual ones.
-FAMILIES = {
-    "cca": ("cca-mean", "cca-pwcca", "cca-pwcca-y", "svcca-mean"),
-    "cka": ("cka",),
-    "rank": ("effective-rank", "participation-ratio"),
-    "mi": ("mi-normalised", "mi-bits", "mi-corrected"),
-    "purity": ("purity-label", "purity-cluster"),
-}
-# What is no tier and no label of utterances.
-SPECIAL = frozenset({MEL, SPEAKER, SENTENCE, TAP, ENCODER})
-USUAL = ("cca-mean", "cca-pwcca", "mi-normalised", "mi-bits", "mi-corrected")
-PASAD = "cca-pwcca"  # all that its protocol measures
+ELSEWHERE = frozenset({"probe", "mixing", "pretraining", "cost"})  # families that other rooms make
+FAMILIES = tuple(dict.fromkeys(each.family for each in TABLE if each.family not in ELSEWHERE))
+USUAL = tuple(each.name for each in TABLE if each.usual)
+SENTENCE, VECTORS = "sentence", "word-vectors"
 Pooling = Literal["all", "middle", "centre", "quarter1", "quarter2", "quarter3", "quarter4"]
 
 
@@ -34,7 +26,8 @@ class AnalysisConfig(Config):
             ``tap:NAME`` (another tap, the first where no name is given), ``encoder:NAME`` or ``encoder:NAME:TAP``
             (another encoder, its last tap where none is given).
         taps: which taps of the encoder; all where None.
-        measures: which ones (`FAMILIES`); a family's name means all of it. Pairs of sentences have their own.
+        measures: which ones; a family's name (`FAMILIES`) means all of it. Targets that one measure is made for
+            (``sentence``, ``query``) need no mention.
         pooling: which of the frames that a segment owns are averaged (`lamina.frames.narrowed`); several
             are read side by side.
         rate_matched: whether to read taps also after decimation to the coarsest grid of the comparison.
@@ -52,6 +45,12 @@ class AnalysisConfig(Config):
         replicates: resamples of the score speakers (or folds), for intervals.
         level: coverage of intervals.
         max_groups: more score speakers than this are resampled in so many groups.
+        neighbours: how many name a segment (``knn``).
+        items: ``abx``: an item file of fastabx or ZeroSpeech whose segments are compared instead of the tier's.
+        contexts: ``abx``: A, B and X have the ``same`` labels to either side, or ``any``.
+        most_items: ``knn``, ``centroid``, ``map``: at most so many segments a part, drawn by ``seed``.
+        most_pairs: ``abx``, ``query``: at most so many warped pairs a tap (``abx``: within and across each).
+        memory_gib: an analysis whose sums need more is refused before it starts.
         batch_seconds: padded audio a batch.
         protocol: by which rules (docs/analysis.md).
         shuffled: whether to measure the null too, labels shuffled: within speaker; among speakers where no speaker
@@ -76,8 +75,14 @@ class AnalysisConfig(Config):
     replicates: int = Field(200, ge=0)
     level: float = Field(0.95, gt=0, lt=1)
     max_groups: int = Field(256, ge=2)
+    neighbours: int = Field(10, ge=1)
+    items: str | None = None
+    contexts: Literal["same", "any"] = "same"
+    most_items: int = Field(2000, ge=2)
+    most_pairs: int = Field(20_000, ge=2)
+    memory_gib: float = Field(8.0, gt=0)
     batch_seconds: float = Field(60.0, gt=0)
-    protocol: Literal["lamina", "pasad"] = "lamina"
+    protocol: str = "lamina"
     shuffled: bool = True
 
     @field_validator("targets", "taps", "measures", "pooling", mode="before")
@@ -90,42 +95,30 @@ class AnalysisConfig(Config):
     def _sensible(self) -> AnalysisConfig:
         if len(set(self.targets)) < len(self.targets) or "" in self.targets:
             raise ValueError("targets must be distinct names")
-        if self.protocol == "pasad":
-            frames = [name for name in self.targets if name in SPECIAL or ":" in name or name == VECTORS]
-            if frames or self.rate_matched or self.pooling != ("all",):
-                raise ValueError(
-                    "protocol pasad measures tiers (--targets phone,word) by poolings of its own, nothing else"
-                )
-        for measure in self.measures:
-            if (
-                self.protocol == "pasad"
-                and self.measures != USUAL
-                and PASAD not in FAMILIES.get(measure, (measure,))
-            ):
-                raise ValueError(f"protocol pasad has no {measure}; it measures {PASAD}")
-            if measure not in FAMILIES and measure not in chain(*FAMILIES.values()):
-                known = ", ".join([*FAMILIES, *chain(*FAMILIES.values())])
-                raise ValueError(f"there is no measure {measure!r}; there are {known}")
         if len(set(self.pooling)) < len(self.pooling):
             raise ValueError("poolings must be distinct")
-        if VECTORS in self.targets and self.word_vectors is None:
-            raise ValueError("target word-vectors needs a file of them: give word_vectors (--word-vectors FILE)")
-        if self.sentence_pairs is not None and SENTENCE not in self.targets:
-            raise ValueError("sentence_pairs are for the target sentence: add it to the targets")
         if min(self.ridges) < 0:
             raise ValueError("a ridge cannot be negative")
         if any(number < 2 for number in self.clusters.values()):
             raise ValueError("a codebook needs at least two clusters")
+        if VECTORS in self.targets and self.word_vectors is None:
+            raise ValueError("target word-vectors needs a file of them: give word_vectors (--word-vectors FILE)")
+        if self.sentence_pairs is not None and SENTENCE not in self.targets:
+            raise ValueError("sentence_pairs are for the target sentence: add it to the targets")
+        spelled_out(self.measures, FAMILIES)
+        if self.protocol not in PROTOCOLS:
+            raise ValueError(f"there is no protocol {self.protocol!r}; there are {', '.join(PROTOCOLS)}")
+        PROTOCOLS[self.protocol].check(self)
         return self
 
     @property
     def wanted(self) -> frozenset[str]:
         """The names of the measures, families spelled out."""
-        return frozenset(chain(*(FAMILIES.get(measure, (measure,)) for measure in self.measures)))
+        return frozenset(spelled_out(self.measures, FAMILIES))
 
     def wants(self, *families: str) -> bool:
         """Whether a measure of one of these families is asked for."""
-        return not self.wanted.isdisjoint(chain(*(FAMILIES[family] for family in families)))
+        return not self.wanted.isdisjoint(family(*families))
 
     def clusters_of(self, target: str, sample: int) -> int:
         """How many clusters the codebook of a target has, of which so many segments make it."""

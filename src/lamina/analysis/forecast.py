@@ -5,16 +5,14 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import torch
 
-from lamina.analysis.sweep import Sweep
+from lamina.analysis.plan import Sweep
+from lamina.analysis.sums import memory
+from lamina.analysis.targets.segments import Segmented
 from lamina.corpus.batches import read_batches
-from lamina.stats import kmeans
-
-ROWS, ROUNDS = 4096, 20  # of k-means: rows that are timed, rounds that it usually takes with its start
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +27,7 @@ class Forecast:
         memory: bytes of the sums that are kept, and of the largest states of a batch.
         held: bytes of this process by now, encoder and list of utterances; None where that is not known.
         reading: seconds of reading in one process, from one batch; None where it was not timed.
-        fitting: seconds of decompositions and k-means, from one of either; None where it was not timed.
+        fitting: seconds of what instruments do beyond reading (`Instrument.seconds`); None where it was not timed.
     """
 
     hours: float
@@ -59,13 +57,17 @@ def forecast(sweep: Sweep, *, timed: bool) -> Forecast:
     """Look ahead; with ``timed`` one batch is read and one covariance decomposed (the sweep is spent then)."""
     groups = [group for phase in sweep.phases for group in phase]
     samples = sum(utterance.samples for group in groups for utterance in group)
-    held = sum(array.nbytes for sums in sweep.sums().values() for array in sums.to_arrays().values())
+    held = memory(sweep.sums())
     widest = max(tap.width / tap.grid.stride for tap in sweep.taps)
     padded = max(group[0].samples * len(group) for group in groups)
-    rows = {name: len(target.fit) + len(target.score) for name, target in sweep.targets.items()}
+    rows: dict[str, int] = {}
+    for each in sweep.targets:
+        if isinstance(each, Segmented):
+            rows[each.name] = max(rows.get(each.name, 0), len(each.fit) + len(each.score))
     reading = fitting = None
     if timed:
-        reading, fitting = _read(sweep, samples), _fit(sweep)
+        reading = _read(sweep, samples)
+        fitting = sum(each.seconds() for one in sweep.readings for each in one.instruments)
     return Forecast(
         samples / sweep.corpus.sample_rate / 3600,
         sum(len(group) for group in groups),
@@ -90,35 +92,6 @@ def _read(sweep: Sweep, samples: int) -> float:
             sweep.read(batch, fitting=True)
             took = time.perf_counter() - begun
     return took * samples / sum(utterance.samples for utterance in middle)
-
-
-def _fit(sweep: Sweep) -> float:
-    """Seconds of all eigendecompositions, from one of the widest tap."""
-    width = max(tap.width for tap in sweep.taps)
-    matrix = torch.eye(width, dtype=torch.float64) + 0.1
-    begun = time.perf_counter()
-    torch.linalg.eigh(matrix)
-    took = time.perf_counter() - begun
-    # Decomposed are a fit a fold and one to choose its ridge; and for the cross-covariances, about as much again.
-    folds = [len(reading.roles.groups) if reading.roles.folded else 1 for reading in sweep.readings]
-    seconds = (
-        2 * took * sum(2 * number for number, reading in zip(folds, sweep.readings, strict=True) if reading.cca)
-    )
-    for number, reading in zip(folds, sweep.readings, strict=True):
-        if reading.codebook is not None:
-            rows, clusters = reading.codebook.size
-            seconds += number * rows * _assigning(reading.tap.width, clusters)
-    return seconds
-
-
-@cache
-def _assigning(width: int, clusters: int) -> float:
-    """Seconds that k-means takes a row: some mini-batches and Lloyd rounds, from one assignment."""
-    rows = torch.randn(ROWS, width)
-    centres = kmeans.Clusters(rows[:clusters], 0.0)
-    begun = time.perf_counter()
-    centres.assign(rows)
-    return ROUNDS * (time.perf_counter() - begun) / ROWS
 
 
 def _resident() -> int | None:

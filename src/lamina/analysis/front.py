@@ -7,10 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lamina.analysis.config import SPECIAL, VECTORS, AnalysisConfig
-from lamina.analysis.questions import is_frames
+from lamina.analysis.config import AnalysisConfig
+from lamina.analysis.protocol import OWN
+from lamina.analysis.published import PROTOCOLS
 from lamina.analysis.results import Analysis
 from lamina.analysis.sweep import SAVE_SECONDS, Sweep, Tell, run_sweep
+from lamina.analysis.targets import kinds_of
 from lamina.config import parse_config
 from lamina.corpus.corpus import Corpus
 from lamina.corpus.open import open_corpus
@@ -40,10 +42,10 @@ def analyze(
     Args:
         encoder: an encoder, or what `lamina.load_encoder` takes.
         corpus: a corpus, or what `lamina.open_corpus` takes.
-        config: what is measured; by default mel and those of phone and word that the corpus has.
+        config: what is measured; by default mel, phone and word, those that the corpus has.
         beside: encoders that this one is compared with: segments count if their taps see them, too.
         control: ``untrained`` reads the encoder once more with its weights drawn anew (`Analysis.untrained`).
-        run: where sums, statistics and replicates are kept; an interrupted pass goes on from there.
+        run: where sums and replicates are kept; an interrupted pass goes on from there.
         progress: told how many utterances are done, of how many.
         save_seconds: how often sums are kept in the run folder.
         settings: fields of `AnalysisConfig`, in place of ``config`` or over it.
@@ -69,28 +71,34 @@ def analyze(
 
 
 def resolved(config: AnalysisConfig | None, settings: dict[str, Any], speech: Corpus) -> AnalysisConfig:
-    """The config of an analysis of this corpus.
+    """The config of an analysis of this corpus, from whichever door it comes.
+
+    Where no targets are asked for, they are the usual ones of the protocol that the corpus has.
 
     Raises:
         LaminaError: a setting is unknown or not allowed, or the corpus has no such tier or label.
     """
-    present = (
+    there = (
         {*speech.tiers, *speech.labels}
         if isinstance(speech, StoredCorpus)  # known since it was opened
         else {name for utterance in speech.utterances() for name in (*utterance.tiers, *utterance.labels)}
     )
+    settings = {name: value for name, value in settings.items() if value is not None}
+    protocol = PROTOCOLS.get(str(settings.get("protocol", "lamina" if config is None else config.protocol)), OWN)
+
+    def lacks(name: str) -> str:
+        kinds = kinds_of(name, protocol.rules.targets)
+        return next((need for kind in kinds if (need := kind.needs(name)) and need not in there), "")
+
     if config is None and "targets" not in settings:
-        settings = settings | {
-            "targets": tuple(name for name in ("mel", "phone", "word") if name in present | {"mel"})
-        }
-    base = {} if config is None else config.to_json()
-    made = parse_config(base | settings, AnalysisConfig, "settings")
+        usual = tuple(name for name in protocol.usual if not lacks(name))
+        settings["targets"] = usual or protocol.usual
+    made = parse_config(({} if config is None else config.to_json()) | settings, AnalysisConfig, "settings")
     for target in made.targets:
-        name = "word" if target == VECTORS else target
-        if name not in present | SPECIAL and not is_frames(name):
-            have = ", ".join(sorted(present)) or "none"
+        if need := lacks(target):
+            have = ", ".join(sorted(there)) or "none"
             raise LaminaError(
-                f"{speech.name} has no tier or label {name!r} (it has {have}): ask for other targets"
+                f"{speech.name} has no tier or label {need!r} (it has {have}): ask for other targets"
             )
     return made
 

@@ -1,4 +1,4 @@
-"""From complete statistics to rows: every measure of every reading, with intervals."""
+"""From complete sums to rows: every measure of every reading, with intervals."""
 
 from __future__ import annotations
 
@@ -9,21 +9,18 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from lamina.analysis.compare import Differences, compare
-from lamina.analysis.config import FAMILIES, AnalysisConfig
-from lamina.analysis.linear import BUCKETS
-from lamina.analysis.measures import UNITS, debiased
-from lamina.analysis.readings import Reading
+from lamina.analysis.config import AnalysisConfig
+from lamina.analysis.instruments.instrument import Finding
+from lamina.analysis.reading import Reading
+from lamina.analysis.rows import EACH
 from lamina.errors import LaminaError
-from lamina.runs import Run
-from lamina.score import Score, Scores, bounded
-from lamina.stats.archive import Statistic
+from lamina.measures import find_measure
+from lamina.score import CHOSEN, SHUFFLED, Score, Scores, better
 from lamina.stats.inference import Replicates, draw_name, interval, resample_weights
 
-SHUFFLED = "shuffled"
-PLUG_IN = ("mi-", "purity-")  # repeated speakers let them grow
-BUCKETED = frozenset((*FAMILIES["cka"], *FAMILIES["rank"]))  # resampled in parts of several groups
 Floats = NDArray[np.float64]
 
 
@@ -33,8 +30,8 @@ class Analysis:
 
     Attributes:
         scores: one row a tap, target and measure, and one for each null.
-        replicates: resampled values by `Score.key` (``tap|measure|target``, …): the same resamples of speakers for
-            every model, so differences are paired.
+        replicates: resampled values by `Score.key`: the same resamples of speakers for every model, so differences
+            are paired.
         notes: what was left out, with counts and reasons.
         untrained: the same of the encoder with its weights drawn anew, where that was asked for.
     """
@@ -45,7 +42,7 @@ class Analysis:
     untrained: Analysis | None = None
 
     def table(self) -> str:
-        """The scores as text, a table a target; the best layer of a column bears a star."""
+        """The scores as text, a block a target."""
         return self.scores.table()
 
     def to_pandas(self) -> Any:
@@ -78,59 +75,95 @@ class Analysis:
         return compare(found, level=level)
 
 
-def conclude(
-    readings: Sequence[Reading], model: str, run: Run | None, config: AnalysisConfig, control: str
-) -> tuple[Scores, Replicates]:
-    """Every measure of every reading, with its interval, and the resampled values behind it."""
-    rows: list[Score] = []
-    replicates = Replicates()
-    for reading in readings:
-        drawn = resample_weights(reading.groups, replicates=config.replicates, seed=config.seed)
-        weights, draw = torch.from_numpy(drawn).double(), draw_name(drawn)
-        blank = _blank(reading, model, "" if run is None else run.folder.name, config)
-        for labelling, n, values, resampled in reading.values(weights):
-            if n == 0:
-                continue
-            for measure, (value,) in values.items():
-                if measure not in config.wanted and reading.likeness is None:
-                    continue
-                if not np.isfinite(value):
-                    continue  # the reading's notes say why
-                again = resampled[measure] if len(reading.groups) > 1 else np.full(len(drawn), np.nan)
-                if measure.startswith(PLUG_IN):
-                    again = debiased(again, float(value))
-                groups = min(len(reading.groups), BUCKETS) if measure in BUCKETED else len(reading.groups)
-                ends = interval(float(value), again, groups=groups, level=config.level)
-                low, high = bounded(measure, *ends)
-                found = replace(blank, measure=measure, value=float(value), unit=UNITS.get(measure, ""))
-                row = replace(found, low=low, high=high, n=n, control=SHUFFLED if labelling else control)
-                replicates.put(row.key, again, groups, draw)
-                rows.append(row)
-    return Scores(rows), replicates
+class Conclusion:
+    """Makes rows of what readings found.
 
+    Args:
+        model: the encoder's name.
+        run: name of the run folder; empty without one.
+        config: of the analysis.
+        control: of the rows, such as ``untrained``.
+    """
 
-def _blank(reading: Reading, model: str, run: str, config: AnalysisConfig) -> Score:
-    """A row with what all rows of a reading share."""
-    return Score(
-        study="",
-        run=run,
-        model=model,
-        tap=reading.tap.name,
-        depth=reading.tap.depth,
-        period_ms=(reading.view.matched or reading.tap.grid).period_ms,
-        measure="",
-        target=reading.view.target,
-        value=0.0,
-        unit="",
-        low=None,
-        high=None,
-        n=0,
-        split=reading.roles.split,
-        seed=config.seed,
-        protocol=config.protocol,
-        support=reading.view.support,
-        control="",
-    )
+    def __init__(self, model: str, run: str, config: AnalysisConfig, control: str) -> None:
+        self._model, self._run, self._config, self._control = model, run, config, control
+        self._rows: list[Score] = []
+        self._on_dev: dict[tuple[str, str], list[tuple[float, Score]]] = {}
+        self._replicates = Replicates()
+
+    def of(self, readings: Sequence[Reading]) -> tuple[Scores, Replicates]:
+        """Every measure of every reading, with its interval, and the resampled values behind it.
+
+        Where a part of the corpus chooses among taps, the chosen one stands there once more.
+        """
+        for reading in readings:
+            blank = self._blank(reading)
+            for found in reading.values(self._weights):
+                for measure, (value,) in found.values.items():
+                    asked = reading.target.implied or measure in self._config.wanted
+                    if asked and found.n and np.isfinite(value):  # where it is not, the reading's notes say why
+                        self._take(replace(blank, measure=measure, value=float(value)), found)
+        for (measure, _), tried in self._on_dev.items():
+            _, row = better(measure)(tried, key=lambda each: each[0])
+            again, key = replace(row, layers=CHOSEN), row.key
+            held = self._replicates
+            held.put(again.key, held[key], held.groups[key], held.draws[key])
+            self._rows.append(again)
+        return Scores(self._rows), self._replicates
+
+    def _take(self, row: Score, found: Finding) -> None:
+        drawn = self._drawn(found.groups)
+        several = len(found.groups) > 1
+        again = found.resampled[row.measure] if several else np.full(len(drawn), np.nan)
+        units = found.units or len(found.groups)
+        ends = interval(row.value, again, groups=units, level=self._config.level)
+        measure = find_measure(row.measure)
+        low, high = measure.bounded(*ends)
+        control = SHUFFLED if found.labelling else self._control
+        items = found.items or row.items
+        made = replace(
+            row,
+            unit=measure.unit,
+            low=low,
+            high=high,
+            n=found.n,
+            items=items,
+            control=control,
+            setting=found.setting,
+        )
+        self._replicates.put(made.key, again, units, draw_name(drawn))
+        self._rows.append(made)
+        if found.dev is not None:
+            self._on_dev.setdefault((made.measure, made.target), []).append((found.dev[made.measure], made))
+
+    def _drawn(self, groups: Sequence[str]) -> NDArray[np.int64]:
+        return resample_weights(groups, replicates=self._config.replicates, seed=self._config.seed)
+
+    def _weights(self, groups: Sequence[str]) -> Tensor:
+        return torch.from_numpy(self._drawn(groups)).double()
+
+    def _blank(self, reading: Reading) -> Score:
+        """A row with what all rows of a reading share."""
+        tap, way, target = reading.tap, reading.way, reading.target
+        return Score(
+            run=self._run,
+            model=self._model,
+            tap=tap.name,
+            block=tap.block,
+            layer=tap.layer,
+            depth=tap.depth,
+            period_ms=(way.matched or tap.grid).period_ms,
+            measure="",
+            target=target.name,
+            value=0.0,
+            items=target.items,
+            split=target.roles.split,
+            seed=self._config.seed,
+            protocol=self._config.protocol,
+            support=target.support,
+            pooling="" if way.pooling == EACH else way.pooling,
+            matched=way.matched is not None,
+        )
 
 
 def told(readings: Sequence[Reading]) -> list[str]:
@@ -138,17 +171,5 @@ def told(readings: Sequence[Reading]) -> list[str]:
     taps: dict[str, dict[str, None]] = {}
     for reading in readings:
         for note in reading.notes:
-            taps.setdefault(f"{reading.view.target}: {note}", {})[reading.tap.name] = None
+            taps.setdefault(f"{reading.target.name}: {note}", {})[reading.tap.name] = None
     return [f"{note} (taps {', '.join(names)})" for note, names in taps.items()]
-
-
-def statistics(readings: Sequence[Reading]) -> dict[str, Statistic]:
-    """What scores come from, by ``tap|instrument|target`` (``…|support`` where not plain, ``…|shuffled``)."""
-    named: dict[str, Statistic] = {}
-    for reading in readings:
-        support = reading.view.support
-        for (instrument, labelling), statistic in reading.statistics().items():
-            parts = [reading.tap.name, instrument, reading.view.target]
-            parts += [support] if support not in {"common", "native"} else []
-            named["|".join([*parts, SHUFFLED] if labelling else parts)] = statistic
-    return named

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, TypeAlias, get_args
@@ -44,6 +44,16 @@ class Sample:
         """Fill slots (n,) with rows x (n, width), in place; -1 means none."""
         chosen = slots >= 0
         self.rows[slots[chosen]] = x[chosen].float()
+
+    def finite(self) -> Tensor:
+        """The rows.
+
+        Raises:
+            LaminaError: some value is not finite.
+        """
+        if not bool(torch.isfinite(self.rows).all()):
+            raise LaminaError("states hold values that are not finite: look for NaN or overflow in the states")
+        return self.rows
 
     def __add__(self, other: Sample) -> Sample:
         return Sample(self.rows + other.rows)
@@ -101,9 +111,9 @@ class Progress:
         return cls(plan, phase, (number, count), done, unpack(arrays, KINDS))
 
 
-def numbered(name: str, held: Sequence[Sums]) -> Iterator[tuple[str, Sums]]:
-    """Each with its name and number."""
-    return ((f"{name}{number}", each) for number, each in enumerate(held))
+def memory(sums: Mapping[str, Sums]) -> int:
+    """Bytes that sums take."""
+    return sum(array.nbytes for held in sums.values() for array in held.to_arrays().values())
 
 
 def merge_all(parts: list[dict[str, Sums]]) -> dict[str, Sums]:
@@ -121,6 +131,8 @@ def reduce_over_processes(sums: dict[str, Sums]) -> dict[str, Sums]:
     """The sums of all processes of this group together, the same in each; one statistic at a time."""
     import torch.distributed as group
 
+    if not (group.is_available() and group.is_initialized()):
+        return sums
     whole: dict[str, Sums] = {}
     for name, held in sums.items():
         everyone: list[Arrays] = [{} for _ in range(group.get_world_size())]

@@ -14,21 +14,20 @@ from pathlib import Path
 import torch
 
 from lamina.analysis.config import AnalysisConfig
-from lamina.analysis.results import Analysis, conclude, statistics, told
-from lamina.analysis.state import Sweep
-from lamina.analysis.sums import Progress, Sums, merge_all, reduce_over_processes
+from lamina.analysis.plan import Sweep
+from lamina.analysis.results import Analysis, Conclusion, told
+from lamina.analysis.sums import Progress, merge_all, reduce_over_processes
 from lamina.corpus.batches import read_batches
 from lamina.corpus.corpus import Corpus
 from lamina.encoders.encoder import Encoder
 from lamina.errors import LaminaError
 from lamina.grid import Grid
 from lamina.runs import Run
-from lamina.stats.archive import write_statistics
-from lamina.stats.inference import rough, write_replicates
+from lamina.score import Scores
+from lamina.stats.inference import Replicates, rough, write_replicates
 
-__all__ = ["STATISTICS", "Analysis", "AnalysisConfig", "Sweep", "analyze"]
+__all__ = ["Analysis", "AnalysisConfig", "Sweep", "analyze"]
 
-STATISTICS = "statistics.npz"
 PROGRESS, LEARNED = "progress.npz", "learned.npz"
 SAVE_SECONDS = 300.0
 Tell = Callable[[int, int], None]
@@ -53,8 +52,8 @@ def analyze(
     come from the fit speakers, values from the others; without, folds of speakers score each other.
 
     Processes of one torch.distributed group share the batches out; all return the same. With ``run``, sums are
-    kept in its folder now and then and an interrupted pass goes on from there, bit for bit; at the end statistics
-    and replicates stay there.
+    kept in its folder now and then and an interrupted pass goes on from there, bit for bit; at the end
+    replicates stay there.
 
     Args:
         encoder: what is read.
@@ -62,7 +61,7 @@ def analyze(
         config: what is measured.
         support: a segment counts if all these grids see it, besides those of this encoder's taps. Give the grids
             of all encoders of a comparison.
-        run: where sums, statistics, replicates and notes are written.
+        run: where sums, replicates and notes are written.
         control: of the rows, such as ``untrained``.
         progress: told how many utterances are done, of how many.
         others: encoders by name that targets ``encoder:NAME`` may name; others are loaded.
@@ -83,36 +82,63 @@ def run_sweep(
     progress: Tell | None = None,
     save_seconds: float = SAVE_SECONDS,
 ) -> Analysis:
-    """Read everything that a fresh sweep has planned, and conclude; see `analyze`."""
+    """Read everything that a fresh sweep has planned, and conclude; see `analyze`.
+
+    A process of a group reads its part; the sums of all are merged after each phase.
+    """
     begun = time.perf_counter()
-    rank, count = _process()
+    part = _process()
     folder = None if run is None else run.folder
-    _pass(sweep, folder, (rank + 1, count), progress, save_seconds)
-    found = finish(sweep, run, control, begun, write=rank == 0)
-    if folder is not None and rank == 0:
-        for path in (*folder.glob(f"*{PROGRESS}"), *folder.glob(LEARNED)):
-            path.unlink(missing_ok=True)
+    path = None if folder is None else folder / (PROGRESS if part[1] == 1 else f"{part[0]}-{PROGRESS}")
+    learned = None if folder is None else folder / LEARNED
+    kept = _kept(path, sweep, part)
+    phase = _least(0 if kept is None else kept.phase)
+    if phase and learned is not None:
+        _learn(sweep, learned)
+    for number in range(phase, len(sweep.phases)):
+        _read(sweep, number, part, path, progress, save_seconds)
+        last = number + 1 == len(sweep.phases)
+        sums = reduce_over_processes(sweep.sums(folded=None if last else False))
+        sweep.put(sums)
+        if not last:
+            if learned is not None and part[0] == 1:
+                Progress(sweep.digest, number, (1, 1), len(sweep.phases[number]), sums).write(learned)
+            _settle(sweep)
+    found = finish(sweep, run, control, begun, write=part[0] == 1)
+    if folder is not None and part[0] == 1:
+        for each in (*folder.glob(f"*{PROGRESS}"), *folder.glob(LEARNED)):
+            each.unlink(missing_ok=True)
     return found
 
 
 def read_part(
     sweep: Sweep,
-    shard: tuple[int, int],
+    part: tuple[int, int],
     folder: Path,
     *,
     learned: Path | None = None,
     progress: Tell | None = None,
     save_seconds: float = SAVE_SECONDS,
-) -> Progress:
-    """Read part ``shard`` (number from 1, of how many) of the batches and keep its sums in ``folder``.
+) -> int:
+    """Read part ``part`` (number from 1, of how many) of the batches of one phase and keep its sums in ``folder``.
 
     Where speakers are scored apart, two rounds are needed: one whose parts are merged into ``learned`` (see
     `merge_parts`), and one, given that file, for the speakers that are scored.
 
+    Returns:
+        Which round that was, from 1.
+
     Raises:
         LaminaError: ``learned`` is of another analysis, or not needed.
     """
-    return _pass(sweep, folder, shard, progress, save_seconds, alone=True, learned=learned)
+    if learned is not None:
+        if len(sweep.phases) == 1:
+            raise LaminaError("this analysis needs one round: there is nothing to go on from; leave --learned out")
+        _learn(sweep, learned)
+    phase = 0 if learned is None else 1
+    kept = _read(sweep, phase, part, folder / PROGRESS, progress, save_seconds)
+    kept.write(folder / PROGRESS)
+    return phase + 1
 
 
 def merge_parts(sweep: Sweep, parts: Sequence[Path], folder: Path) -> bool:
@@ -142,7 +168,8 @@ def merge_parts(sweep: Sweep, parts: Sequence[Path], folder: Path) -> bool:
         raise LaminaError(f"these parts do not make one whole: {said}; give every part of one round once")
     found.sort(key=lambda kept: kept.shard)
     if phase + 1 < len(sweep.phases):
-        sums = merge_all([_only(kept.sums, sweep.sums(folded=False)) for kept in found])
+        apart = sweep.sums(folded=False).keys()
+        sums = merge_all([{name: kept.sums[name] for name in apart} for kept in found])
         Progress(plan, phase, (1, 1), len(sweep.phases[phase]), sums).write(folder / LEARNED)
         return False
     if phase:
@@ -154,20 +181,20 @@ def merge_parts(sweep: Sweep, parts: Sequence[Path], folder: Path) -> bool:
 def finish(
     sweep: Sweep, run: Run | None, control: str, begun: float | None = None, *, write: bool = True
 ) -> Analysis:
-    """From complete sums to scores; statistics and replicates into the run folder."""
+    """From complete sums to scores; replicates into the run folder."""
     begun = time.perf_counter() if begun is None else begun
     with torch.inference_mode():
         sweep.settle(folded=True)
-        for reading in sweep.readings:
-            reading.finish()
-        scores, replicates = conclude(sweep.readings, sweep.encoder.name, run, sweep.config, control)
-        few = {len(each.groups): "folds" if each.roles.folded else "speakers" for each in sweep.readings}
-        notes = [*sweep.notes, *told(sweep.readings), *filter(None, (rough(*each) for each in few.items()))]
+        folder = "" if run is None else run.folder.name
+        conclusion = Conclusion(sweep.encoder.name, folder, sweep.config, control)
+        scores, replicates = conclusion.of(sweep.readings)
+        notes = [*sweep.notes, *told(sweep.readings), *_rough(replicates, scores)]
     if not len(scores):
         raise LaminaError(f"nothing could be measured on {sweep.corpus.name}: {'; '.join(notes)}")
     if run is not None and write:
-        write_statistics(run.folder / STATISTICS, statistics(sweep.readings))
         write_replicates(run.folder, replicates)
+        kept = filter(None, (target.keep(run.folder) for target in sweep.targets))
+        notes += [f"what is compared is in {name}" for name in kept]
         for note in notes:
             run.log(note=note)
         total = len(sweep.roles.fit) + len(sweep.roles.score)
@@ -176,74 +203,30 @@ def finish(
     return Analysis(scores, replicates, tuple(notes))
 
 
-def _pass(
-    sweep: Sweep,
-    folder: Path | None,
-    shard: tuple[int, int],
-    progress: Tell | None,
-    save_seconds: float,
-    *,
-    alone: bool = False,
-    learned: Path | None = None,
+def _read(
+    sweep: Sweep, phase: int, part: tuple[int, int], path: Path | None, progress: Tell | None, save_seconds: float
 ) -> Progress:
-    """Read this part of the batches, phase after phase; ``alone`` stops where other parts' sums are needed."""
-    number, count = shard
-    plan = sweep.digest
+    """Read this part of a phase's batches, from where it was stopped; ``path`` is kept now and then."""
+    number, count = part
     mine = [groups[number - 1 :: count] for groups in sweep.phases]
+    kept = _kept(path, sweep, part)
+    begun = 0
+    if kept is not None and kept.phase == phase:
+        sweep.put(kept.sums)
+        begun = kept.done
     total = sum(len(group) for groups in mine for group in groups)
-    path = None if folder is None else folder / (PROGRESS if alone or count == 1 else f"{number}-{PROGRESS}")
-    last = learned is not None or not alone
-    fresh = Progress(plan, 0, shard, 0, {})
-    here = _kept(path, plan, shard) or fresh
-    if count > 1 and not alone and not _agree(here.phase):
-        here = fresh  # the processes stopped in different phases
-    if alone and learned is not None and here.phase == 0 and len(sweep.phases) == 1:
-        raise LaminaError("this analysis needs one round: there is nothing to go on from; leave --learned out")
-    if here.phase:
-        _learn(sweep, learned or _need(folder) / LEARNED)
-    sweep.put(here.sums)
-    done = sum(len(group) for groups in mine[: here.phase] for group in groups)
-    done += sum(len(group) for group in mine[here.phase][: here.done])
+    done = sum(len(group) for groups in (*mine[:phase], mine[phase][:begun]) for group in groups)
+    saved = time.monotonic()
     with torch.inference_mode():
-        for phase in range(here.phase, len(sweep.phases)):
-            begun = here.done if phase == here.phase else 0
-            saved = time.monotonic()
-            for place, batch in enumerate(read_batches(sweep.corpus, mine[phase][begun:]), begun + 1):
-                sweep.read(batch, fitting=phase == 0)
-                done += len(batch.utterances)
-                if progress:
-                    progress(done, total)
-                if path is not None and time.monotonic() - saved > save_seconds:
-                    Progress(plan, phase, shard, place, sweep.sums()).write(path)
-                    saved = time.monotonic()
-            final = phase + 1 == len(sweep.phases)
-            kept = Progress(plan, phase, shard, len(mine[phase]), sweep.sums())
-            if alone and (final or not last):
-                if path is not None:
-                    kept.write(path)
-                return kept
-            if final:
-                if count > 1:
-                    sweep.put(reduce_over_processes(sweep.sums()))
-                return kept
-            _between(sweep, learned, folder, plan, count, first=number == 1)
-    raise AssertionError("an analysis has at least one phase")
-
-
-def _between(
-    sweep: Sweep, learned: Path | None, folder: Path | None, plan: str, count: int, *, first: bool
-) -> None:
-    """What the fit speakers taught, from all parts; then directions and codebooks are fixed."""
-    if learned is not None:
-        _learn(sweep, learned)
-        return
-    sums = sweep.sums(folded=False)
-    if count > 1:
-        sums = reduce_over_processes(sums)
-        sweep.put(sums)
-    if folder is not None and first:
-        Progress(plan, 0, (1, 1), len(sweep.phases[0]), sums).write(folder / LEARNED)
-    sweep.settle(folded=False)
+        for place, batch in enumerate(read_batches(sweep.corpus, mine[phase][begun:]), begun + 1):
+            sweep.read(batch, fitting=phase == 0)
+            done += len(batch.utterances)
+            if progress:
+                progress(done, total)
+            if path is not None and time.monotonic() - saved > save_seconds:
+                Progress(sweep.digest, phase, part, place, sweep.sums()).write(path)
+                saved = time.monotonic()
+    return Progress(sweep.digest, phase, part, len(mine[phase]), sweep.sums())
 
 
 def _learn(sweep: Sweep, path: Path) -> None:
@@ -252,41 +235,44 @@ def _learn(sweep: Sweep, path: Path) -> None:
     if kept.plan != sweep.digest:
         raise LaminaError(f"{path} is of another analysis (settings, encoder, corpus or version differ)")
     sweep.put(kept.sums)
+    _settle(sweep)
+
+
+def _settle(sweep: Sweep) -> None:
+    """Fix what the fit speakers taught, for those that are scored apart."""
     with torch.inference_mode():
         sweep.settle(folded=False)
 
 
-def _kept(path: Path | None, plan: str, shard: tuple[int, int]) -> Progress | None:
-    """Where an interrupted pass stood; None where there is none that can be gone on from."""
+def _kept(path: Path | None, sweep: Sweep, part: tuple[int, int]) -> Progress | None:
+    """Where this part of this analysis stood; None where there is nothing that can be gone on from."""
     if path is None or not path.is_file():
         return None
     with suppress(LaminaError):
         kept = Progress.read(path)
-        if (kept.plan, kept.shard) == (plan, shard):
+        if (kept.plan, kept.shard) == (sweep.digest, part):
             return kept
     return None
 
 
-def _need(folder: Path | None) -> Path:
-    if folder is None:
-        raise AssertionError("what is gone on from lies in a folder")
-    return folder
-
-
-def _only(sums: Mapping[str, Sums], like: Mapping[str, Sums]) -> dict[str, Sums]:
-    return {name: held for name, held in sums.items() if name in like}
+def _rough(replicates: Replicates, scores: Scores) -> list[str]:
+    """Whether rows are of few folds or speakers."""
+    few = {replicates.groups[row.key]: "folds" if "folds" in row.split else "speakers" for row in scores}
+    return [note for groups, what in few.items() if (note := rough(groups, what))]
 
 
 def _process() -> tuple[int, int]:
-    """The number of this process and how many share the work."""
+    """Which part this process reads: its number from 1, and how many share the work."""
     group = torch.distributed
     if group.is_available() and group.is_initialized():
-        return group.get_rank(), group.get_world_size()
-    return 0, 1
+        return group.get_rank() + 1, group.get_world_size()
+    return 1, 1
 
 
-def _agree(phase: int) -> bool:
-    """Whether all processes go on from one phase."""
+def _least(phase: int) -> int:
+    """The earliest phase in which a process of this group stands."""
+    if _process()[1] == 1:
+        return phase
     everyone: list[int] = [0] * torch.distributed.get_world_size()
     torch.distributed.all_gather_object(everyone, phase)
-    return len(set(everyone)) == 1
+    return min(everyone)

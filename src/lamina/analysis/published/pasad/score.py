@@ -128,7 +128,7 @@ def score(
     """
     if len(parts) != SPLITS:
         raise LaminaError(
-            f"the pasad protocol has {SPLITS} splits, not {len(parts)}: see lamina.analysis.pasad.splits"
+            f"the pasad protocol has {SPLITS} splits, not {len(parts)}: they are drawn by `drawing.splits`"
         )
     tested = tuple(_test(parts, trial, both, null) for trial in given or trials(seed=seed))
     return Scored(float(np.mean([found.test for found in tested])), tested)

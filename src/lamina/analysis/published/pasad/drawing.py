@@ -1,13 +1,11 @@
-"""The protocol `pasad`: which rows the public layerwise-analysis code of Pasad et al. scores, and how it pools.
-
-So that published curves can be compared (Pasad, Chou and Livescu 2021, "Layer-wise analysis of a self-supervised
-speech representation model", and the code published with it). `score` and its rules are in `lamina.stats.pasad`.
+"""Which rows the protocol ``pasad`` scores, and how it pools.
 
 - Phones are pooled over the middle third of frames ``floor(start / stride)`` to ``ceil(end / stride)``, words over
   all of them (`frames`).
 - At most 200 instances of each of 39 phones (stress removed, no silence: `phone`) and 15 of each of the 500 most
   frequent words (`words`) are scored (`sample`).
-- Their rows are divided into ten splits, label by label (`splits`); the moments of each go to `score`.
+- Their rows are divided into ten splits, label by label (`splits`); the moments of each go to
+  `lamina.analysis.published.pasad.score`.
 
 That code draws from unseeded generators; here every draw has a seed.
 """
@@ -20,25 +18,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from lamina.analysis.published.pasad.score import SPLITS
 from lamina.grid import Grid
-from lamina.stats.pasad import SPLITS, Scored, Tested, Trial, score, trials
-
-__all__ = [
-    "CAPS",
-    "MIDDLE",
-    "SPLITS",
-    "WORDS",
-    "Scored",
-    "Tested",
-    "Trial",
-    "frames",
-    "phone",
-    "sample",
-    "score",
-    "splits",
-    "trials",
-    "words",
-]
 
 Ints = NDArray[np.int64]
 Middle = Literal["third", "quarter", "all", "centre"]

@@ -1,0 +1,112 @@
+"""What every instrument is, and what it finds; `lamina.analysis.instruments` says how one is written."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lamina.analysis.config import AnalysisConfig
+from lamina.analysis.rows import Rows, Way
+from lamina.analysis.sums import Sample, Sums
+from lamina.analysis.targets.target import Target
+from lamina.encoders.encoder import Tap
+
+Floats = NDArray[np.float64]
+Draw = Callable[[Sequence[str]], Tensor]  # names of groups to weights (replicates, names)
+Values = dict[str, Floats]  # by measure, (weightings,) values
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Finding:
+    """What an instrument found under one labelling.
+
+    Attributes:
+        values: by measure, its value, (1,).
+        resampled: by measure, (replicates,) values where groups were drawn anew.
+        n: how many items were scored.
+        groups: names of what was drawn; with one there is no interval.
+        items: what was scored; empty for the target's rows.
+        labelling: 0 for the true labels, else a shuffled one.
+        units: how many were drawn, where groups were drawn in parts of several; else 0.
+        setting: what else was decided, in words.
+        dev: by measure, the value on the part that chooses among taps; a row of its own tells the chosen tap.
+    """
+
+    values: Mapping[str, Floats]
+    resampled: Mapping[str, Floats]
+    n: int
+    groups: Sequence[str]
+    items: str = ""
+    labelling: int = 0
+    units: int = 0
+    setting: str = ""
+    dev: Mapping[str, float] | None = None
+
+
+class Instrument(ABC):
+    """One instrument at one tap.
+
+    Args:
+        tap: whose rows it takes.
+        way: how they are made.
+        target: what they are held against.
+        config: of the analysis.
+
+    Attributes:
+        sums: what has accumulated; merges over batches, processes and machines.
+        notes: for people.
+    """
+
+    families: ClassVar[tuple[str, ...]]
+    takes: ClassVar[tuple[type[Target], ...]]
+    title: ClassVar[str]
+
+    def __init__(self, tap: Tap, way: Way, target: Target, config: AnalysisConfig) -> None:
+        self.tap, self.way, self.target, self.config = tap, way, target, config
+        self.sums: dict[str, Sums] = {}
+        self.notes: list[str] = []
+
+    @property
+    def folded(self) -> bool:
+        """Whether the rows that are fitted on are those that are scored, fold by fold."""
+        return self.target.roles.folded
+
+    @property
+    def sample(self) -> Sample:
+        """The rows that are kept in slots, where there is one `Sample` of them."""
+        (held,) = (each for each in self.sums.values() if isinstance(each, Sample))
+        return held
+
+    def learn(self, x: Tensor, rows: Rows, /) -> None:  # noqa: B027 - some have nothing to do here
+        """Take rows x (n, width) that are fitted on."""
+
+    def settle(self) -> None:  # noqa: B027 - some have nothing to do here
+        """Fix what is learned.
+
+        Raises:
+            LaminaError: rows are too few, or states are not finite.
+        """
+
+    def score(self, x: Tensor, rows: Rows, /) -> None:  # noqa: B027 - some have nothing to do here
+        """Take rows x (n, width) that are scored."""
+
+    def seconds(self) -> float:
+        """How long `settle` and `values` will take, roughly (`lamina.analysis.timing`)."""
+        return 0.0
+
+    @abstractmethod
+    def values(self, draw: Draw) -> Iterator[Finding]:
+        """What was found.
+
+        Args:
+            draw: gives the weights of named groups in resamples.
+
+        Raises:
+            LaminaError: rows are too few, or states are not finite.
+        """

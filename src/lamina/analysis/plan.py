@@ -1,0 +1,217 @@
+"""All that is decided before the audio is read, and what accumulates while it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib import metadata
+from pathlib import Path
+
+from lamina.analysis.config import FAMILIES, USUAL, AnalysisConfig
+from lamina.analysis.instruments.instrument import Instrument
+from lamina.analysis.protocol import Rules
+from lamina.analysis.published import PROTOCOLS
+from lamina.analysis.reading import Reading
+from lamina.analysis.rows import Gather, Way
+from lamina.analysis.sums import Sums, memory
+from lamina.analysis.targets import kinds_of
+from lamina.analysis.targets.sources import Frames
+from lamina.analysis.targets.target import Basis, Heard, Target
+from lamina.corpus.batches import Batch, plan
+from lamina.corpus.corpus import Corpus, Utterance
+from lamina.corpus.splits import Roles
+from lamina.encoders.encoder import Encoder, States, Tap, find_taps
+from lamina.errors import LaminaError
+from lamina.files import digest, file_digest
+from lamina.grid import Grid
+from lamina.measures import family, spelled_out
+
+GIB = 2**30
+Asked = list[tuple[Target, list[type[Instrument]]]]
+
+
+@dataclass
+class Sweep:
+    """All that is decided before the audio is read, and what accumulates while it is.
+
+    Args:
+        encoder: what is read.
+        corpus: speech with tiers, at the encoder's sample rate.
+        config: what is measured.
+        support: a segment counts if all these grids, and those of the taps, see it.
+        others: encoders by name that targets may name.
+
+    Raises:
+        LaminaError: sample rates differ, a tap is unknown, no target can be asked, or the sums would need more
+            memory than the config allows.
+    """
+
+    encoder: Encoder
+    corpus: Corpus
+    config: AnalysisConfig
+    support: Sequence[Grid] = ()
+    others: Mapping[str, Encoder] = field(default_factory=dict)
+
+    taps: tuple[Tap, ...] = field(init=False)
+    roles: Roles = field(init=False)
+    targets: list[Target] = field(init=False)
+    sources: dict[str, Heard] = field(init=False)
+    readings: list[Reading] = field(init=False)
+    phases: list[list[tuple[Utterance, ...]]] = field(init=False)
+    notes: list[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        encoder, config = self.encoder, self.config
+        _check_rates(encoder, self.corpus, self.support)
+        rules = PROTOCOLS[config.protocol].rules
+        self.taps = find_taps(encoder, config.taps)
+        heard = {
+            name: kind.reads(name, encoder, self.others)
+            for name in config.targets
+            for kind in kinds_of(name, rules.targets)
+        }
+        found = {name: each for name, each in heard.items() if each is not None}
+        grids = tuple(dict.fromkeys([*self.support, *(tap.grid for tap in self.taps)]))
+        least = max(grid.least_samples for grid in (*grids, *(tap.grid for _, tap in found.values())))
+        self.roles = rules.roles(self.corpus, least, config)
+        basis = Basis(self.corpus, self.roles, grids, config, encoder, found)
+        self.notes = list(self.roles.notes)
+        asked = _asked(rules, basis, self.notes)
+        self.targets = [target for target, _ in asked]
+        self.sources = {each.name: (each.encoder, each.tap) for each in self.targets if isinstance(each, Frames)}
+        self.readings = list(self._readings(asked, basis))
+        if not self.readings:
+            why = "; ".join(self.notes[len(self.roles.notes) :])
+            raise LaminaError(f"nothing can be measured on {self.corpus.name}: {why}")
+        samples = round(config.batch_seconds * self.corpus.sample_rate)
+        self.phases = [list(plan(role, samples)) for role in (self.roles.fit, self.roles.score) if role]
+
+    def _readings(self, asked: Asked, basis: Basis) -> Iterator[Reading]:
+        """Every tap against every target, in every way that is asked for; as long as memory allows."""
+        coarsest, size, most = basis.matched, 0, self.config.memory_gib * GIB
+        for tap in self.taps:
+            rates: list[Grid | None] = [None]
+            if coarsest is not None and tap.grid.stride < coarsest.stride:
+                rates = [None, coarsest]
+            for target, kinds in asked:
+                ways = [Way(pooling, rate) for rate in rates for pooling in target.poolings]
+                for way in ways if target.fits(tap) else ():
+                    instruments = [kind(tap, way, target, self.config) for kind in kinds]
+                    made = Reading(tap, way, target, instruments)
+                    size += memory(made.sums)
+                    if size > most:
+                        raise LaminaError(
+                            f"what is summed of {self.encoder.name} on {self.corpus.name} needs more than "
+                            f"`memory_gib` = {most / GIB:g}: read fewer taps (`taps`), targets or poolings at a "
+                            "time, keep fewer items (`max_sample`, `most_items`, `most_pairs`), or allow more"
+                        )
+                    yield made
+
+    @cached_property
+    def digest(self) -> str:
+        """Changes when anything changes that decides on the sums, with what files hold and Lamina's version."""
+        groups = [[utterance.id for utterance in group] for phase in self.phases for group in phase]
+        about = [self.config.to_json(), self.encoder.digest, self.corpus.digest, groups]
+        others = [encoder.digest for encoder, _ in self.sources.values() if encoder is not None]
+        paths = (self.config.word_vectors, self.config.sentence_pairs, self.config.items)
+        files = [file_digest(Path(path)) for path in paths if path]
+        grids = [grid.to_json() for grid in self.support]
+        return digest([*about, others, files, grids, metadata.version("lamina")])
+
+    def read(self, batch: Batch, *, fitting: bool) -> None:
+        """Take one batch."""
+        others: dict[str, States] = {}
+        own: dict[str, list[str]] = {}  # which targets are states of a tap of this encoder
+        for name, (encoder, tap) in self.sources.items():
+            if encoder is not None:
+                others[name] = next(iter(encoder.states(batch.waves, batch.lengths, [tap.name])))
+            else:
+                own.setdefault(tap.name, []).append(name)
+        first = min(tap.depth for tap in self.taps)
+        late = [tap for tap, (name, *_) in own.items() if self.sources[name][1].depth > first]
+        if late:  # taps before it need it: a pass of its own
+            for states in self.encoder.states(batch.waves, batch.lengths, late):
+                others |= dict.fromkeys(own[states.tap.name], states)
+        gather = Gather(batch, others, fitting=fitting)
+        by_tap: dict[str, list[Reading]] = {name: [] for name in own if name not in late}
+        for reading in self.readings:
+            by_tap.setdefault(reading.tap.name, []).append(reading)
+        for states in self.encoder.states(batch.waves, batch.lengths, list(by_tap)):
+            if states.tap.name not in late:
+                others |= dict.fromkeys(own.get(states.tap.name, ()), states)
+            for reading in by_tap[states.tap.name]:
+                rows = gather.rows(reading.target, reading.way, states)
+                reading.take(rows.pool.mean(states.values), rows, fitting=fitting)
+
+    def settle(self, *, folded: bool) -> None:
+        """Fix what was learned by the ``folded`` readings, or by the others."""
+        for reading in self.readings:
+            if reading.folded == folded:
+                reading.settle()
+
+    def sums(self, *, folded: bool | None = None) -> dict[str, Sums]:
+        """What has accumulated, of all readings or of the ``folded`` or the other ones."""
+        return {
+            f"{number}|{key}": held
+            for number, reading in enumerate(self.readings)
+            if folded is None or reading.folded == folded
+            for key, held in reading.sums.items()
+        }
+
+    def put(self, sums: Mapping[str, Sums]) -> None:
+        """Go on from sums that were kept."""
+        found: dict[int, dict[str, Sums]] = {}
+        for name, held in sums.items():
+            number, _, key = name.partition("|")
+            found.setdefault(int(number), {})[key] = held
+        for place, mine in found.items():
+            self.readings[place].sums = mine
+
+
+def _asked(rules: Rules, basis: Basis, notes: list[str]) -> Asked:
+    """The targets that can be asked, and the instruments of each; what cannot be asked is noted.
+
+    Raises:
+        LaminaError: one is asked, and it cannot be.
+    """
+    config, failed = basis.config, []
+    asked: Asked = []
+    reached: set[str] = set()
+    for name in config.targets:
+        for kind in kinds_of(name, rules.targets):
+            able = [each for each in rules.instruments if kind in each.takes]
+            wanted = [each for each in able if config.wants(*each.families)] or (able if kind.implied else [])
+            reached.update(*(each.families for each in wanted))
+            if not wanted:
+                continue
+            try:
+                target = kind.plan(name, basis)
+            except LaminaError as error:
+                failed.append(error)
+                notes.append(str(error))
+                continue
+            if target.name not in {each.name for each, _ in asked if type(each) is kind}:
+                asked.append((target, wanted))
+                notes.extend(target.notes)
+    if config.measures != USUAL:
+        known = frozenset(family(*reached))
+        idle = [name for name in config.measures if known.isdisjoint(spelled_out([name], FAMILIES))]
+        notes += [f"{name}: none of the targets {', '.join(config.targets)} is measured by it" for name in idle]
+    if not asked and len(failed) == 1:
+        raise failed[0]
+    return asked
+
+
+def _check_rates(encoder: Encoder, corpus: Corpus, support: Sequence[Grid]) -> None:
+    if corpus.sample_rate != encoder.sample_rate:
+        raise LaminaError(
+            f"{corpus.name} is at {corpus.sample_rate} Hz, {encoder.name} takes {encoder.sample_rate} Hz: open "
+            "the corpus at the encoder's rate"
+        )
+    for grid in support:
+        if grid.sample_rate != corpus.sample_rate:
+            raise LaminaError(
+                f"a grid of the support counts {grid.sample_rate} samples a second, {corpus.name} has "
+                f"{corpus.sample_rate}: compare encoders of one sample rate"
+            )

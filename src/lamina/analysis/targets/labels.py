@@ -1,0 +1,278 @@
+"""Segments and their labels: a tier, a label of whole utterances, or who speaks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lamina.analysis.config import AnalysisConfig
+from lamina.analysis.targets.segments import Segmented, Segments, Spans
+from lamina.analysis.targets.target import Basis
+from lamina.corpus.corpus import Segment, Utterance
+from lamina.corpus.splits import Roles, fold_roles
+from lamina.errors import LaminaError
+from lamina.frames import Ints, seen_everywhere
+from lamina.grid import Grid
+
+SPEAKER = "speaker"
+# How labels are shuffled where that is not among the segments of each speaker.
+NULLS = {
+    "all": "among all utterances, whoever speaks",
+    "speakers": "among speakers, each keeping one (no speaker has two, so there is nothing to shuffle within)",
+}
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Labels(Segmented):
+    """Segments of a few classes.
+
+    Attributes:
+        classes: the labels, most frequent first.
+        labels: (labellings, segments) class numbers of the fit segments: true first, then shuffled.
+        answers: the same of the score segments.
+        slots: (fit segments,) place of each in a sample of ``sample`` of them, -1 outside it.
+    """
+
+    tiers: ClassVar[bool] = True
+
+    classes: tuple[str, ...]
+    labels: Ints
+    answers: Ints
+    slots: Ints
+    sample: int
+
+    @classmethod
+    def needs(cls, name: str, /) -> str:
+        """The tier or label; none for who speaks."""
+        return "" if name == SPEAKER else name
+
+    @classmethod
+    def plan(cls, name: str, basis: Basis) -> Self:
+        """Choose the segments on the common support, the classes (by frequency on the fit speakers), the shuffled
+        labels and the sample.
+
+        Raises:
+            LaminaError: no utterance has the tier or label, or fewer than two labels are frequent enough.
+        """
+        roles, config = basis.roles, basis.config
+        if name == SPEAKER:
+            # Who speaks can only be told of speakers that were heard: folds are of utterances within speakers.
+            everyone = (*roles.fit, *roles.score)
+            roles = fold_roles(everyone, folds=config.folds, seed=config.seed, within=True)
+        sides = Labelled.both(spans_of(name, roles), roles, basis)
+        counted = Counter(sides[0].labels)
+        classes = most_frequent(counted, config.min_instances, config.max_classes)
+        if len(classes) < 2:
+            raise LaminaError(
+                f"target {name!r}: only {len(classes)} label(s) occur {config.min_instances} times or more on the "
+                f"fit speakers; {bare(name, sides)}use more speech"
+            )
+        notes = [
+            note for side, role in zip(sides, said(roles), strict=True) for note in side.notes(name, role, classes)
+        ]
+        poolings = ("all",) if name == SPEAKER else config.pooling
+        return cls(**chosen(name, roles, sides, classes, config, notes), poolings=poolings)
+
+    def side(self, numbers: Ints, fitting: bool, /) -> Tensor:
+        """(labellings, n) their class numbers."""
+        return torch.from_numpy((self.labels if fitting or self.roles.folded else self.answers)[:, numbers])
+
+    @property
+    def labellings(self) -> int:
+        """How many labellings there are."""
+        return len(self.labels)
+
+    def sampled(self) -> tuple[Tensor, Tensor]:
+        """Labels (labellings, sample) and folds (sample,) of the sample."""
+        held = np.flatnonzero(self.slots >= 0)
+        places = held[np.argsort(self.slots[held])]
+        folds = np.zeros(len(self.fit), dtype=np.int64)
+        for name, (start, stop) in self.fit.first.items():
+            folds[start:stop] = self.roles.keys[name]
+        return torch.from_numpy(self.labels[:, places]), torch.from_numpy(folds[places])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Labelled:
+    """The labelled segments of one role that are on the common support, before classes are chosen.
+
+    Attributes:
+        utterances: of the role.
+        labels: of the segments.
+        items: (segments,) place of each one's utterance.
+        onsets, offsets: (segments,) where they lie.
+        unseen: how many own no frame of some grid.
+        bare: how many utterances have no segment.
+    """
+
+    utterances: Sequence[Utterance]
+    labels: list[str]
+    items: Ints
+    onsets: Ints
+    offsets: Ints
+    unseen: int
+    bare: int
+
+    @classmethod
+    def both(cls, spans: Spans, roles: Roles, basis: Basis) -> tuple[Labelled, Labelled]:
+        """Of those that are fitted on, and of those that are scored apart."""
+        fit, score = (cls.of(role, spans, basis.grids, basis.matched) for role in (roles.fit, roles.score))
+        return fit, score
+
+    @classmethod
+    def of(
+        cls, utterances: Sequence[Utterance], spans: Spans, grids: Iterable[Grid], matched: Grid | None
+    ) -> Labelled:
+        """The segments that every grid sees."""
+        found = [
+            (place, segment.label, segment.onset, segment.offset)
+            for place, utterance in enumerate(utterances)
+            for segment in spans(utterance)
+        ]
+        items, onsets, offsets = (np.array([row[k] for row in found], dtype=np.int64) for k in (0, 2, 3))
+        samples = np.array([utterance.samples for utterance in utterances], dtype=np.int64)
+        seen = seen_everywhere(grids, onsets, offsets, samples[items], matched=matched)
+        labels = [row[1] for row, keep in zip(found, seen, strict=True) if keep]
+        without = len(utterances) - len(np.unique(items))
+        return cls(utterances, labels, items[seen], onsets[seen], offsets[seen], int((~seen).sum()), without)
+
+    def notes(self, tier: str, role: str, classes: Sequence[str], *, rarity: bool = True) -> list[str]:
+        """What was left out, in words."""
+        rare = len(self.labels) - sum(map(Counter(self.labels).__getitem__, classes)) if rarity else 0
+        total = len(self.labels) + self.unseen
+        told = []
+        if self.bare:
+            told.append(f"{tier}: {self.bare} of {len(self.utterances)}{role} utterances have no segment")
+        if self.unseen:
+            told.append(f"{tier}: {self.unseen} of {total}{role} segments own no frame of some compared grid")
+        if rare:
+            told.append(
+                f"{tier}: {rare} of {total}{role} segments have a label outside the {len(classes)} classes"
+            )
+        return told
+
+    def classed(
+        self, classes: Sequence[str], generator: np.random.Generator, shuffle: str
+    ) -> tuple[Segments, Ints]:
+        """The segments of these classes, and their labellings; a second one is shuffled (`_shuffle`)."""
+        number = {label: place for place, label in enumerate(classes)}
+        codes = np.array([number.get(label, -1) for label in self.labels], dtype=np.int64)
+        keep = codes >= 0
+        labels, items = codes[keep], self.items[keep]
+        edges = np.searchsorted(items, np.arange(len(self.utterances) + 1)).tolist()
+        first = {one.id: (edges[place], edges[place + 1]) for place, one in enumerate(self.utterances)}
+        samples = np.array([one.samples for one in self.utterances], dtype=np.int64)[items]
+        labellings = [labels]
+        if shuffle:
+            speakers = [one.speaker if shuffle != "all" else "" for one in self.utterances]
+            shuffled = _exchanged if shuffle == "speakers" else _shuffled
+            labellings.append(shuffled(labels, items, speakers, generator))
+        return Segments(first, self.onsets[keep], self.offsets[keep], samples), np.stack(labellings)
+
+
+def spans_of(name: str, roles: Roles) -> Spans:
+    """Where the segments of a tier, a label or the speakers are found.
+
+    Raises:
+        LaminaError: no utterance has it, or there is one speaker.
+    """
+    everyone = (*roles.fit, *roles.score)
+    if name == SPEAKER:
+        if len({utterance.speaker for utterance in everyone}) < 2:
+            raise LaminaError("target 'speaker': the corpus has one speaker; there is nothing to tell apart")
+        return lambda utterance: (Segment(utterance.speaker, 0, utterance.samples),)
+    if any(name in utterance.tiers for utterance in roles.fit):
+        return lambda utterance: utterance.tiers.get(name, ())
+    if any(name in utterance.labels for utterance in roles.fit):
+        return lambda utterance: (
+            (Segment(utterance.labels[name], 0, utterance.samples),) if name in utterance.labels else ()
+        )
+    have = sorted({there for utterance in everyone for there in (*utterance.tiers, *utterance.labels)})
+    raise LaminaError(
+        f"no utterance to fit on has a tier {name!r} (tiers: {', '.join(have) or 'none'}): ask for others"
+    )
+
+
+def most_frequent(counted: Counter[str], least: int, most: int) -> tuple[str, ...]:
+    """At most so many labels that occur so often; ties go by name, not by the order of utterances."""
+    ranked = sorted((item for item in counted.items() if item[1] >= least), key=lambda item: (-item[1], item[0]))
+    return tuple(label for label, _ in ranked[:most])
+
+
+def chosen(
+    name: str,
+    roles: Roles,
+    sides: tuple[Labelled, Labelled],
+    classes: tuple[str, ...],
+    config: AnalysisConfig,
+    notes: list[str],
+) -> dict[str, Any]:
+    """The fields of a target of these classes: segments, labellings, and a sample drawn by the seed."""
+    generator = np.random.default_rng([config.seed, *name.encode()])
+    shuffle = _shuffle(name, sides, classes) if config.shuffled else ""
+    if shuffle in NULLS:
+        notes.append(f"{name}: the null shuffles labels {NULLS[shuffle]}")
+    (fit, labels), (score, answers) = (side.classed(classes, generator, shuffle) for side in sides)
+    drawn = generator.permutation(len(fit))[: config.max_sample]
+    slots = np.full(len(fit), -1, dtype=np.int64)
+    slots[np.sort(drawn)] = np.arange(len(drawn))
+    return {
+        "name": name, "roles": roles, "fit": fit, "score": score, "classes": classes, "labels": labels,
+        "answers": answers, "slots": slots, "sample": len(drawn), "notes": tuple(notes),
+    }  # fmt: skip
+
+
+def bare(name: str, sides: Iterable[Labelled]) -> str:
+    """How many utterances have no segment of a target, where some have none."""
+    held = list(sides)
+    without, total = sum(side.bare for side in held), sum(len(side.utterances) for side in held)
+    return f"{without} of {total} utterances have no {name}: align them, or " if without else ""
+
+
+def said(roles: Roles) -> tuple[str, str]:
+    """What the two roles are called in notes."""
+    return ("", "") if roles.folded else (" fit", " score")
+
+
+def _shuffle(name: str, sides: Iterable[Labelled], classes: Sequence[str]) -> str:
+    """How the null shuffles: a shuffle ``within`` speakers changes nothing where each has one label."""
+    if name == SPEAKER:
+        return "all"
+    known = frozenset(classes)
+    pairs = {
+        (side.utterances[item].speaker, label)
+        for side in sides
+        for item, label in zip(side.items.tolist(), side.labels, strict=True)
+        if label in known
+    }
+    return "speakers" if len(pairs) == len({speaker for speaker, _ in pairs}) > 1 else "within"
+
+
+def _shuffled(labels: Ints, items: Ints, speakers: Sequence[str], generator: np.random.Generator) -> Ints:
+    """The labels, shuffled among the segments of each speaker."""
+    if not len(items):
+        return labels.copy()
+    owners: NDArray[np.str_] = np.array(speakers)[items]
+    shuffled = labels.copy()
+    for speaker in np.unique(owners):
+        places = np.flatnonzero(owners == speaker)
+        shuffled[places] = labels[generator.permutation(places)]
+    return shuffled
+
+
+def _exchanged(labels: Ints, items: Ints, speakers: Sequence[str], generator: np.random.Generator) -> Ints:
+    """The labels of speakers who have one each, dealt anew among the speakers; who has how many segments stays."""
+    if not len(items):
+        return labels.copy()
+    _, first, owners = np.unique(np.array(speakers)[items], return_index=True, return_inverse=True)
+    dealt: Ints = labels[generator.permutation(first)]
+    while len(set(labels[first])) > 1 and (dealt == labels[first]).all():  # of few speakers, not rare
+        dealt = labels[generator.permutation(first)]
+    return np.asarray(dealt[owners], dtype=np.int64)
