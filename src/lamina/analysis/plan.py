@@ -85,7 +85,11 @@ class Sweep:
             why = "; ".join(self.notes[len(self.roles.notes) :])
             raise LaminaError(f"nothing can be measured on {self.corpus.name}: {why}")
         samples = round(config.batch_seconds * self.corpus.sample_rate)
-        self.phases = [list(plan(role, samples)) for role in (self.roles.fit, self.roles.score) if role]
+        *first, last = (role for role in (self.roles.fit, self.roles.score) if role)
+        # Trials and item files may be of utterances that are neither fitted on nor scored.
+        known = {utterance.id for role in (*first, last) for utterance in role}
+        more = {one.id: one for target in self.targets for one in target.roles.fit if one.id not in known}
+        self.phases = [list(plan(role, samples)) for role in (*first, (*last, *more.values()))]
 
     def _readings(self, asked: Asked, basis: Basis) -> Iterator[Reading]:
         """Every tap against every target, in every way that is asked for; as long as memory allows."""

@@ -75,11 +75,14 @@ def plan_roles(corpus: Corpus, least: int, *, folds: int, seed: int, max_groups:
 
 def unfitted(roles: Roles, max_groups: int) -> Roles:
     """The same for what fits nothing: where there are no splits everybody is scored, in groups of speakers."""
-    if not roles.folded:
-        return roles
-    group, groups = speaker_groups(roles.fit, max_groups)
-    keys = {utterance.id: groups.index(group[utterance.speaker]) for utterance in roles.fit}
-    return replace(roles, split="all", keys=keys, groups=groups)
+    return everybody(roles.fit, "all", max_groups, roles.notes) if roles.folded else roles
+
+
+def everybody(utterances: Sequence[Utterance], split: str, max_groups: int, notes: tuple[str, ...] = ()) -> Roles:
+    """All of these are scored, whatever splits the corpus has, in groups of speakers; nothing is fitted."""
+    group, groups = speaker_groups(utterances, max_groups)
+    keys = {utterance.id: groups.index(group[utterance.speaker]) for utterance in utterances}
+    return Roles(tuple(utterances), (), split, keys, groups, notes)
 
 
 def _splits(fit: Sequence[Utterance], score: Sequence[Utterance], seed: int, max_groups: int) -> Roles:
