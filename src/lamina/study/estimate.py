@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from lamina.encoders.published import PUBLISHED
 from lamina.pretrain.recipe import ModelConfig, PretrainConfig
 from lamina.study.check import shape
-from lamina.study.design import StoredConfig, StudyConfig
+from lamina.study.design import Released, StoredConfig, StudyConfig
 from lamina.study.plan import plan
 from lamina.study.record import Study
 from lamina.study.schedule import is_done
@@ -73,7 +73,7 @@ def estimates(config: StudyConfig, root: Path, *, measure: bool = True) -> list[
     rates = [
         macs / seconds for step in steps if (seconds := took.get(step.name)) and (macs := training_macs(step))
     ]
-    recipes = [PretrainConfig.model_validate(step.config) for step in steps if step.kind == "pretrain"]
+    recipes = [step.settings for step in steps if isinstance(step.settings, PretrainConfig)]
     trains = [recipe for recipe in recipes if recipe.steps]
     shapes = [model for step in steps if (model := _model_of(step))]
     tried = trains or [PretrainConfig(model=model, steps=1) for model in shapes]
@@ -162,21 +162,22 @@ def _count(model: str, seconds: float) -> tuple[float, int, int]:
 
 def training_macs(step: Step) -> float:
     """Multiply-accumulates of a training run, forward and backward; 0 for any other run."""
-    if step.kind != "pretrain":
+    recipe = step.settings
+    if not isinstance(recipe, PretrainConfig):
         return 0.0
-    recipe = PretrainConfig.model_validate(step.config)
     macs = forward_macs(recipe.model, recipe.crop_seconds)
     return macs * TRAINING * recipe.batch_size * recipe.steps
 
 
 def _need(step: Step, audio: float, rate: float, config: StudyConfig) -> Need:
     if step.kind == "corpus":
-        made = 0.0 if "path" in step.config else audio
+        made = 0.0 if isinstance(step.settings, StoredConfig) else audio
         return Need(step, False, made / SYNTHESIS, PROCESS, round(made * FLAC))
-    if step.kind == "pretrain":
-        return _pretraining(step, rate, audio)
-    if step.kind == "encoder":
-        published = next((each.parameters for each in PUBLISHED if each.name == step.config["source"]), None)
+    if isinstance(step.settings, PretrainConfig):
+        return _pretraining(step, step.settings, rate, audio)
+    if isinstance(step.settings, Released):
+        source = step.settings.source
+        published = next((each.parameters for each in PUBLISHED if each.name == source), None)
         # The checkpoint as it was published and as it is converted.
         return Need(step, False, None, None, None if published is None else published * 10**6 * 8)
     return _reading(step, audio, rate, config)
@@ -203,8 +204,7 @@ def _reading(step: Step, audio: float, rate: float, config: StudyConfig) -> Need
     return Need(step, False, forward + counted, memory + taps * targets * width * width * 32, disk)
 
 
-def _pretraining(step: Step, rate: float, audio: float) -> Need:
-    recipe = PretrainConfig.model_validate(step.config)
+def _pretraining(step: Step, recipe: PretrainConfig, rate: float, audio: float) -> Need:
     _, kept, parameters = _count(recipe.model.model_dump_json(), recipe.crop_seconds)
     part = -(-recipe.batch_size // recipe.accumulate)
     half = 2 if recipe.dtype != "float32" else 1
@@ -217,12 +217,13 @@ def _pretraining(step: Step, rate: float, audio: float) -> Need:
 def _model_of(step: Step) -> ModelConfig | None:
     """The model that a run reads: one of this study, or a published one as far as its shape is known."""
     if "model" in step.needs or "teacher" in step.needs:
-        trained = step.needs.get("model") or step.needs["teacher"]
-        return PretrainConfig.model_validate(trained.config).model
-    if "encoder" not in step.needs:
+        trained = (step.needs.get("model") or step.needs["teacher"]).settings
+        return trained.model if isinstance(trained, PretrainConfig) else None
+    released = step.needs["encoder"].settings if "encoder" in step.needs else None
+    if not isinstance(released, Released):
         return None
     for each in PUBLISHED:
-        if each.name == step.needs["encoder"].config["source"] and each.levels and each.block_layers:
+        if each.name == released.source and each.levels and each.block_layers:
             ratios = [n for a, b in zip(each.levels, each.levels[1:], strict=False) for n in (1, b // a)]
             large = {"hidden_size": 1024, "num_attention_heads": 16, "intermediate_size": 4096}
             size = large if (each.parameters or 0) > 200 else {}
