@@ -18,8 +18,9 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from io import BufferedReader, StringIO
+from io import BufferedReader
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from lamina.errors import LaminaError
@@ -313,11 +314,11 @@ FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 
 def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
     """Comma-separated values with a header line; no text in it is a formula for a spreadsheet."""
-    buffer = StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
+    lines: list[str] = []
+    writer = csv.writer(SimpleNamespace(write=lines.append), lineterminator="\r\n")  # quotes what holds either end
     writer.writerow([csv_cell(column) for column in columns])
     writer.writerows([csv_cell(row[column]) for column in columns] for row in rows)
-    return buffer.getvalue()
+    return "".join(line.removesuffix("\r\n") + "\n" for line in lines)
 
 
 def csv_cell(value: Any) -> Any:
@@ -332,9 +333,9 @@ def file_name(text: str) -> str:
     different texts differ.
     """
     safe = re.sub(r"[^A-Za-z0-9._+=@-]+", "-", text).lstrip(".-")[:60]
-    if safe == text:
+    if safe and safe == text:
         return safe
-    return f"{safe}~{hashlib.sha256(text.encode(errors='surrogatepass')).hexdigest()[:16]}"
+    return f"{safe or 'x'}~{hashlib.sha256(text.encode(errors='surrogatepass')).hexdigest()[:16]}"
 
 
 def told_size(count: float) -> str:
