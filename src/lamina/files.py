@@ -359,27 +359,3 @@ def file_digest(path: Path, *, length: int = 12) -> str:
     """
     with reading(path, what="a file") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:length]
-
-
-def read_lines(path: Path, *, remedy: str) -> list[str]:
-    """The lines of a UTF-8 file, parted at line feeds alone.
-
-    Raises:
-        LaminaError: the file is missing, cannot be read, or is not UTF-8.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise LaminaError(f"cannot read {path}: {error}: {remedy}") from error
-    return text.removesuffix("\n").split("\n") if text else []
-
-
-def json_line(value: Any) -> str:
-    """One JSON object as a line of its own; characters that some readers take for line ends are escaped."""
-    line = json.dumps(value, ensure_ascii=False)
-    return "".join(f"\\u{ord(each):04x}" if each in "\x85\u2028\u2029" else each for each in line) + "\n"
-
-
-def csv_cell(value: Any) -> Any:
-    """A cell of a table; text that a spreadsheet would run as a formula is quoted."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
