@@ -22,12 +22,34 @@ class Tap:
         depth: grows along the data flow, 0 at the front.
         width: values a frame.
         grid: where the frames lie.
+        block: the stack of layers that it belongs to, such as ``enc20``; its own name where there is no stack.
+        layer: number of the layer in its block, from 1, whose output it is; None where it is no layer's.
     """
 
     name: str
     depth: int
     width: int
     grid: Grid
+    block: str = ""
+    layer: int | None = None
+
+    def __post_init__(self) -> None:
+        if not self.block:
+            object.__setattr__(self, "block", self.name)
+
+    @classmethod
+    def of(cls, block: str, part: int | str | None, depth: int, width: int, grid: Grid) -> Tap:
+        """The tap of a ``part`` of a block: a layer's number, a word such as ``norm``, or None for no part.
+
+        So a name is made of what it says, and nobody has to cut it apart.
+        """
+        name = block if part is None else f"{block}.{part}"
+        return cls(name, depth, width, grid, block, part if isinstance(part, int) else None)
+
+    @property
+    def period_ms(self) -> float:
+        """Milliseconds from one frame to the next."""
+        return self.grid.period_ms
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,8 +80,11 @@ class _Steps:
     def __init__(self) -> None:
         self.found: list[Step] = []
 
-    def add(self, name: str, width: int, grid: Grid, run: Callable[[Pass], Tensor]) -> None:
-        self.found.append(Step(Tap(name, len(self.found), width, grid), run))
+    def add(
+        self, role: str, part: int | str | None, width: int, grid: Grid, run: Callable[[Pass], Tensor]
+    ) -> None:
+        block = role if role == "front" else f"{role}{grid.period_ms:g}"
+        self.found.append(Step(Tap.of(block, part, len(self.found), width, grid), run))
 
     def front(self, model: Forward, place: nn.Module | None, first: nn.Module, width: int, grid: Grid) -> None:
         """The model's own way to its first block, shown where ``place`` puts out (else as the block takes it)."""
@@ -92,12 +95,12 @@ class _Steps:
             passing.kwargs = kwargs
             return passing.hidden if place is None else shown[0]
 
-        self.add("front", width, grid, run)
+        self.add("front", None, width, grid, run)
 
     def stack(self, layers: nn.ModuleList, width: int, grid: Grid) -> None:
         """The outputs of the encoder's blocks."""
         for number, layer in enumerate(layers, 1):
-            self.add(f"enc{grid.period_ms:g}.{number}", width, grid, block(layer))
+            self.add("enc", number, width, grid, block(layer))
 
     def adapter(
         self, layers: nn.ModuleList, width: int, grids: list[Grid], run: Callable[[Pass], list[Tensor]]
@@ -110,7 +113,7 @@ class _Steps:
             return passing.kept[number]
 
         for number, (_, grid) in enumerate(zip(layers, grids, strict=True)):
-            self.add(f"adp{grid.period_ms:g}.{number + 1}", width, grid, partial(show, number=number))
+            self.add("adp", number + 1, width, grid, partial(show, number=number))
 
 
 def _convolutional(model: Any, normalise: bool, sample_rate: int) -> Wiring:
@@ -143,9 +146,9 @@ def _convolutional(model: Any, normalise: bool, sample_rate: int) -> Wiring:
     steps.stack(layers, width, grid)
     if squeezed:
         finer = grid.repeat(config.squeeze_factor)
-        steps.add(f"up{finer.period_ms:g}", width, finer, transform(model.encoder.upsample))
+        steps.add("up", None, width, finer, transform(model.encoder.upsample))
     elif getattr(config, "do_stable_layer_norm", False) or kind == "wav2vec2-conformer":
-        steps.add(f"enc{grid.period_ms:g}.norm", width, grid, transform(model.encoder.layer_norm))
+        steps.add("enc", "norm", width, grid, transform(model.encoder.layer_norm))
     adapter = getattr(model, "adapter", None)
     if adapter is not None:
         grids = []
@@ -270,5 +273,5 @@ def _whisper(model: Any, sample_rate: int) -> Wiring:
     # What enters the first block has no module of its own: convolutions, GELU and the position embedding.
     steps.front(forward, None, encoder.layers[0], width, grid)
     steps.stack(encoder.layers, width, grid)
-    steps.add(f"enc{grid.period_ms:g}.norm", width, grid, transform(encoder.layer_norm))
+    steps.add("enc", "norm", width, grid, transform(encoder.layer_norm))
     return Wiring(tuple(steps.found), most)

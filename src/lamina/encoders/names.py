@@ -27,9 +27,8 @@ def names_of(encoder: Encoder) -> list[Row]:
 
 def _transformers(taps: Sequence[Tap], tap: Tap) -> str:
     """Outputs of transformers' speech encoders: ``hidden_states[k]`` is what block k returns."""
-    _, _, layer = tap.name.partition(".")
-    if layer.isdigit():
-        return f"hidden_states[{layer}]"
+    if tap.layer is not None:
+        return f"hidden_states[{tap.layer}]"
     return "last_hidden_state" if tap is taps[-1] and len(taps) > 1 else ""
 
 

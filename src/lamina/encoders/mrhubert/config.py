@@ -232,7 +232,7 @@ class MRHubertConfig(PreTrainedConfig):
     def predicting_taps(self) -> tuple[Tap, ...]:
         """The taps that predict units in pretraining, finest level first: what the losses act on."""
         ends = {block.level: block.name for block in self.blocks}  # a level's last block is the one that predicts
-        last = {tap.name.split(".")[0]: tap for tap in self.taps}
+        last = {tap.block: tap for tap in self.taps}
         return tuple(last[ends[level]] for level in range(self.predicting_levels))
 
     @property

@@ -119,11 +119,13 @@ def _marks(grids: tuple[Grid, ...]) -> list[str]:
 def taps(shape: Shape) -> tuple[Tap, ...]:
     """All taps in the order of the data flow; `Tap.depth` counts them."""
     run = blocks(shape)
-    found = [("front", run[0].grid)]
+    found: list[tuple[str, int | str | None, Grid]] = [("front", None, run[0].grid)]
     for block in run:
-        found += [(name, block.grid) for name in block.layer_names]
+        found += [(block.name, layer + 1, block.grid) for layer in range(block.layers)]
         if shape.do_stable_layer_norm:
-            found.append((f"{block.name}.norm", block.grid))
+            found.append((block.name, "norm", block.grid))
         if block.role in {"mid", "dec"}:
-            found.append((f"{block.name}.sum", block.grid))
-    return tuple(Tap(name, depth, shape.hidden_size, grid) for depth, (name, grid) in enumerate(found))
+            found.append((block.name, "sum", block.grid))
+    return tuple(
+        Tap.of(name, part, depth, shape.hidden_size, grid) for depth, (name, part, grid) in enumerate(found)
+    )
