@@ -14,11 +14,19 @@ from pathlib import Path
 
 import pytest
 
+from lamina.config import Config
 from lamina.errors import LaminaError
 from lamina.study import locks
 from lamina.study.locks import STALE, Locks
 from lamina.study.schedule import next_step, run_steps
 from lamina.study.step import Step
+
+
+class Made(Config):
+    """Settings of a run that only tests make."""
+
+    fail: bool = False
+    new: int = 0
 
 
 class Told:
@@ -52,17 +60,17 @@ def execute(step: Step, root: Path) -> None:
     run.start()
     for need in step.needs.values():
         assert need.run(root).done
-    if step.config.get("fail"):
+    if isinstance(step.settings, Made) and step.settings.fail:
         raise LaminaError("asked to fail")
     run.finish()
 
 
 def diamond(fail: bool = False) -> list[Step]:
-    top = Step("top", "x", {})
-    left = Step("left", "x", {"fail": fail}, {"top": top})
-    right = Step("right", "x", {}, {"top": top})
-    bottom = Step("bottom", "x", {}, {"left": left, "right": right})
-    timed = Step("timed", "x", {}, {"right": right}, alone=True)
+    top = Step("top", "corpus", Made())
+    left = Step("left", "corpus", Made(fail=fail), needs={"top": top})
+    right = Step("right", "corpus", Made(), needs={"top": top})
+    bottom = Step("bottom", "corpus", Made(), needs={"left": left, "right": right})
+    timed = Step("timed", "corpus", Made(), needs={"right": right}, alone=True)
     return [top, left, right, timed, bottom]
 
 
@@ -83,8 +91,8 @@ def test_every_step_once_and_never_again(tmp_path: Path) -> None:
 def test_a_changed_setting_remakes_what_depends_on_it(tmp_path: Path) -> None:
     run_steps(diamond(), tmp_path, execute, jobs=1, watcher=Told())
     top, left, *_ = diamond()
-    changed = Step("right", "x", {"new": 1}, {"top": top})
-    steps = [top, left, changed, Step("bottom", "x", {}, {"left": left, "right": changed})]
+    changed = Step("right", "corpus", Made(new=1), needs={"top": top})
+    steps = [top, left, changed, Step("bottom", "corpus", Made(), needs={"left": left, "right": changed})]
     told = Told()
     run_steps(steps, tmp_path, execute, jobs=1, watcher=told)
     assert [line for line in told.lines if line.endswith("finished")] == ["right finished", "bottom finished"]

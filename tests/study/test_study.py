@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from lamina.config import load_config
+from lamina.effect import read_effects
 from lamina.errors import LaminaError
 from lamina.runs import Run
 from lamina.score import Scores
@@ -120,10 +121,10 @@ def test_everything_is_there(whole: Path) -> None:
         "speed",
         "parameters",
     }
-    assert {row.model for row in scores.select(unit="difference")} == {"effect:downsampling"}
+    assert {each.name for each in read_effects(study)} == {"downsampling"}
     assert set(scores.select(model="40ms", measure="cca-mean").distinct("period_ms")) == {20.0, 40.0}
     assert len({row.n for row in scores.select(measure="cca-mean", target="phone", control="")}) == 1
-    macs = {row.model: row.value for row in scores.select(measure="macs", tap="")}
+    macs = {row.model: row.value for row in scores.select(measure="macs", part="")}
     assert macs["40ms"] < macs["20ms"]
     assert (study / "scores.csv").is_file()
     assert list((study / "report" / "figures").glob("*.svg"))
