@@ -82,19 +82,16 @@ def _room(path: Path) -> tuple[Path, Lock | None]:
         try:
             if lock.take():
                 return room, lock
-        except FileNotFoundError:
-            continue  # who removes what the dead left came between the two
-        except OSError:
-            if not room.is_dir():
-                continue
-            return room, None  # a file system without locks: nobody removes what a killed process leaves
+        except LaminaError:
+            if room.is_dir():  # else who removes what the dead left came between the two
+                return room, None  # a file system without locks: nobody removes what a killed process leaves
 
 
 def remove_partials(folder: Path) -> None:
     """Remove what killed processes left half-written in ``folder``, nothing that one still writes."""
     for room in folder.glob(f".*{PARTIAL}"):
         lock = Lock(room / LOCK)
-        with suppress(OSError):
+        with suppress(OSError, LaminaError):
             if (room / LOCK).is_file():
                 if lock.take():
                     _remove(room, lock)
@@ -140,9 +137,13 @@ def check_folder(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise LaminaError(
-            f"cannot write in {folder}: {error.strerror or error}; choose another output folder"
-        ) from error
+        why = error.strerror or str(error)
+        for place in (folder, *folder.parents):
+            if place.is_symlink() and not place.exists():
+                why = f"{place} is a link to {place.readlink()}, which is not there: make that folder"
+            elif place.is_file():
+                why = f"{place} is a file, not a folder"
+        raise LaminaError(f"cannot write in {folder}: {why}; choose another output folder") from error
 
 
 @contextmanager

@@ -19,8 +19,8 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import metadata
 from itertools import pairwise
@@ -28,7 +28,8 @@ from pathlib import Path
 from typing import Any
 
 from lamina.errors import LaminaError
-from lamina.files import digest, read_json, write_json
+from lamina.files import LOCK, check_folder, digest, read_json, write_json
+from lamina.lock import Lock
 
 FORMAT = 1
 LIBRARIES = (
@@ -90,14 +91,28 @@ class Run:
         """Whether the run is complete."""
         return (self.folder / "done").is_file()
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Work on the run alone.
+
+        Raises:
+            LaminaError: another process works on it, or the folder cannot be written.
+        """
+        lock = Lock(self.folder / LOCK)
+        check_folder(self.folder)
+        if not lock.take():
+            raise LaminaError(
+                f"{lock.holder() or 'another process'} works on {self.folder}: wait for it, or stop it; the same "
+                "command then goes on from what is there"
+            )
+        try:
+            yield
+        finally:
+            lock.drop()
+
     def start(self) -> None:
         """Create the folder and write down what will run, and on what."""
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise LaminaError(
-                f"cannot create the run folder {self.folder}: {error.strerror}; choose another output folder"
-            ) from error
+        check_folder(self.folder)
         write_json(
             self.folder / "run.json",
             {
