@@ -223,10 +223,19 @@ def read_json(
             f"{path} was written by another version of Lamina (format {str(value.get('format'))[:20]}, not "
             f"{version}): {remedy}"
         )
-    for key, kind in (keys or {}).items():
-        if not isinstance(value.get(key), kind):
-            raise LaminaError(f"{path} is no {what}: its {key!r} is missing or of another kind; {remedy}")
+    check_keys(value, keys or {}, f"{path} ({what})", remedy)
     return value
+
+
+def check_keys(value: Any, keys: Mapping[str, type | tuple[type, ...]], where: str, remedy: str) -> None:
+    """See that an object of JSON has these keys, of these types.
+
+    Raises:
+        LaminaError: it is no object, or one of them is missing or of another type.
+    """
+    for key, kind in keys.items():
+        if not isinstance(value, dict) or not isinstance(value.get(key), kind):
+            raise LaminaError(f"{where}: its {key!r} is missing or of another kind; {remedy}")
 
 
 def read_lines(path: Path, *, what: str = "text", remedy: str = AGAIN) -> list[str]:

@@ -211,7 +211,7 @@ def test_damaged_runs_are_named_before_anything_starts(tmp_path: Path) -> None:
     run.finish()
     (run.folder / "weights").unlink()
     told = Told()
-    with pytest.raises(LaminaError, match="half-copied: its weights is missing"):
+    with pytest.raises(LaminaError, match="half-copied or damaged: its weights is missing"):
         run_steps(diamond(), tmp_path, execute, jobs=1, watcher=told)
     assert not any("started" in line for line in told.lines)
 
