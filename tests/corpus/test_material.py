@@ -10,11 +10,12 @@ import pytest
 
 from lamina.config import load_config
 from lamina.corpus.check import check
-from lamina.corpus.grammar import Lexicon
-from lamina.corpus.material import KEYWORDS, KINDS, material, text_lines
-from lamina.corpus.acoustics import add_noise, reverberate
 from lamina.corpus.stored import StoredCorpus
-from lamina.corpus.synth import Mixtures, Room, Speakers, SynthConfig, synthesize
+from lamina.corpus.synth.acoustics import add_noise, reverberate
+from lamina.corpus.synth.config import Mixtures, Room, Speakers, SynthConfig
+from lamina.corpus.synth.grammar import Lexicon
+from lamina.corpus.synth.material import KEYWORDS, KINDS, material, text_lines
+from lamina.corpus.synth.synthesis import synthesize
 from lamina.corpus.trials import read_trials
 from lamina.errors import LaminaError
 
@@ -188,6 +189,12 @@ def test_rooms_leave_the_direct_sound_where_it_is() -> None:
             {"mixtures": {}, "speakers": {"train": 1, "dev": 0, "test": 2}},
             "mixtures need two speakers in each split",
         ),
+        ({"room": {"reverb_s": (0.0, 0.3)}}, "reverb_s lie between 0.01 and 10"),
+        ({"mixtures": {"turns": (4, 2)}}, "turns lie between 2 and 100, the lower first"),
+        ({"speakers": {"train": 10**9}}, "less than or equal to 100000"),
+        ({"minutes": 10**9}, "less than or equal to 600000"),
+        ({"seed": 10**30}, "less than"),
+        ({"content_words": 800}, "less than or equal to 222"),
     ],
 )
 def test_bad_configs(values: dict[str, object], says: str) -> None:
