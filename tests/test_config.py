@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from lamina.config import Config, load_config, merge, parse_config, read_toml
 from lamina.errors import LaminaError
@@ -77,5 +78,5 @@ def test_merge_leaves_its_arguments_alone() -> None:
 
 
 def test_configs_are_frozen() -> None:
-    with pytest.raises(Exception, match="frozen"):
+    with pytest.raises(ValidationError, match="frozen"):
         Outer(name="a").name = "b"
