@@ -12,8 +12,9 @@ from pathlib import Path
 
 from lamina.errors import LaminaError
 from lamina.files import write_text
+from lamina.report.verdicts import FILE as VERDICTS
 from lamina.report.verdicts import read_verdicts, write_verdicts
-from lamina.runs import Run
+from lamina.runs import DONE, Run, write_done
 from lamina.score import Score, Scores
 from lamina.stats.inference import Estimate
 from lamina.study.claims import Claim, Judged, judge, missing
@@ -38,10 +39,12 @@ def conclude(root: Path) -> Scores:
     outcomes = Outcomes(study, root, runs, scores)
     known = dict(contrasts(study.factors, study.within, outcomes.cells))
     scores += Scores(_effects(outcomes, known))
+    (root / DONE).unlink(missing_ok=True)
     scores.write(root / SCORES)
     write_text(root / "scores.csv", scores.to_csv())
     judged = {name: _judged(claim, outcomes, known) for name, claim in study.claims.items()}
     write_verdicts(root, judge(study.claims, judged))
+    write_done(root, (root / name for name in (SCORES, "scores.csv", VERDICTS)))
     return scores
 
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lamina.config import parse_record
 from lamina.errors import LaminaError
-from lamina.files import read_json, write_json
+from lamina.files import check_keys, digest, read_json, write_json
 from lamina.runs import Run
 from lamina.stats.inference import FILE as REPLICATES
 from lamina.study.claims import Claim
 
-FORMAT = 1
+FORMAT = 2
+FILE = "study.json"
+# What a study knows of each of its steps.
+RUN = {"folder": str, "kind": str, "model": str, "seed": int, "levels": dict, "every_seed": bool}
 SCORES = "scores.jsonl"
 
 
@@ -40,18 +43,15 @@ class Study:
 
     def write(self, root: Path) -> None:
         """Write ``study.json``."""
-        write_json(
-            root / "study.json",
-            {
-                "format": FORMAT,
-                "name": self.name,
-                "factors": self.factors,
-                "within": self.within,
-                "runs": self.runs,
-                "claims": {name: claim.to_json() for name, claim in self.claims.items()},
-                "method": self.method,
-            },
-        )
+        value = {
+            "name": self.name,
+            "factors": self.factors,
+            "within": self.within,
+            "runs": self.runs,
+            "claims": {name: claim.to_json() for name, claim in self.claims.items()},
+            "method": self.method,
+        }
+        write_json(root / FILE, {"format": FORMAT, "digest": digest(value)} | value)
 
     @classmethod
     def read(cls, root: Path) -> Study:
@@ -60,18 +60,22 @@ class Study:
         Raises:
             LaminaError: the folder is no study folder, or one of another version.
         """
-        if not (root / "study.json").is_file():
+        path, remedy = root / FILE, "copy the study's folder again, or run `lamina study run` again"
+        if not path.is_file():
             raise LaminaError(
-                f"{root} is no study folder: there is no file {root / 'study.json'}; `lamina study run` writes "
-                "it, copy it along with the run folders"
+                f"{root} is no study folder: there is no file {path}; `lamina study run` writes it, copy it along "
+                "with the run folders"
             )
-        value = read_json(root / "study.json")
-        if not isinstance(value, dict) or value.get("format") != FORMAT:
-            raise LaminaError(f"{root} was written by another version of Lamina: run the study again")
-        claims = {name: Claim.model_validate(claim) for name, claim in value.get("claims", {}).items()}
-        return cls(
-            value["name"], value["factors"], value["runs"], value["method"], value.get("within", {}), claims
-        )
+        value = read_json(path, what="a study", remedy=remedy, version=FORMAT, keys={"digest": str})
+        told = {key: each for key, each in value.items() if key not in {"format", "digest"}}
+        if digest(told) != value["digest"]:
+            raise LaminaError(f"{path} was changed since it was written: {remedy}")
+        study = parse_record(told, cls, str(path), remedy)
+        for run in study.runs:
+            check_keys(run, RUN, f"{path}: a run", remedy)
+            if Path(run["folder"]).name != run["folder"]:
+                raise LaminaError(f"{path}: the run {run['folder']!r} lies outside the study's folder: {remedy}")
+        return study
 
     @classmethod
     def check_version(cls, root: Path) -> None:
@@ -80,7 +84,7 @@ class Study:
         Raises:
             LaminaError: it is of another version.
         """
-        if (root / "study.json").is_file():
+        if (root / FILE).is_file():
             cls.read(root)
 
     def finished(self, root: Path) -> list[dict[str, Any]]:
@@ -95,25 +99,7 @@ class Study:
             folder = root / each["folder"]
             if (folder / "done").is_file():
                 run = Run.read(folder)
-                need_whole(run, ("done", SCORES, REPLICATES, "log.jsonl"))
+                run.check(SCORES, REPLICATES, "log.jsonl")
                 if (folder / SCORES).is_file():
                     found.append(each)
         return found
-
-
-def need_whole(run: Run, only: Sequence[str] = ()) -> None:
-    """Raise unless the files of a finished run are those that were there when it finished.
-
-    Args:
-        run: a run that is `done`.
-        only: names of the files that matter; all where none is named.
-
-    Raises:
-        LaminaError: a file is missing or has another size.
-    """
-    for name in run.damaged():
-        if not only or name in only:
-            raise LaminaError(
-                f"{run.folder} is half-copied: its {name} is missing or cut short; copy the folder again (or "
-                "delete it, and `lamina study run` makes it again)"
-            )
