@@ -6,6 +6,7 @@ import csv
 import errno
 import os
 import resource
+import socket
 import subprocess
 import sys
 from io import StringIO
@@ -66,7 +67,7 @@ def test_an_unwritable_place_is_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(LaminaError, match=r"cannot write .*choose another output folder"):
         write_text(tmp_path / "file" / "below.txt", "x")
-    with pytest.raises(LaminaError, match="cannot create the run folder"):
+    with pytest.raises(LaminaError, match=r"cannot write in .*file is a file, not a folder"):
         Run.plan(tmp_path / "file", "run", {}).start()
 
 
@@ -236,11 +237,13 @@ def test_a_writer_removes_what_the_dead_left_and_nothing_of_the_living(tmp_path:
 
 def test_a_lock_is_held_once_and_told(tmp_path: Path) -> None:
     first, second = Lock(tmp_path / "lock"), Lock(tmp_path / "lock")
-    assert first.take("process 1")
-    assert not second.take("process 2")
-    assert (tmp_path / "lock").read_text() == "process 1"
+    assert first.take()
+    assert first.take()
+    assert not second.take()
+    assert second.holder() == first.holder() == f"process {os.getpid()} on {socket.gethostname()}"
     first.drop()
     assert not (tmp_path / "lock").exists()
+    assert first.holder() == ""
     assert second.take()
     second.drop()
     second.drop()

@@ -82,19 +82,16 @@ def _room(path: Path) -> tuple[Path, Lock | None]:
         try:
             if lock.take():
                 return room, lock
-        except FileNotFoundError:
-            continue  # who removes what the dead left came between the two
-        except OSError:
-            if not room.is_dir():
-                continue
-            return room, None  # a file system without locks: nobody removes what a killed process leaves
+        except LaminaError:
+            if room.is_dir():  # else who removes what the dead left came between the two
+                return room, None  # a file system without locks: nobody removes what a killed process leaves
 
 
 def remove_partials(folder: Path) -> None:
     """Remove what killed processes left half-written in ``folder``, nothing that one still writes."""
     for room in folder.glob(f".*{PARTIAL}"):
         lock = Lock(room / LOCK)
-        with suppress(OSError):
+        with suppress(OSError, LaminaError):
             if (room / LOCK).is_file():
                 if lock.take():
                     _remove(room, lock)
@@ -140,9 +137,13 @@ def check_folder(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise LaminaError(
-            f"cannot write in {folder}: {error.strerror or error}; choose another output folder"
-        ) from error
+        why = error.strerror or str(error)
+        for place in (folder, *folder.parents):
+            if place.is_symlink() and not place.exists():
+                why = f"{place} is a link to {place.readlink()}, which is not there: make that folder"
+            elif place.is_file():
+                why = f"{place} is a file, not a folder"
+        raise LaminaError(f"cannot write in {folder}: {why}; choose another output folder") from error
 
 
 @contextmanager
@@ -222,10 +223,19 @@ def read_json(
             f"{path} was written by another version of Lamina (format {str(value.get('format'))[:20]}, not "
             f"{version}): {remedy}"
         )
-    for key, kind in (keys or {}).items():
-        if not isinstance(value.get(key), kind):
-            raise LaminaError(f"{path} is no {what}: its {key!r} is missing or of another kind; {remedy}")
+    check_keys(value, keys or {}, f"{path} ({what})", remedy)
     return value
+
+
+def check_keys(value: Any, keys: Mapping[str, type | tuple[type, ...]], where: str, remedy: str) -> None:
+    """See that an object of JSON has these keys, of these types.
+
+    Raises:
+        LaminaError: it is no object, or one of them is missing or of another type.
+    """
+    for key, kind in keys.items():
+        if not isinstance(value, dict) or not isinstance(value.get(key), kind):
+            raise LaminaError(f"{where}: its {key!r} is missing or of another kind; {remedy}")
 
 
 def read_lines(path: Path, *, what: str = "text", remedy: str = AGAIN) -> list[str]:

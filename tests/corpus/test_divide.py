@@ -10,8 +10,8 @@ import pytest
 
 from lamina.corpus.corpus import Segment, Utterance
 from lamina.corpus.divide import divide
-from lamina.corpus.open import open_corpus
 from lamina.corpus.manifest import read_about, write_audio, write_manifest
+from lamina.corpus.open import open_corpus
 from lamina.errors import LaminaError
 
 

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lamina.corpus.corpus import Segment, Utterance
-from lamina.corpus.open import open_corpus
 from lamina.corpus.manifest import open_folder, write_audio, write_manifest
+from lamina.corpus.open import open_corpus
 from lamina.corpus.segments import at, segments, tier_name
 from lamina.corpus.stored import StoredCorpus, resample, rescale
 from lamina.errors import LaminaError

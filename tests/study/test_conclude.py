@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -11,8 +12,9 @@ import pytest
 
 from lamina.effect import COLUMNS, read_effects
 from lamina.errors import LaminaError
+from lamina.files import digest
 from lamina.report.verdicts import read_verdicts
-from lamina.runs import Run
+from lamina.runs import Run, check_file
 from lamina.score import Score, Scores
 from lamina.stats.inference import Replicates, write_replicates
 from lamina.study.claims import Claim
@@ -70,6 +72,7 @@ def make(root: Path, seeds: tuple[int, ...] = (0,), missing: bool = False, noise
                 replicates.put(f"{tap}|{measure}|phone", value + speakers, groups=200, draw="one")
         Scores(rows).write(run.folder / "scores.jsonl")
         write_replicates(run.folder, replicates)
+        run.log(event="done", seconds=1.5)
         if not (missing and a and r):
             run.finish()
         subject = Subject(model=f"{a}{r}", seed=seed, levels=levels)
@@ -224,13 +227,65 @@ def test_nested_factors_are_compared_where_they_mean_something() -> None:
     assert found["loss x rate=40"] == {"yes40": 1, "yes20": -1, "no40": -1, "no20": 1}
 
 
-@pytest.mark.parametrize("name", ["scores.jsonl", "replicates.npz", "done"])
-def test_half_copied_runs_are_named(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("name", ["scores.jsonl", "replicates.npz", "log.jsonl", "done"])
+@pytest.mark.parametrize("damage", ["cut", "changed", "deleted"])
+def test_half_copied_and_changed_runs_are_named(tmp_path: Path, name: str, damage: str) -> None:
     study = make(tmp_path)
-    folder = tmp_path / study.runs[0].folder
-    (folder / name).write_bytes((folder / name).read_bytes()[:50])
-    with pytest.raises(LaminaError, match=rf"half-copied: its {name} is missing or cut short; copy"):
+    path = tmp_path / study.runs[0].folder / name
+    held = path.read_bytes()
+    if damage == "cut":
+        path.write_bytes(held[:-20])
+    elif damage == "changed":
+        digit = next(place for place, byte in enumerate(held) if byte in b"1234" and place > 10)
+        path.write_bytes(held[:digit] + b"9" + held[digit + 1 :])
+    else:
+        path.unlink()
+    if (name, damage) == ("done", "deleted"):
+        assert conclude(tmp_path)  # as if it had not finished
+        return
+    said = name if name != "done" else ""  # a changed digest there is told of the file that it is of
+    with pytest.raises(LaminaError, match=rf"{said}.*copy the folder again, or delete it and make the run again"):
         conclude(tmp_path)
+
+
+def test_one_changed_digit_of_what_was_concluded_is_named(tmp_path: Path) -> None:
+    make(tmp_path)
+    conclude(tmp_path)
+    path = tmp_path / "scores.jsonl"
+    check_file(path)
+    path.write_text(path.read_text().replace('"value": 5.4', '"value": 5.9', 1))
+    with pytest.raises(LaminaError, match=r"its scores\.jsonl is changed"):
+        check_file(path)
+    conclude(tmp_path)
+    check_file(path)
+
+
+CHANGES = {
+    "digit": lambda value: value["claims"]["helps"].update(margin=0.5),
+    "version": lambda value: value.update(format=0),
+    "runs": lambda value: value.update(runs={}),
+    "run": lambda value: value["runs"].append("x"),
+    "claims": lambda value: value.update(claims=[1]),
+    "claim": lambda value: value["claims"].update(new={}),
+    "factors": lambda value: value.update(factors={"rate": 2}),
+    "outside": lambda value: value["runs"][0].update(folder="../elsewhere"),
+    "name": lambda value: value.pop("name"),
+}
+
+
+@pytest.mark.parametrize("sealed", [False, True])
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_study_of_another_shape_is_one_line(tmp_path: Path, change: str, sealed: bool) -> None:
+    make(tmp_path)
+    path = tmp_path / "study.json"
+    value = json.loads(path.read_text())
+    CHANGES[change](value)
+    if sealed and change != "digit":  # whoever changed it knew of the digest
+        value["digest"] = digest({key: each for key, each in value.items() if key not in {"format", "digest"}})
+    path.write_text(json.dumps(value))
+    with pytest.raises(LaminaError, match=r"study\.json.*run `lamina study run` again") as told:
+        conclude(tmp_path)
+    assert "\n" not in str(told.value)
 
 
 def test_weights_and_corpora_need_not_be_copied(tmp_path: Path) -> None:
@@ -247,8 +302,8 @@ def test_weights_and_corpora_need_not_be_copied(tmp_path: Path) -> None:
 def test_runs_of_another_version_are_named(tmp_path: Path) -> None:
     study = make(tmp_path)
     path = tmp_path / study.runs[1].folder / "run.json"
-    path.write_text(path.read_text().replace('"format": 1', '"format": 0'))
-    with pytest.raises(LaminaError, match=f"{study.runs[1].folder} was written by another version"):
+    path.write_text(path.read_text().replace('"format": 2', '"format": 1'))
+    with pytest.raises(LaminaError, match=f"{study.runs[1].folder}/run.json was written by another version"):
         conclude(tmp_path)
 
 
@@ -292,11 +347,3 @@ def test_probes_of_one_task_with_two_heads_have_effects_of_their_own(tmp_path: P
     conclude(tmp_path)
     found = [each for each in read_effects(tmp_path) if each.measure == "accuracy"]
     assert {(each.head, each.layers) for each in found} == {("linear", "weighted"), ("mlp", "weighted")}
-
-
-def test_a_run_folder_of_somebody_elses_study_is_a_plain_name(tmp_path: Path) -> None:
-    study = make(tmp_path / "study")
-    path = tmp_path / "study" / "study.json"
-    path.write_text(path.read_text().replace(study.runs[0].folder, "../elsewhere"))
-    with pytest.raises(LaminaError, match="no plain name"):
-        conclude(tmp_path / "study")

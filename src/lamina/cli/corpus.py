@@ -78,7 +78,8 @@ def corpus_synth(
 ) -> None:
     """Synthesise a corpus with exact alignments (needs the extra `synth`)."""
     from lamina.config import load_config
-    from lamina.corpus.synth import SynthConfig, synthesize
+    from lamina.corpus.synth.config import SynthConfig
+    from lamina.corpus.synth.synthesis import synthesize
 
     settings = load_config(config, SynthConfig)
     with progress("synthesis, seconds of audio") as tell:

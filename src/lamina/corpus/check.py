@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from lamina.corpus.corpus import Corpus, Segment, Utterance
 from lamina.corpus.faults import Faults
-from lamina.corpus.open import open_corpus
 from lamina.corpus.inventories import known_labels
+from lamina.corpus.open import open_corpus
 from lamina.corpus.shift import TIERS, Shift, shift
 from lamina.corpus.stored import SAMPLE_RATE, StoredCorpus
 from lamina.corpus.voices import speakers_of

@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from lamina.effect import FILE as EFFECTS
 from lamina.effect import Effect, read_effects, write_effects
 from lamina.errors import LaminaError
 from lamina.files import write_text
 from lamina.measures import find_measure
+from lamina.report.verdicts import FILE as VERDICTS
 from lamina.report.verdicts import read_verdicts, write_verdicts
-from lamina.runs import Run
+from lamina.runs import DONE, Run, write_done
 from lamina.score import Score, Scores
 from lamina.stats.inference import Estimate
 from lamina.study.claims import Claim, Judged, judge, missing
@@ -40,11 +42,13 @@ def conclude(root: Path) -> Scores:
     outcomes = Outcomes(study, root, runs, scores)
     levels = {name: each.levels for name, each in study.factors.items()}
     known = dict(contrasts(levels, study.within, outcomes.cells))
+    (root / DONE).unlink(missing_ok=True)
     scores.write(root / SCORES)
     write_text(root / "scores.csv", scores.to_csv())
     write_effects(root, _effects(outcomes, known))
     judged = {name: _judged(claim, outcomes, known) for name, claim in study.claims.items()}
     write_verdicts(root, judge(study.claims, judged))
+    write_done(root, (root / name for name in (SCORES, EFFECTS, VERDICTS)))
     return scores
 
 

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 
 from lamina.analysis.config import AnalysisConfig
 from lamina.config import Config, merge, parse_config
-from lamina.corpus.synth import SynthConfig
+from lamina.corpus.synth.config import SynthConfig
 from lamina.errors import LaminaError
 from lamina.pretrain.recipe import PretrainConfig
 from lamina.pretrain.units import UnitsConfig

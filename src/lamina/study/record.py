@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
 
-from lamina.config import Config, parse_config
+from lamina.config import Config, parse_record
 from lamina.errors import LaminaError
-from lamina.files import read_json, write_json
+from lamina.files import digest, read_json, write_json
 from lamina.runs import Run
 from lamina.stats.inference import FILE as REPLICATES
 from lamina.study.claims import Claim
@@ -82,7 +81,8 @@ class Study(Config):
 
     def write(self, root: Path) -> None:
         """Write ``study.json``."""
-        write_json(root / FILE, {"format": FORMAT, **self.to_json()})
+        value = self.to_json()
+        write_json(root / FILE, {"format": FORMAT, "digest": digest(value)} | value)
 
     @classmethod
     def read(cls, root: Path) -> Study:
@@ -91,19 +91,20 @@ class Study(Config):
         Raises:
             LaminaError: the folder is no study folder, or one of another version, or the file is damaged.
         """
-        path = root / FILE
+        path, remedy = root / FILE, "copy the study's folder again, or run `lamina study run` again"
         if not path.is_file():
             raise LaminaError(
                 f"{root} is no study folder: there is no file {path}; `lamina study run` writes it, copy it along "
                 "with the run folders"
             )
-        value = read_json(path)
-        if not isinstance(value, dict) or value.pop("format", None) != FORMAT:
-            raise LaminaError(f"{root} was written by another version of Lamina: run the study again")
-        study = parse_config(value, cls, str(path))
-        for run in study.runs:  # names of folders from a file that may be somebody else's
-            if Path(run.folder).name != run.folder or run.folder in {"", ".", ".."}:
-                raise LaminaError(f"{path} names a run folder {run.folder!r} that is no plain name: copy it again")
+        value = read_json(path, what="a study", remedy=remedy, version=FORMAT, keys={"digest": str})
+        told = {key: each for key, each in value.items() if key not in {"format", "digest"}}
+        if digest(told) != value["digest"]:
+            raise LaminaError(f"{path} was changed since it was written: {remedy}")
+        study = parse_record(told, cls, str(path), remedy)
+        for run in study.runs:
+            if Path(run.folder).name != run.folder:
+                raise LaminaError(f"{path}: the run {run.folder!r} lies outside the study's folder: {remedy}")
         return study
 
     @classmethod
@@ -128,25 +129,7 @@ class Study(Config):
             folder = root / each.folder
             if (folder / "done").is_file():
                 run = Run.read(folder)
-                need_whole(run, ("done", SCORES, REPLICATES, "log.jsonl"))
+                run.check(SCORES, REPLICATES, "log.jsonl")
                 if (folder / SCORES).is_file():
                     found.append(each)
         return found
-
-
-def need_whole(run: Run, only: Sequence[str] = ()) -> None:
-    """Raise unless the files of a finished run are those that were there when it finished.
-
-    Args:
-        run: a run that is `done`.
-        only: names of the files that matter; all where none is named.
-
-    Raises:
-        LaminaError: a file is missing or has another size.
-    """
-    for name in run.damaged():
-        if not only or name in only:
-            raise LaminaError(
-                f"{run.folder} is half-copied: its {name} is missing or cut short; copy the folder again (or "
-                "delete it, and `lamina study run` makes it again)"
-            )

@@ -70,7 +70,8 @@ def _logged(run: Run) -> Progress:
 def _corpus(run: Run, _inputs: dict[str, Run], progress: Progress) -> None:
     """Synthesise speech, or open what is there and write down which speech it is."""
     from lamina.corpus.open import open_corpus
-    from lamina.corpus.synth import SynthConfig, synthesize
+    from lamina.corpus.synth.config import SynthConfig
+    from lamina.corpus.synth.synthesis import synthesize
 
     if not _stored(run):
         synthesize(settings_of(run, SynthConfig), run.folder / "corpus", progress=progress)

@@ -6,11 +6,12 @@ import os
 from pathlib import Path
 
 from lamina.errors import LaminaError
+from lamina.files import check_folder
 from lamina.runs import environment
 from lamina.study.check import tiers
 from lamina.study.conclude import report_study
 from lamina.study.design import StoredConfig, StudyConfig
-from lamina.study.locks import Locks, unwritable
+from lamina.study.locks import Locks
 from lamina.study.plan import plan
 from lamina.study.record import FactorWords, Study, StudyRun
 from lamina.study.schedule import Watcher, is_done, next_step, ready, run_steps
@@ -99,10 +100,7 @@ def begin(config: StudyConfig, root: Path) -> list[Step]:
     Study.check_version(root)
     if isinstance(config.speech, StoredConfig) and not all(is_done(step, root) for step in steps):
         open_for(config.speech, tiers(config.analysis))
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise LaminaError(unwritable(root, error)) from error
+    check_folder(root)
     study_of(config, steps, root).write(root)
     return steps
 
