@@ -18,9 +18,10 @@ from lamina.effect import read_effects
 from lamina.errors import LaminaError
 from lamina.runs import Run
 from lamina.score import Scores
+from lamina.study.budget import makespan, summary
 from lamina.study.conclude import conclude
 from lamina.study.design import StudyConfig
-from lamina.study.estimate import estimates, makespan, summary, training_macs
+from lamina.study.estimate import estimates, training_macs
 from lamina.study.plan import plan
 from lamina.study.record import Study
 from lamina.study.study import open_runs, run_next

@@ -7,14 +7,10 @@ of two is all that they are meant for.
 
 from __future__ import annotations
 
-import os
-import shutil
 import statistics
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from lamina.encoders.published import PUBLISHED
 from lamina.pretrain.recipe import ModelConfig, PretrainConfig
@@ -24,9 +20,6 @@ from lamina.study.plan import plan
 from lamina.study.record import Study
 from lamina.study.schedule import is_done
 from lamina.study.step import Step
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 PROCESS = 600 << 20  # bytes of a process with torch and transformers loaded
 SYNTHESIS = 200.0  # seconds of speech a second, one thread
@@ -243,116 +236,3 @@ def _audio_seconds(config: StudyConfig) -> float:
 
     corpus = open_corpus(speech.path)
     return sum(utterance.samples for utterance in corpus.utterances()) / corpus.sample_rate
-
-
-def makespan(needs: Sequence[Need], jobs: int) -> float | None:
-    """Seconds until all is done with so many runs side by side; None where a run's time is unknown."""
-    left = [need for need in needs if not need.done]
-    ends: dict[str, float] = {}
-    free = [0.0] * jobs
-    while left:
-        missing = {need.step.name for need in left}
-        open_ = [need for need in left if not missing & {each.name for each in need.step.needs.values()}]
-        timed = all(need.step.alone for need in left)
-        worker = min(range(jobs), key=free.__getitem__)
-        begins = {
-            need.step.name: max([free[worker], *(ends.get(each.name, 0.0) for each in need.step.needs.values())])
-            for need in open_
-            if timed or not need.step.alone
-        }
-        need = min((need for need in open_ if need.step.name in begins), key=lambda need: begins[need.step.name])
-        if need.seconds is None:
-            return None
-        if timed:
-            free = [max(free)] * jobs
-            begins[need.step.name] = max(free)
-        ends[need.step.name] = free[worker] = begins[need.step.name] + need.seconds
-        left.remove(need)
-    return max(free)
-
-
-def table(needs: Sequence[Need]) -> Table:
-    """A row a run."""
-    from lamina.report.console import table as make
-
-    rows = [
-        (
-            "done" if need.done else "to do",
-            need.step.name,
-            duration(need.seconds),
-            "" if need.done else size(need.memory),
-            size(need.disk),
-        )
-        for need in needs
-    ]
-    return make(("", "run", "time", "memory", "disk"), rows)
-
-
-def summary(config: StudyConfig, needs: Sequence[Need], jobs: int, root: Path) -> list[str]:
-    """What is left to do, what it takes, and what is missing for it."""
-    left = [need for need in needs if not need.done]
-    counts: Mapping[str, int] = {
-        kind: sum(need.step.kind == kind for need in needs) for kind in dict.fromkeys(n.step.kind for n in needs)
-    }
-    lines = [f"{len(needs)} runs ({', '.join(f'{n} {kind}' for kind, n in counts.items())}), {len(left)} to do"]
-    times = [need.seconds for need in left if need.seconds is not None]
-    whole = makespan(needs, jobs)
-    unknown = sum(need.seconds is None for need in left)
-    told = f"about {duration(sum(times))} of work on this machine, one thread a run" if times else ""
-    if left and whole is not None:
-        lines.append(f"{told}; {duration(whole)} with {jobs} side by side")
-    elif left:
-        lines.append(f"{told}{'; ' if told else ''}{unknown} runs of which nothing is known yet")
-    work = sum(map(training_macs, (need.step for need in left)))
-    if work:
-        lines.append(
-            f"training takes {work:.1e} multiply-accumulates in all: divide by what your GPUs do a second"
-        )
-    memory = sorted((need.memory or 0 for need in left), reverse=True)[:jobs]
-    disk = sum(need.disk or 0 for need in left)
-    if left:
-        free = shutil.disk_usage(
-            next(place for place in (root.absolute(), *root.absolute().parents) if place.exists())
-        )
-        lines.append(
-            f"at most {size(sum(memory))} of memory{_installed()} and {size(disk)} of disk "
-            f"({size(free.free)} are free)"
-        )
-    known = {need.step.run(root).folder.name for need in needs}
-    others = sorted(run.parent.name for run in root.glob("*/run.json") if run.parent.name not in known)
-    if others:
-        lines.append(
-            f"{len(others)} run folders here are of another design or of an older Lamina and are not used: "
-            f"{', '.join(others[:3])}{' …' if len(others) > 3 else ''}"
-        )
-    speech = config.speech
-    if isinstance(speech, StoredConfig) and not Path(speech.path).exists():
-        lines.append(f"missing: there is no corpus at {speech.path}. {speech.about}".strip())
-    return lines
-
-
-def _installed() -> str:
-    try:
-        return f" (this machine has {size(os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE'))})"
-    except (AttributeError, ValueError, OSError):
-        return ""
-
-
-def duration(seconds: float | None) -> str:
-    """A length of time in words, two digits or so."""
-    if seconds is None:
-        return "?"
-    for unit, length in (("years", 365.25 * 86400), ("days", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.1f} {unit}"
-    return f"{seconds:.0f} s"
-
-
-def size(count: int | None) -> str:
-    """A number of bytes in words."""
-    if count is None:
-        return "?"
-    for unit, bytes_ in (("TB", 10**12), ("GB", 10**9), ("MB", 10**6), ("kB", 1000)):
-        if count >= bytes_:
-            return f"{count / bytes_:.1f} {unit}"
-    return f"{count} B"
