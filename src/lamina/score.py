@@ -106,7 +106,9 @@ class Score:
         pooling = "" if self.pooling == "all" else self.pooling
         matched = "matched" if self.matched else ""
         length = f"{self.seconds:g} s" if self.seconds else ""
-        return (self.protocol, self.split, self.support, pooling, matched, self.head, self.setting, length)
+        return (
+            self.protocol, self.split, self.support, self.layers, pooling, matched, self.head, self.setting, length
+        )  # fmt: skip
 
     @property
     def key(self) -> str:

@@ -8,14 +8,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from lamina.analysis.gather import Rows
+from lamina.analysis.sentences import plan_sentences
+from lamina.analysis.state import Sweep
 from planted import FRONT, Plant, PlantedCorpus, PlantedEncoder, tap
 
 from lamina.analysis import linear
 from lamina.analysis.compare import compare
 from lamina.analysis.config import AnalysisConfig
-from lamina.analysis.gather import Rows
-from lamina.analysis.sentences import plan_sentences
-from lamina.analysis.state import Sweep
 from lamina.analysis.sweep import analyze
 from lamina.errors import LaminaError
 from lamina.runs import Run

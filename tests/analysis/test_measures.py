@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-
 from lamina.analysis.measures import (
     cca_values,
     cka_values,
@@ -15,6 +14,7 @@ from lamina.analysis.measures import (
     purity_values,
     svcca_values,
 )
+
 from lamina.stats.cca import Projections, Views
 from lamina.stats.cka import ClassKernels, Kernels, cka
 from lamina.stats.folds import Folds, merged

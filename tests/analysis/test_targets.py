@@ -7,23 +7,23 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from lamina.analysis.gather import Gather, View
+from lamina.analysis.sentences import agreement, cosines, plan_sentences
+from lamina.analysis.vectors import read_word_vectors
+from lamina.stats.pasad import score
 from planted import FRONT, Plant, PlantedCorpus, PlantedEncoder, tap
 from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 
 from lamina.analysis import pasad
 from lamina.analysis.config import AnalysisConfig
-from lamina.analysis.gather import Gather, View
-from lamina.analysis.sentences import agreement, cosines, plan_sentences
 from lamina.analysis.sweep import Sweep, analyze
 from lamina.analysis.targets import Pairs, plan_target
-from lamina.analysis.vectors import read_word_vectors
 from lamina.corpus.batches import batches
 from lamina.corpus.splits import fold_roles, plan_roles
 from lamina.errors import LaminaError
 from lamina.stats.folds import Folds
 from lamina.stats.moments import ClassMoments, Moments
-from lamina.stats.pasad import score
 
 COARSE = FRONT.conv(1, 2)
 

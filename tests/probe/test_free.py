@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from lamina.probe.items import Item, read_items, tier_items, write_items
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -20,7 +21,6 @@ from lamina.errors import LaminaError
 from lamina.grid import Grid
 from lamina.probe import abx, nearest
 from lamina.probe.config import ProbeConfig
-from lamina.probe.items import Item, read_items, tier_items, write_items
 from lamina.probe.probe import Probed, probe
 from lamina.score import Scores
 

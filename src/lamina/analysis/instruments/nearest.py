@@ -25,8 +25,8 @@ from lamina.stats.scaling import standardised
 class Nearest(Instrument):
     """How often segments are named rightly by rows of other speakers.
 
-    At most ``most_items`` segments a part, drawn by ``seed`` (of folds, which name each other, twice as many); every
-    dimension is centred and scaled by those of the rows that name. Shuffled labels tell what chance does.
+    At most ``most_items`` segments a part, drawn by ``seed`` (of folds, which name each other, twice as many);
+    every dimension is centred and scaled by those of the rows that name. Shuffled labels tell what chance does.
     """
 
     takes: ClassVar = (Labels,)
