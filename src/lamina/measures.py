@@ -55,6 +55,12 @@ class Measure:
         """The ends of a value's interval, cut where the measure cannot be. Differences are not cut."""
         return None if low is None else max(low, self.low), None if high is None else min(high, self.high)
 
+    @property
+    def told(self) -> tuple[str, ...]:
+        """The row for readers: name, family, meaning, unit, range, which way is better, of what."""
+        ends = [f"{end:g}".replace("inf", "∞") for end in (self.low, self.high)]
+        return (self.name, self.family, self.meaning, self.unit, " to ".join(ends), self.better, self.of)
+
 
 # Names that others than their instrument use.
 MACS, MACS_ATTENTION, PARAMETERS, SPEED = "macs", "macs-attention", "parameters", "speed"

@@ -25,7 +25,7 @@ from lamina.encoders.encoder import Encoder, States, Tap, find_taps
 from lamina.errors import LaminaError
 from lamina.files import digest, file_digest
 from lamina.grid import Grid
-from lamina.measures import family, spelled_out
+from lamina.measures import TABLE, family, spelled_out
 
 GIB = 2**30
 Asked = list[tuple[Target, list[type[Instrument]]]]
@@ -219,3 +219,13 @@ def _check_rates(encoder: Encoder, corpus: Corpus, support: Sequence[Grid]) -> N
                 f"a grid of the support counts {grid.sample_rate} samples a second, {corpus.name} has "
                 f"{corpus.sample_rate}: compare encoders of one sample rate"
             )
+
+
+def measures_of(config: AnalysisConfig, target: str) -> tuple[str, ...]:
+    """The measures that an analysis makes of a target, by name, in the order of the table."""
+    rules = PROTOCOLS[config.protocol].rules
+    found: set[str] = set()
+    for kind in kinds_of(target, rules.targets):
+        able = family(*(each for one in rules.instruments if kind in one.takes for each in one.families))
+        found.update(able if kind.implied else config.wanted.intersection(able))
+    return tuple(each.name for each in TABLE if each.name in found)

@@ -4,6 +4,7 @@ options    the arguments that commands share
 study      `lamina study …`
 analysis   `lamina analyze`, `lamina analysis …`, `lamina compare`
 probe      `lamina probe`
+measures   `lamina measures`
 score      `lamina score …`
 cost       `lamina cost`
 corpus     `lamina corpus …`
@@ -18,7 +19,7 @@ from typing import Annotated
 
 import typer
 
-from lamina.cli import analysis, corpus, cost, encoders, pretrain, probe, score, study
+from lamina.cli import analysis, corpus, cost, encoders, measures, pretrain, probe, score, study
 from lamina.errors import LaminaError
 
 # Heavy libraries are imported inside the command that needs them, so that `lamina --help` answers at once.
@@ -53,6 +54,7 @@ app.command("analyze")(analysis.analyze)
 app.add_typer(analysis.analysis, name="analysis")
 app.command("compare")(analysis.compare)
 app.command("probe")(probe.probe)
+app.command("measures")(measures.measures)
 app.add_typer(score.score, name="score")
 app.command("cost")(cost.cost)
 app.add_typer(corpus.corpus, name="corpus")

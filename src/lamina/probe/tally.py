@@ -61,7 +61,7 @@ class Ratio:
 
     def resampled(self, weights: Ints, groups: Sequence[str]) -> Floats:
         """The ratio in each resample; not a number where nothing was drawn."""
-        return resampled_ratios(self.parts, self.wholes, groups, weights)
+        return resampled_ratios(self.parts, self.wholes, groups, weights.astype(np.float64))
 
 
 @dataclass(frozen=True)

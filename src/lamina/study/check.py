@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from lamina.analysis.config import AnalysisConfig, measures_of
+from lamina.analysis.config import AnalysisConfig
 from lamina.errors import LaminaError
 from lamina.measures import MASKED_ACCURACY, PARAMETERS, family
 from lamina.pretrain.recipe import ModelConfig
@@ -181,6 +181,7 @@ def _claims(config: StudyConfig, first: Sequence[Cell], where: str) -> None:
 
 def measurable(config: StudyConfig) -> dict[str, list[str]]:
     """What the study measures: by measure, its targets (of costs, lengths of audio such as ``10 s``)."""
+    from lamina.analysis.plan import measures_of
     from lamina.probe.task import find_task
 
     found: dict[str, list[str]] = {MASKED_ACCURACY: ["unit"], PARAMETERS: [""]}
