@@ -40,7 +40,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lamina.analysis import pasad
+from lamina.analysis.published.pasad import score as pasad
 from lamina.stats.moments import ClassMoments
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "analysis"))
@@ -103,7 +103,7 @@ def draw(args: argparse.Namespace) -> Data:
     return Data(x + 1, labels, pasad.splits(labels, seed=args.seed), args.classes)
 
 
-def lamina(data: Data, given: Sequence[pasad.Trial]) -> pasad.Scored:
+def lamina(data: Data, given: Sequence[pasad.Fitting]) -> pasad.Scored:
     rows, classed = torch.from_numpy(data.x), torch.from_numpy(data.labels)
     parts = []
     for split in range(pasad.SPLITS):
@@ -114,7 +114,9 @@ def lamina(data: Data, given: Sequence[pasad.Trial]) -> pasad.Scored:
     return pasad.score(parts, given)
 
 
-def reference(data: Data, given: Sequence[pasad.Trial], clock: Callable[[], float]) -> tuple[float, float, float]:
+def reference(
+    data: Data, given: Sequence[pasad.Fitting], clock: Callable[[], float]
+) -> tuple[float, float, float]:
     """Score, seconds, and seconds for training scores besides."""
     x = np.ascontiguousarray(data.x.T.astype(float))
     y = np.ascontiguousarray(np.eye(data.classes)[data.labels][:, :-1].T)

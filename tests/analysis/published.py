@@ -1,4 +1,4 @@
-"""The published procedure of layer-wise CCA on data matrices, plainly: the slow twin of `lamina.analysis.pasad`.
+"""The published procedure of layer-wise CCA on data matrices, plainly: the slow twin of `published.pasad.score`.
 
 Covariances over their largest entry, pseudo-inverses and symmetric roots anew for every ridge pair, singular
 vectors of the whitened cross-covariance, and PWCCA weights by QR of the projections with means added back. Rows

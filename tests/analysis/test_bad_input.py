@@ -86,7 +86,7 @@ def test_targets_and_measures_that_are_none(encoder):
     corpus = PlantedCorpus(each=4)
     with pytest.raises(LaminaError, match=r"planted has no tier or label 'syllable' \(it has phone, word\)"):
         lamina.analyze(encoder, corpus, targets=("syllable",))
-    with pytest.raises(LaminaError, match="there is no measure 'ccca'; there are cca, cka"):
+    with pytest.raises(LaminaError, match="there is no measure 'ccca' here; did you mean 'cca'"):
         lamina.analyze(encoder, corpus, measures=("ccca",))
     with pytest.raises(LaminaError, match="unknown key 'tragets'; did you mean 'targets'"):
         lamina.analyze(encoder, corpus, tragets=("phone",))

@@ -8,15 +8,17 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from lamina.analysis.gather import Rows
-from lamina.analysis.sentences import plan_sentences
-from lamina.analysis.state import Sweep
 from planted import FRONT, Plant, PlantedCorpus, PlantedEncoder, tap
 
-from lamina.analysis import linear
 from lamina.analysis.compare import compare
 from lamina.analysis.config import AnalysisConfig
+from lamina.analysis.instruments import kernels
+from lamina.analysis.plan import Sweep
+from lamina.analysis.rows import Rows, Way
 from lamina.analysis.sweep import analyze
+from lamina.analysis.targets.labels import Labels
+from lamina.analysis.targets.pairs import Pairs
+from lamina.analysis.targets.sources import Frames
 from lamina.errors import LaminaError
 from lamina.runs import Run
 from lamina.score import Score, Scores
@@ -29,8 +31,10 @@ def made(values, *, model="m", measure="cca-mean", seed=0):
     weights = resample_weights([f"s{k:03d}" for k in range(speakers)], replicates=200, seed=seed)
     rows, replicates = [], Replicates()
     for depth, own in enumerate(values, 1):
-        row = Score("", "r", model, f"t{depth}", depth, 20.0, measure, "phone", float(own.mean()), "", None, None,
-                    9, "test", 0, "lamina", "common", "")  # fmt: skip
+        row = Score(
+            run="r", model=model, tap=f"t{depth}", depth=depth, period_ms=20.0, measure=measure, target="phone",
+            value=float(own.mean()), n=9, split="test", protocol="lamina", support="common",
+        )  # fmt: skip
         rows.append(row)
         replicates.put(row.key, weights @ own / speakers, speakers, draw_name(weights))
     return Scores(rows), replicates
@@ -77,6 +81,15 @@ def test_analyses_resampled_with_other_seeds_are_not_paired():
         compare([made(values, model="a"), made(values, model="b", seed=1)])
 
 
+def target(classed, names):
+    roles = SimpleNamespace(groups=names, folded=False)
+    if classed:
+        return Labels(
+            name="l", roles=roles, fit=None, score=None, classes="abc", labels=[0], answers=[], slots=[], sample=0
+        )
+    return Frames(name="f", roles=roles, encoder=None, tap=tap("b", 1, width=2))
+
+
 @pytest.mark.parametrize("classed", [True, False])
 def test_parts_of_several_speakers_make_intervals_as_wide_as_parts_of_one(classed, monkeypatch):
     names = tuple(f"s{k:03d}" for k in range(32))
@@ -90,10 +103,12 @@ def test_parts_of_several_speakers_make_intervals_as_wide_as_parts_of_one(classe
         y = (x[:, :2] > 0).long().sum(1)[None] if classed else x[:, :2] + torch.randn(640, 2, generator=generator)
         spread = []
         for buckets in (8, 32):
-            monkeypatch.setattr(linear, "BUCKETS", buckets)
-            found = linear.Alignment(4, 3 if classed else 2, SimpleNamespace(groups=names), classed=classed)
-            found.take(x, Rows(None, y, keys, None))
-            values = {name: each for *_, own in found.values(weights) for name, each in own.items()}
+            monkeypatch.setattr(kernels, "BUCKETS", buckets)
+            found = kernels.CKA(
+                tap("a", 0, width=4), Way(), target(classed, names), AnalysisConfig(measures="cka,rank")
+            )
+            found.score(x, Rows(None, y, keys, None))
+            values = {k: each for one in found.values(lambda _: weights) for k, each in one.resampled.items()}
             spread.append(np.array([values[name].std() for name in ("cka", "effective-rank")]))
         ratios.append(spread[0] / spread[1])
     assert np.exp(np.log(ratios).mean(0)) == pytest.approx([1.0, 1.0], abs=0.25)
@@ -137,8 +152,8 @@ def test_pairs_of_other_sentences_are_drawn_from_all_speakers():
         replace(u, text=f"Sentence {(place // 2) % 20}", split="test")
         for place, u in enumerate(corpus.utterances())
     )
-    roles = SimpleNamespace(score=utterances, fit=())
-    pairs = plan_sentences(roles, AnalysisConfig(targets=("sentence",))).pairs
+    roles = SimpleNamespace(score=utterances, fit=(), folded=False)
+    pairs = Pairs.plan("sentence", SimpleNamespace(roles=roles, config=AnalysisConfig(targets=("sentence",))))
     apart = pairs.truth == 0
     assert apart.sum() == (~apart).sum()
     first = np.minimum(pairs.first[apart], pairs.second[apart])

@@ -5,16 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from lamina.analysis.measures import (
-    cca_values,
-    cka_values,
-    debiased,
-    dimension_values,
-    mi_values,
-    purity_values,
-    svcca_values,
-)
 
+from lamina.analysis.instruments.canonical import cca_values, svcca_values
+from lamina.analysis.instruments.codebook import debiased, mi_values, purity_values
+from lamina.analysis.instruments.kernels import cka_values, dimension_values
 from lamina.stats.cca import Projections, Views
 from lamina.stats.cka import ClassKernels, Kernels, cka
 from lamina.stats.folds import Folds, merged

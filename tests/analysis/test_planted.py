@@ -9,13 +9,12 @@ import pytest
 import torch
 from planted import FRONT, Plant, PlantedCorpus, PlantedEncoder, tap
 
-from lamina.analysis.sweep import STATISTICS, AnalysisConfig, analyze
+from lamina.analysis.sweep import AnalysisConfig, analyze
 from lamina.encoders.encoder import States, Tap
 from lamina.encoders.features import MelEncoder
 from lamina.errors import LaminaError
 from lamina.grid import Grid
 from lamina.runs import Run
-from lamina.stats.archive import read_statistics
 from lamina.stats.inference import read_replicates
 
 COARSE, SLOW = FRONT.conv(1, 2), FRONT.conv(1, 5)
@@ -168,7 +167,7 @@ def test_mel_frames_are_pooled_onto_the_taps_own_cells():
         assert row.value == pytest.approx(1.0, abs=1e-5)
 
 
-def test_statistics_and_replicates_are_written_and_suffice(encoder, corpus, tmp_path):
+def test_replicates_are_written(encoder, corpus, tmp_path):
     run = Run.plan(tmp_path, "analysis", CONFIG.to_json())
     run.start()
     told = []
@@ -179,9 +178,6 @@ def test_statistics_and_replicates_are_written_and_suffice(encoder, corpus, tmp_
     assert told == sorted(told)
     assert found.scores.distinct("run") == [run.folder.name]
     assert found.scores.distinct("control") == ["untrained", "shuffled"]
-    statistics = read_statistics(run.folder / STATISTICS)
-    row = found.scores.best("cca-mean", target="phone")
-    assert float(statistics[f"{row.tap}|cca|phone"].correlations().mean()) == row.value
     assert list(read_replicates(run.folder)) == list(found.replicates)
     assert run.last_log()["event"] == "analysed"
 

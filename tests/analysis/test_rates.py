@@ -85,10 +85,10 @@ def readings():
         "(i + 1/2) dt": analyze(Naive(HalfWay(plants())), corpus, CONFIG).scores,
     }
     table = {
-        rule: {(row.tap, row.measure): row for row in scores.select(support="common")}
+        rule: {(row.tap, row.measure): row for row in scores.select(matched=False)}
         for rule, scores in found.items()
     }
-    matched = {(row.tap, row.measure): row for row in found["lamina"].select(support="decimated")}
+    matched = {(row.tap, row.measure): row for row in found["lamina"].select(matched=True)}
     table["lamina, decimated"] = table["lamina"] | matched
     return table
 
@@ -162,8 +162,7 @@ def test_own_support_favours_the_slow_layer():
     corpus, names = PlantedCorpus(each=8), ("20.strong", "100.strong")
     encoder = Patient(plants(names))
     found = analyze(encoder, corpus, CONFIG).scores.select(measure="mi-normalised")
-    wanted = {"20.strong": "decimated", "100.strong": "common"}
-    common = {row.tap: row for row in found if row.support == wanted[row.tap]}
+    common = {row.tap: row for row in found if row.matched == (row.tap == "20.strong")}
     own = {}
     for name in names:
         alone = CONFIG.model_copy(update={"taps": (name,), "rate_matched": False})

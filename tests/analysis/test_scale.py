@@ -10,6 +10,7 @@ import pytest
 from planted import PlantedCorpus, scale_case
 
 from lamina.analysis.forecast import forecast
+from lamina.analysis.sums import memory
 from lamina.analysis.sweep import LEARNED, Sweep, analyze, finish, merge_parts, read_part
 from lamina.errors import LaminaError
 from lamina.runs import Run
@@ -125,13 +126,14 @@ def test_two_processes_agree_with_one(tmp_path, whole, splits):
 
 def test_a_forecast_tells_size_time_and_memory():
     sweep = Sweep(*scale_case(splits=False))
-    held = sum(array.nbytes for sums in sweep.sums().values() for array in sums.to_arrays().values())
+    held = memory(sweep.sums())
     told = forecast(sweep, timed=True)
     assert told.utterances == 60
     assert told.hours == pytest.approx(sum(u.samples for u in sweep.corpus.utterances()) / 16000 / 3600)
     assert told.memory > held
     assert told.reading > 0
-    assert told.rows["phone"] == len(sweep.targets["phone"].fit)
+    (phones,) = (target for target in sweep.targets if target.name == "phone")
+    assert told.rows["phone"] == len(phones.fit)
     assert "60 utterances in" in str(told)
     assert "to read in one process" in str(told)
     assert forecast(Sweep(*scale_case(splits=False)), timed=False).reading is None

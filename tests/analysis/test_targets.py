@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from lamina.analysis.gather import Gather, View
-from lamina.analysis.sentences import agreement, cosines, plan_sentences
-from lamina.analysis.vectors import read_word_vectors
-from lamina.stats.pasad import score
 from planted import FRONT, Plant, PlantedCorpus, PlantedEncoder, tap
 from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 
-from lamina.analysis import pasad
 from lamina.analysis.config import AnalysisConfig
+from lamina.analysis.instruments.likeness import agreement, cosines
+from lamina.analysis.published.pasad import drawing
+from lamina.analysis.published.pasad.score import score
+from lamina.analysis.rows import Gather, Way
 from lamina.analysis.sweep import Sweep, analyze
-from lamina.analysis.targets import Pairs, plan_target
+from lamina.analysis.targets.labels import Labels
+from lamina.analysis.targets.pairs import Pairs
+from lamina.analysis.targets.readers import read_word_vectors
+from lamina.analysis.targets.target import Basis
 from lamina.corpus.batches import batches
 from lamina.corpus.splits import fold_roles, plan_roles
 from lamina.errors import LaminaError
@@ -47,6 +50,10 @@ def corpus():
 @pytest.fixture(scope="module")
 def encoder():
     return PlantedEncoder([Plant(tap("front", 0), phone=1.0), Plant(tap("deep", 1, COARSE), word=0.25)])
+
+
+def basis(corpus, roles, config, *grids):
+    return Basis(corpus, roles, grids, config, None, {})
 
 
 def rows(found, **values):
@@ -79,7 +86,7 @@ def test_a_corpus_without_splits_is_cross_validated_in_one_pass(encoder):
     assert row.split == "folds-5"
     assert row.low < row.value < row.high
     sweep = Sweep(encoder, corpus, config)
-    target = sweep.targets["word"]
+    (target,) = sweep.targets
     x, labels, folds = [], [], []
     for batch in batches(corpus, sweep.roles.fit, seconds=60):
         (states,) = encoder.states(batch.waves, batch.lengths, ["deep"])
@@ -226,7 +233,7 @@ def test_another_encoder_is_a_target(encoder, corpus):
 def test_same_sentences_by_other_speakers(corpus):
     config = AnalysisConfig(targets=("sentence",), replicates=20)
     roles = plan_roles(corpus, FRONT.least_samples, folds=5, seed=0, max_groups=256)
-    pairs = plan_sentences(roles, config).pairs
+    pairs = Pairs.plan("sentence", basis(corpus, roles, config, FRONT))
     used = list(corpus.utterances("test"))
     for one, other, same in zip(pairs.first, pairs.second, pairs.truth, strict=True):
         assert used[one].speaker != used[other].speaker
@@ -286,7 +293,9 @@ def test_weighted_agreement_is_that_of_repeated_pairs(graded):
     drawn = np.random.default_rng(1)
     first, second = drawn.integers(0, 6, 40), drawn.integers(0, 6, 40)
     truth = drawn.integers(0, 4, 40).astype(float) if graded else drawn.integers(0, 2, 40).astype(float)
-    pairs = Pairs(first, second, truth, graded, np.array([0, 0, 1, 1, 2, 2]), ("a", "b", "c"))
+    pairs = SimpleNamespace(
+        first=first, second=second, truth=truth, graded=graded, owners=np.array([0, 0, 1, 1, 2, 2]), groups="abc"
+    )
     values = drawn.integers(0, 10, 40).astype(float)  # with ties
     weights = np.array([[1.0, 1.0, 1.0], [2.0, 1.0, 0.0], [0.0, 3.0, 1.0]])
     found = agreement(values, pairs, weights)
@@ -306,11 +315,10 @@ def test_weighted_agreement_is_that_of_repeated_pairs(graded):
 @pytest.mark.parametrize("matched", [None, COARSE])
 def test_rows_of_a_view_are_those_of_a_slow_loop(encoder, corpus, pooling, matched):
     roles = plan_roles(corpus, COARSE.least_samples, folds=5, seed=0, max_groups=256)
-    target = plan_target("word", roles, [FRONT, COARSE], AnalysisConfig(targets=("word",)))
+    target = Labels.plan("word", basis(corpus, roles, AnalysisConfig(targets=("word",)), FRONT, COARSE))
     (batch, *_) = batches(corpus, roles.score, seconds=60)
     (states,) = encoder.states(batch.waves, batch.lengths, ["front"])
-    gather = Gather(batch, roles, {"word": target}, {}, fitting=False)
-    found = gather.rows(View("word", pooling, matched), states)
+    found = Gather(batch, {}, fitting=False).rows(target, Way(pooling, matched), states)
     grid, wanted = matched or FRONT, []
     for place, utterance in enumerate(batch.utterances):
         for segment in utterance.tiers["word"]:
@@ -331,24 +339,24 @@ def test_rows_of_a_view_are_those_of_a_slow_loop(encoder, corpus, pooling, match
 def test_views_are_read_side_by_side_and_named(encoder, corpus):
     config = AnalysisConfig(targets=("mel", "word"), pooling=("all", "centre"), rate_matched=True, replicates=5)
     found = analyze(encoder, corpus, config)
-    seen = {(row.tap, row.target, row.support, row.period_ms) for row in found.scores}
+    seen = {(row.tap, row.target, *row.way[2:5], row.period_ms) for row in found.scores}
     assert seen == {
-        ("front", "mel", "native", 20.0),
-        ("front", "mel", "decimated", 40.0),
-        ("deep", "mel", "native", 40.0),
-        ("front", "word", "common", 20.0),
-        ("front", "word", "common-centre", 20.0),
-        ("front", "word", "decimated", 40.0),
-        ("front", "word", "decimated-centre", 40.0),
-        ("deep", "word", "common", 40.0),
-        ("deep", "word", "common-centre", 40.0),
+        ("front", "mel", "native", "", "", 20.0),
+        ("front", "mel", "native", "", "matched", 40.0),
+        ("deep", "mel", "native", "", "", 40.0),
+        ("front", "word", "common", "", "", 20.0),
+        ("front", "word", "common", "centre", "", 20.0),
+        ("front", "word", "common", "", "matched", 40.0),
+        ("front", "word", "common", "centre", "matched", 40.0),
+        ("deep", "word", "common", "", "", 40.0),
+        ("deep", "word", "common", "centre", "", 40.0),
     }
     counts = {row.n for row in found.scores.select(target="mel", period_ms=40.0)}
     assert len(counts) == 1
     assert len(found.replicates) == len(found.scores)
-    assert found.best("cca-mean", "word").support == "common"
+    assert found.best("cca-mean", "word").plain
     text = found.table()
-    assert "decimated-centre" in text
+    assert "common, centre, matched" in text
     assert "planted: word" in text
 
 
@@ -371,14 +379,14 @@ def test_protocol_pasad_in_the_pass_is_its_score_of_all_rows(encoder, corpus):
         frames = states[utterance.id]
         for segment in utterance.tiers["word"]:
             ends = np.array([segment.onset]), np.array([segment.offset]), np.array([len(frames)])
-            start, stop = pasad.frames(FRONT, *ends, middle="all")
+            start, stop = drawing.frames(FRONT, *ends, middle="all")
             if stop[0] > start[0]:
                 labels.append(segment.label)
                 pooled.append(frames[int(start[0]) : int(stop[0])].mean(0))
     labels = np.array(labels)
-    kept = pasad.sample(labels, 15, seed=0)
+    kept = drawing.sample(labels, 15, seed=0)
     x, y = torch.stack(pooled)[kept], torch.from_numpy(np.unique(labels[kept], return_inverse=True)[1])
-    drawn = torch.from_numpy(pasad.splits(labels[kept], seed=0))
+    drawn = torch.from_numpy(drawing.splits(labels[kept], seed=0))
     parts = [ClassMoments.of(x[drawn == k], y[drawn == k], int(y.max()) + 1) for k in range(10)]
     assert row.value == pytest.approx(score(parts, seed=0).value, abs=1e-6)
     assert row.n == len(kept)
@@ -395,12 +403,12 @@ def test_labels_of_speakers_are_shuffled_among_speakers():
     corpus._utterances = [replace(u, labels={"gender": "fm"[ord(u.speaker) % 2]}) for u in corpus._utterances]
     config = AnalysisConfig(targets=("gender",), measures=("cka", "mi"), folds=2, min_instances=1, replicates=0)
     sweep = Sweep(PlantedEncoder([Plant(tap("a", 0), phone=1.0)]), corpus, config)
-    target = sweep.targets["gender"]
-    for segments, owners in ((target.fit, "abcdefg"), (target.score, "hij")):
-        shuffled = segments.labels[1].reshape(len(owners), 4)
+    (target,) = sweep.targets
+    for labels, owners in ((target.labels, "abcdefg"), (target.answers, "hij")):
+        shuffled = labels[1].reshape(len(owners), 4)
         assert (shuffled == shuffled[:, :1]).all()  # a speaker moves as a whole
-        assert (segments.labels[0] != segments.labels[1]).any()
-        assert sorted(shuffled[:, 0]) == sorted(segments.labels[0].reshape(-1, 4)[:, 0])
+        assert (labels[0] != labels[1]).any()
+        assert sorted(shuffled[:, 0]) == sorted(labels[0].reshape(-1, 4)[:, 0])
     assert any("the null shuffles labels among speakers" in note for note in sweep.notes)
 
 

@@ -80,6 +80,11 @@ class Sweep:
         asked = _asked(rules, basis, self.notes)
         self.targets = [target for target, _ in asked]
         self.sources = {each.name: (each.encoder, each.tap) for each in self.targets if isinstance(each, Frames)}
+        self.notes += [
+            f"target {target.name!r}: one tap has no other to compare with"
+            for target in self.targets
+            if not any(map(target.fits, self.taps))
+        ]
         self.readings = list(self._readings(asked, basis))
         if not self.readings:
             why = "; ".join(self.notes[len(self.roles.notes) :])

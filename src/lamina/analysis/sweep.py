@@ -16,7 +16,7 @@ import torch
 from lamina.analysis.config import AnalysisConfig
 from lamina.analysis.plan import Sweep
 from lamina.analysis.results import Analysis, Conclusion, told
-from lamina.analysis.sums import Progress, merge_all, reduce_over_processes
+from lamina.analysis.sums import Progress, Sums, merge_all, reduce_over_processes
 from lamina.corpus.batches import read_batches
 from lamina.corpus.corpus import Corpus
 from lamina.encoders.encoder import Encoder
@@ -183,14 +183,16 @@ def merge_parts(sweep: Sweep, parts: Sequence[Path], folder: Path) -> bool:
         said = ", ".join(f"{kept.shard[0]}/{kept.shard[1]} (round {kept.phase + 1})" for kept in found)
         raise LaminaError(f"these parts do not make one whole: {said}; give every part of one round once")
     found.sort(key=lambda kept: kept.shard)
+    sums = merge_all([kept.sums for kept in found])
     if phase + 1 < len(sweep.phases):
-        apart = sweep.sums(folded=False).keys()
-        sums = merge_all([{name: kept.sums[name] for name in apart} for kept in found])
         Progress(plan, phase, (1, 1), len(sweep.phases[phase]), sums).write(folder / LEARNED)
         return False
     if phase:
-        _learn(sweep, folder / LEARNED)
-    sweep.put(merge_all([kept.sums for kept in found]))
+        # What folds score took in the first round is in no part of the second.
+        whole = sweep.sums(folded=True).keys()
+        before = _learn(sweep, folder / LEARNED)
+        sums |= merge_all([{name: each[name] for name in whole} for each in (before, sums)])
+    sweep.put(sums)
     return True
 
 
@@ -245,13 +247,14 @@ def _read(
     return Progress(sweep.digest, phase, part, len(mine[phase]), sweep.sums())
 
 
-def _learn(sweep: Sweep, path: Path) -> None:
-    """Go on from what the fit speakers taught."""
+def _learn(sweep: Sweep, path: Path) -> dict[str, Sums]:
+    """Go on from what the fit speakers taught; returns all sums of the first round."""
     kept = Progress.read(path)
     if kept.plan != sweep.digest:
         raise LaminaError(f"{path} is of another analysis (settings, encoder, corpus or version differ)")
-    sweep.put(kept.sums)
+    sweep.put({name: kept.sums[name] for name in sweep.sums(folded=False)})
     _settle(sweep)
+    return kept.sums
 
 
 def _settle(sweep: Sweep) -> None:

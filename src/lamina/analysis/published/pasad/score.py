@@ -15,8 +15,8 @@ published with it and its successors:
 
 Where it differs: that code silently loses fits where its roots fail (here none does), and draws from unseeded
 generators. A full one-hot view is singular: its null direction has real weight, and there a correlation of pure
-rounding noise, which moves the score by some 1e-3 when rows are merely reordered; here that correlation is 0. With
-``null=False`` on both sides scores agree to 1e-6, as those of dense views do.
+rounding noise, which moves the score by some 1e-3 when rows are merely reordered; here that correlation is 0.
+Without the null direction on both sides scores agree to 1e-6, as those of dense views do.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ DEPENDENT = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class Fitting:
     """One fit and test.
 
     Attributes:
@@ -62,7 +62,7 @@ class Trial:
     ridges: tuple[Ridges, ...]
 
 
-def trials(*, seed: int, number: int = TRIALS, ridges: int = RIDGES) -> tuple[Trial, ...]:
+def trials(*, seed: int, number: int = TRIALS, ridges: int = RIDGES) -> tuple[Fitting, ...]:
     """Disjoint pairs of dev and test splits, each with ridge pairs drawn from the small grid, then the large."""
     generator = np.random.default_rng(seed)
     order = generator.permutation(SPLITS)
@@ -70,7 +70,7 @@ def trials(*, seed: int, number: int = TRIALS, ridges: int = RIDGES) -> tuple[Tr
     found = []
     for trial in range(number):
         pairs = [grid[place] for grid in grids for place in generator.permutation(len(grid))]
-        found.append(Trial(int(order[2 * trial]), int(order[2 * trial + 1]), tuple(pairs[:ridges])))
+        found.append(Fitting(int(order[2 * trial]), int(order[2 * trial + 1]), tuple(pairs[:ridges])))
     return tuple(found)
 
 
@@ -89,7 +89,7 @@ class Tested:
             (classes that the split lacks); there they get the weight of rounding noise.
     """
 
-    trial: Trial
+    trial: Fitting
     ridges: Ridges
     dev: float
     test: float
@@ -108,11 +108,9 @@ class Scored:
 
 def score(
     parts: Sequence[Moments | ClassMoments],
-    given: Sequence[Trial] | None = None,
+    given: Sequence[Fitting] | None = None,
     *,
     seed: int = 0,
-    both: bool = False,
-    null: bool = True,
 ) -> Scored:
     """Held-out PWCCA by the published procedure, from the moments of the ten splits.
 
@@ -120,8 +118,6 @@ def score(
         parts: moments of each split; class moments for a one-hot view.
         given: the trials; drawn by the seed where None.
         seed: of the trials.
-        both: the mean of the weightings by either view (``mean_score`` there) instead of the smaller view's.
-        null: whether directions without variance take part, as they do there.
 
     Raises:
         LaminaError: there are not ten splits, a view is not finite or does not vary, or rows are too few.
@@ -130,11 +126,11 @@ def score(
         raise LaminaError(
             f"the pasad protocol has {SPLITS} splits, not {len(parts)}: they are drawn by `drawing.splits`"
         )
-    tested = tuple(_test(parts, trial, both, null) for trial in given or trials(seed=seed))
+    tested = tuple(_test(parts, trial) for trial in given or trials(seed=seed))
     return Scored(float(np.mean([found.test for found in tested])), tested)
 
 
-def _test(parts: Sequence[Moments | ClassMoments], trial: Trial, both: bool, null: bool) -> Tested:
+def _test(parts: Sequence[Moments | ClassMoments], trial: Fitting) -> Tested:
     train = merged(parts, without=(trial.dev, trial.test)).joint()
     if train.n <= max(train.sxy.shape):
         raise LaminaError(
@@ -145,17 +141,17 @@ def _test(parts: Sequence[Moments | ClassMoments], trial: Trial, both: bool, nul
     cross = train.sxy / (x.largest * y.largest) ** 0.5
     whiteners: list[tuple[Ridges, _Whitener, _Whitener]] = []
     for ridges in trial.ridges:
-        pair = x.whitener(ridges[0], null), y.whitener(ridges[1], null)
+        pair = x.whitener(ridges[0]), y.whitener(ridges[1])
         if not any(all(map(_Whitener.alike, pair, other)) for _, *other in whiteners):
             whiteners.append((ridges, *pair))
     dev, best = float("nan"), whiteners[0]
     fits = _fits(cross, [(first, second) for _, first, second in whiteners])
     if len(whiteners) > 1:
-        scores = [_pwcca(parts[trial.dev], fit, both)[0] for fit in fits]
+        scores = [_pwcca(parts[trial.dev], fit)[0] for fit in fits]
         place = int(np.argmax(scores))
         dev, best = scores[place], whiteners[place]
         fits = [fits[place]]
-    value, dependent = _pwcca(parts[trial.test], fits[0], both)
+    value, dependent = _pwcca(parts[trial.test], fits[0])
     dropped = int((~best[1].kept).sum()), int((~best[2].kept).sum())
     return Tested(trial, best[0], dev, value, len(whiteners), dropped, dependent)
 
@@ -197,17 +193,24 @@ class _Side:
         self._scaled = squares / self.largest
         self._found: dict[bytes, tuple[Tensor, Tensor]] = {}
 
-    def whitener(self, ridge: float, null: bool) -> _Whitener:
+    def whitener(self, ridge: float) -> _Whitener:
         kept = torch.diagonal(self._scaled) >= ridge
         key = kept.numpy().tobytes()
         if key not in self._found:
             found = np.linalg.eigh(_kept(self._scaled, kept).numpy())
             self._found[key] = torch.from_numpy(found.eigenvalues), torch.from_numpy(found.eigenvectors)
         values, vectors = self._found[key]
-        roots = (values + ridge).clamp_min(1e-300).rsqrt()
-        if not null:
-            roots = torch.where(values > TOLERANCE * values[-1], roots, 0.0)
-        return _Whitener(kept, values, vectors, roots)
+        return _Whitener(kept, values, vectors, _roots(values, ridge))
+
+
+def _roots(values: Tensor, ridge: float) -> Tensor:
+    """Inverse roots of eigenvalues; directions without variance take part, as they do there."""
+    return (values + ridge).clamp_min(1e-300).rsqrt()
+
+
+def _weighing(p: int, q: int) -> tuple[bool, bool]:
+    """Which views weigh, of p and q dimensions: the smaller one."""
+    return p < q, p >= q
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -279,13 +282,13 @@ def _fits(cross: Tensor, pairs: Sequence[tuple[_Whitener, _Whitener]]) -> list[_
     return fits
 
 
-def _pwcca(held: Moments | ClassMoments, fit: _Fit, both: bool) -> tuple[float, int]:
+def _pwcca(held: Moments | ClassMoments, fit: _Fit) -> tuple[float, int]:
     """The weighted mean of the correlations of held rows on given directions, and how many weigh nothing."""
     if held.n < 2:
         raise LaminaError(f"a split of {held.n} rows has no correlation: use more speech")
     n, a, b = held.n, fit.a, fit.b
     sa, mean_x = _kept(held.sxx, fit.x) @ a, held.mean_x[fit.x]
-    weigh_x = both or len(a) < len(b)
+    weigh_x, weigh_y = _weighing(len(a), len(b))
     if isinstance(held, ClassMoments):
         # Projections of classes, centred before they are squared: nothing cancels.
         counts, sxy = held.counts[0].double(), held.sums[0].T
@@ -302,7 +305,7 @@ def _pwcca(held: Moments | ClassMoments, fit: _Fit, both: bool) -> tuple[float, 
     total, dependent, views = 0.0, 0, 0
     for weigh, view, crossed, first_rows, mean in (
         (weigh_x, a, sa, sa, mean_x),
-        (both or not weigh_x, b, sb, first, mean_y),
+        (weigh_y, b, sb, first, mean_y),
     ):
         if weigh:
             weights = _weights(view.T @ crossed, first_rows, mean, n)
