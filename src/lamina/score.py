@@ -192,7 +192,8 @@ class Scores:
         rows = self.select(measure=measure, **values)
         if not len(rows):
             raise LaminaError(f"no score has measure {measure!r} with {values or 'these rows'}")
-        return better(measure)(rows, key=lambda row: row.value)
+        found: Score = better(measure)(rows, key=lambda row: row.value)
+        return found
 
     def table(self) -> str:
         """Plain text: a block a model and target, a line a tap and way of reading, a column a measure.

@@ -159,11 +159,8 @@ def _untrained(
     by_target: dict[str, list[str]] = {}
     for name in tasks:
         by_target.setdefault(READINGS[name] or about["tier"], []).append(name)
-    scores, replicates, notes = (
-        Scores(),
-        Replicates(),
-        [SUPERB_QBE] if config.protocol == "superb" and tasks else [],
-    )
+    scores, replicates = Scores(), Replicates()
+    notes = [SUPERB_QBE] if config.protocol == "superb" and tasks else []
     for target, families in by_target.items():
         asked = AnalysisConfig(
             targets=(target,),
@@ -171,7 +168,7 @@ def _untrained(
             taps=tuple(tap.name for tap in chosen(read, config)),
             folds=config.folds,
             items=about["items"] or None,
-            contexts=about["contexts"],  # type: ignore[arg-type]  # checked there
+            contexts=about["contexts"],
             most_pairs=AnalysisConfig.model_fields["most_pairs"].default if config.protocol == "lamina" else 10**9,
             replicates=config.replicates,
             batch_seconds=config.batch_seconds,

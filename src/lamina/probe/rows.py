@@ -83,9 +83,8 @@ class Rows:
             replicates.put(row.key, drawn, groups=groups, draw=draw)
         sums = [(each.weights, each.norms) for each in found if each.weights is not None]
         if sums:
-            for measure, values in zip(
-                (LAYER_WEIGHT, LAYER_NORM), np.mean(sums, axis=0), strict=True
-            ):  # over folds
+            mean = np.mean(sums, axis=0)  # over folds
+            for measure, values in zip((LAYER_WEIGHT, LAYER_NORM), mean, strict=True):
                 rows += [
                     self._layer(jobs[0], head, measure, *each) for each in zip(group.taps, values, strict=True)
                 ]

@@ -89,12 +89,7 @@ class Nearest(Instrument):
         for labelling, right in enumerate((found == told).astype(np.float64)):
             drawn = resampled_ratios(right, np.ones_like(right), whose, weights)
             yield Finding(
-                {measure: right.mean(keepdims=True)},
-                {measure: drawn},
-                len(right),
-                names,
-                labelling=labelling,
-                setting=f"{len(target.classes)} classes",
+                {measure: right.mean(keepdims=True)}, {measure: drawn}, len(right), names, labelling=labelling
             )
 
 
