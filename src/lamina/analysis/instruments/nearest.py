@@ -39,6 +39,7 @@ class Nearest(Instrument):
         self._places = [_drawn(len(side), most, [config.seed, 10, number]) for number, side in enumerate(sides)]
         self._slots = [_slots(len(side), places) for side, places in zip(sides, self._places, strict=True)]
         names = ("fit", "score")[: len(sides)]
+        self._fit = torch.zeros(0, tap.width)
         self.sums = {
             name: Sample.empty(len(places), tap.width) for name, places in zip(names, self._places, strict=True)
         }
@@ -50,6 +51,11 @@ class Nearest(Instrument):
     def learn(self, x: Tensor, rows: Rows) -> None:
         """Keep the rows that name others."""
         self._kept("fit").put(x, self._slots[0][rows.numbers])
+
+    def settle(self) -> None:
+        """Put the rows that name others aside: they are complete, and no sum of this pass any more."""
+        self._fit = self._kept("fit").finite()
+        del self.sums["fit"]
 
     def score(self, x: Tensor, rows: Rows) -> None:
         """Keep the rows that are named."""
@@ -68,7 +74,7 @@ class Nearest(Instrument):
         target = self.target
         everyone = (*target.roles.fit, *target.roles.score)
         codes = target.labels[:, self._places[0]]
-        fit = self._kept("fit").finite()
+        fit = self._fit
         if self.folded:
             told = codes
             folds = target.folds()[self._places[0]]

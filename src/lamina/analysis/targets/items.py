@@ -86,7 +86,9 @@ class Items(Segmented):
             if not items:
                 raise LaminaError(f"target {name!r}: no utterance that is scored ({roles.split}) has such a tier")
         places = [(one.segment.onset, one.segment.offset, known[one.utterance].samples) for one in items]
-        seen = seen_everywhere(basis.grids, *np.array(places, dtype=np.int64).T, matched=basis.matched)
+        seen = seen_everywhere(
+            basis.grids, *np.array(places, dtype=np.int64).reshape(-1, 3).T, matched=basis.matched
+        )
         listed = [item for item, kept in zip(items, seen, strict=True) if kept]
         notes = []
         if len(listed) < len(items):
