@@ -68,7 +68,49 @@ class Sample:
         return cls(torch.from_numpy(np.array(arrays["rows"])))
 
 
-Sums: TypeAlias = Moments | ClassMoments | Kernels | ClassKernels | Projections | Counts | Sample
+@dataclass(frozen=True, slots=True, eq=False)
+class Totals:
+    """Sums of rows in numbered cells, and how many rows they are of.
+
+    Attributes:
+        sums: (cells, width) float64.
+        counts: (cells,).
+    """
+
+    sums: Tensor
+    counts: Tensor
+
+    kind: ClassVar[str] = "totals"
+
+    @classmethod
+    def empty(cls, cells: int, width: int) -> Totals:
+        """Of no rows."""
+        return cls(torch.zeros(cells, width, dtype=torch.float64), torch.zeros(cells, dtype=torch.int64))
+
+    def put(self, x: Tensor, cells: Tensor) -> None:
+        """Add rows x (n, width) to their cells (n,), in place."""
+        self.sums.index_add_(0, cells, x.double())
+        self.counts.index_add_(0, cells, torch.ones_like(cells))
+
+    @property
+    def n(self) -> int:
+        """How many rows there are."""
+        return int(self.counts.sum())
+
+    def __add__(self, other: Totals) -> Totals:
+        return Totals(self.sums + other.sums, self.counts + other.counts)
+
+    def to_arrays(self) -> Arrays:
+        """Named arrays."""
+        return {"sums": self.sums.numpy(), "counts": self.counts.numpy()}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> Totals:
+        """The totals that `to_arrays` described."""
+        return cls(*(torch.from_numpy(np.array(arrays[name])) for name in ("sums", "counts")))
+
+
+Sums: TypeAlias = Moments | ClassMoments | Kernels | ClassKernels | Projections | Counts | Sample | Totals
 KINDS: dict[str, type[Sums]] = {kind.kind: kind for kind in get_args(Sums)}
 
 
