@@ -185,7 +185,7 @@ def spelled_out(asked: Iterable[str], families: Iterable[str]) -> tuple[str, ...
             guess = difflib.get_close_matches(name, known, n=1)
             hint = f"; did you mean {guess[0]!r}?" if guess else ""
             raise LaminaError(
-                f"there is no measure {name!r} here{hint}; there are {', '.join(families)} (`lamina measures` says "
-                "what each holds)"
+                f"there is no measure {name!r} here{hint}; there are {', '.join(families)} (`lamina measures` "
+                "says what each holds)"
             )
     return tuple(dict.fromkeys(chain(*(known[name] for name in asked))))

@@ -5,6 +5,7 @@ study      `lamina study …`
 analysis   `lamina analyze`, `lamina analysis …`, `lamina compare`
 probe      `lamina probe`
 score      `lamina score …`
+measures   `lamina measures`
 cost       `lamina cost`
 corpus     `lamina corpus …`
 pretrain   `lamina units …`, `lamina pretrain`
@@ -18,7 +19,7 @@ from typing import Annotated
 
 import typer
 
-from lamina.cli import analysis, corpus, cost, encoders, pretrain, probe, score, study
+from lamina.cli import analysis, corpus, cost, encoders, measures, pretrain, probe, score, study
 from lamina.errors import LaminaError
 
 # Heavy libraries are imported inside the command that needs them, so that `lamina --help` answers at once.
@@ -52,6 +53,7 @@ app.add_typer(study.study, name="study")
 app.command("analyze")(analysis.analyze)
 app.add_typer(analysis.analysis, name="analysis")
 app.command("compare")(analysis.compare)
+app.command("measures")(measures.measures)
 app.command("probe")(probe.probe)
 app.add_typer(score.score, name="score")
 app.command("cost")(cost.cost)
