@@ -55,12 +55,6 @@ class Measure:
         """The ends of a value's interval, cut where the measure cannot be. Differences are not cut."""
         return None if low is None else max(low, self.low), None if high is None else min(high, self.high)
 
-    @property
-    def told(self) -> tuple[str, ...]:
-        """The row for readers: name, family, meaning, unit, range, which way is better, of what."""
-        ends = [f"{end:g}".replace("inf", "∞") for end in (self.low, self.high)]
-        return (self.name, self.family, self.meaning, self.unit, " to ".join(ends), self.better, self.of)
-
 
 # Names that others than their instrument use.
 MACS, MACS_ATTENTION, PARAMETERS, SPEED = "macs", "macs-attention", "parameters", "speed"
@@ -193,6 +187,6 @@ def spelled_out(asked: Iterable[str], families: Iterable[str]) -> tuple[str, ...
             hint = f"; did you mean {guess[0]!r}?" if guess else ""
             raise LaminaError(
                 f"there is no measure {name!r} here{hint}; there are {', '.join(families)} (`lamina measures` "
-                "tells them)"
+                "says what each holds)"
             )
     return tuple(dict.fromkeys(chain(*(known[name] for name in asked))))

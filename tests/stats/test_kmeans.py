@@ -193,3 +193,13 @@ def test_a_gpu_finds_what_a_cpu_finds():
 def test_bad_rows_are_refused(x, said):
     with pytest.raises(LaminaError, match=said):
         kmeans.fit(x, 4, seed=0)
+
+
+@pytest.mark.parametrize("quick", [True, False])
+def test_products_are_torchs_own_where_there_are_no_quick_ones(monkeypatch, quick):
+    if not quick:
+        monkeypatch.setattr(kmeans, "_onednn", lambda: None)
+    generator = torch.Generator().manual_seed(0)
+    x, y, add = (torch.randn(*shape, generator=generator) for shape in ((9, 5), (4, 5), (4,)))
+    torch.testing.assert_close(kmeans.products(x, y), x @ y.T)
+    torch.testing.assert_close(kmeans.products(x, y, add), x @ y.T + add)

@@ -14,7 +14,7 @@ from lamina.analysis.protocol import Rules
 from lamina.analysis.published import PROTOCOLS
 from lamina.analysis.reading import Reading
 from lamina.analysis.rows import Gather, Way
-from lamina.analysis.sums import Sums, memory
+from lamina.analysis.sums import memory
 from lamina.analysis.targets import kinds_of
 from lamina.analysis.targets.sources import Frames
 from lamina.analysis.targets.target import Basis, Heard, Target
@@ -26,6 +26,7 @@ from lamina.errors import LaminaError
 from lamina.files import digest, file_digest
 from lamina.grid import Grid
 from lamina.measures import TABLE, family, spelled_out
+from lamina.stats.archive import Statistic
 
 GIB = 2**30
 Asked = list[tuple[Target, list[type[Instrument]]]]
@@ -159,7 +160,7 @@ class Sweep:
             if reading.folded == folded:
                 reading.settle()
 
-    def sums(self, *, folded: bool | None = None) -> dict[str, Sums]:
+    def sums(self, *, folded: bool | None = None) -> dict[str, Statistic]:
         """What has accumulated, of all readings or of the ``folded`` or the other ones."""
         return {
             f"{number}|{key}": held
@@ -168,9 +169,9 @@ class Sweep:
             for key, held in reading.sums.items()
         }
 
-    def put(self, sums: Mapping[str, Sums]) -> None:
+    def put(self, sums: Mapping[str, Statistic]) -> None:
         """Go on from sums that were kept."""
-        found: dict[int, dict[str, Sums]] = {}
+        found: dict[int, dict[str, Statistic]] = {}
         for name, held in sums.items():
             number, _, key = name.partition("|")
             found.setdefault(int(number), {})[key] = held

@@ -8,10 +8,10 @@ from torch import Tensor
 
 from lamina.analysis.instruments.instrument import Draw, Finding, Instrument
 from lamina.analysis.rows import Rows, Way
-from lamina.analysis.sums import Sums
 from lamina.analysis.targets.target import Target
 from lamina.encoders.encoder import Tap
 from lamina.errors import LaminaError
+from lamina.stats.archive import Statistic
 
 
 class Reading:
@@ -59,14 +59,14 @@ class Reading:
         return [*self._notes, *(note for each in self.instruments for note in each.notes)]
 
     @property
-    def sums(self) -> dict[str, Sums]:
+    def sums(self) -> dict[str, Statistic]:
         """What has accumulated, by instrument."""
         return {
             f"{type(each).__name__}|{key}": held for each in self.instruments for key, held in each.sums.items()
         }
 
     @sums.setter
-    def sums(self, found: Mapping[str, Sums]) -> None:
+    def sums(self, found: Mapping[str, Statistic]) -> None:
         for each in self.instruments:
             mine = f"{type(each).__name__}|"
             each.sums = {key.removeprefix(mine): held for key, held in found.items() if key.startswith(mine)}

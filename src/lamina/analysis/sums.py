@@ -4,27 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 from pathlib import Path
-from typing import ClassVar, TypeAlias, get_args
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from lamina.errors import LaminaError
-from lamina.stats.archive import pack, read_arrays, unpack, write_arrays
-from lamina.stats.cca import Projections
-from lamina.stats.cka import ClassKernels, Kernels
-from lamina.stats.folds import merged
-from lamina.stats.information import Counts
-from lamina.stats.moments import Arrays, ClassMoments, Moments
+from lamina.stats.archive import Arrays, Statistic, pack, read_arrays, unpack, write_arrays
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sample:
+class Sample(Statistic):
     """Rows in numbered slots, each filled once. ``+`` merges samples of which each slot is filled in one at most.
 
     Attributes:
@@ -32,8 +27,6 @@ class Sample:
     """
 
     rows: Tensor
-
-    kind: ClassVar[str] = "sample"
 
     @classmethod
     def empty(cls, slots: int, width: int) -> Sample:
@@ -58,18 +51,9 @@ class Sample:
     def __add__(self, other: Sample) -> Sample:
         return Sample(self.rows + other.rows)
 
-    def to_arrays(self) -> Arrays:
-        """Named arrays."""
-        return {"rows": self.rows.numpy()}
-
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> Sample:
-        """The sample that `to_arrays` described."""
-        return cls(torch.from_numpy(np.array(arrays["rows"])))
-
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Totals:
+class Totals(Statistic):
     """Sums of rows in numbered cells, and how many rows they are of.
 
     Attributes:
@@ -79,8 +63,6 @@ class Totals:
 
     sums: Tensor
     counts: Tensor
-
-    kind: ClassVar[str] = "totals"
 
     @classmethod
     def empty(cls, cells: int, width: int) -> Totals:
@@ -100,19 +82,6 @@ class Totals:
     def __add__(self, other: Totals) -> Totals:
         return Totals(self.sums + other.sums, self.counts + other.counts)
 
-    def to_arrays(self) -> Arrays:
-        """Named arrays."""
-        return {"sums": self.sums.numpy(), "counts": self.counts.numpy()}
-
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> Totals:
-        """The totals that `to_arrays` described."""
-        return cls(*(torch.from_numpy(np.array(arrays[name])) for name in ("sums", "counts")))
-
-
-Sums: TypeAlias = Moments | ClassMoments | Kernels | ClassKernels | Projections | Counts | Sample | Totals
-KINDS: dict[str, type[Sums]] = {kind.kind: kind for kind in get_args(Sums)}
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Progress:
@@ -130,7 +99,7 @@ class Progress:
     phase: int
     shard: tuple[int, int]
     done: int
-    sums: dict[str, Sums]
+    sums: dict[str, Statistic]
 
     def write(self, path: Path) -> None:
         """Write to ``path`` (``.npz``), atomically."""
@@ -150,37 +119,35 @@ class Progress:
             plan = str(arrays.pop("plan"))
         except (KeyError, ValueError) as error:
             raise LaminaError(f"{path} does not hold unfinished sums ({error}): run that part again") from error
-        return cls(plan, phase, (number, count), done, unpack(arrays, KINDS))
+        return cls(plan, phase, (number, count), done, unpack(arrays))
 
 
-def memory(sums: Mapping[str, Sums]) -> int:
+def memory(sums: Mapping[str, Statistic]) -> int:
     """Bytes that sums take."""
     return sum(array.nbytes for held in sums.values() for array in held.to_arrays().values())
 
 
-def merge_all(parts: list[dict[str, Sums]]) -> dict[str, Sums]:
+def merge_all(parts: list[dict[str, Statistic]]) -> dict[str, Statistic]:
     """The sums of several parts together, in the order given."""
     whole = dict(parts[0])
     for part in parts[1:]:
         if part.keys() != whole.keys():
             raise AssertionError("parts of one analysis hold the same sums")
         for name, held in part.items():
-            whole[name] = merged([whole[name], held])
+            whole[name] = whole[name] + held
     return whole
 
 
-def reduce_over_processes(sums: dict[str, Sums]) -> dict[str, Sums]:
+def reduce_over_processes(sums: dict[str, Statistic]) -> dict[str, Statistic]:
     """The sums of all processes of this group together, the same in each; one statistic at a time."""
     import torch.distributed as group
 
     if not (group.is_available() and group.is_initialized()):
         return sums
-    whole: dict[str, Sums] = {}
+    whole: dict[str, Statistic] = {}
     for name, held in sums.items():
         everyone: list[Arrays] = [{} for _ in range(group.get_world_size())]
         group.all_gather_object(everyone, held.to_arrays())
-        total = KINDS[held.kind].from_arrays(everyone[0])
-        for arrays in everyone[1:]:
-            total = merged([total, KINDS[held.kind].from_arrays(arrays)])
-        whole[name] = total
+        found = [type(held).from_arrays(arrays) for arrays in everyone]
+        whole[name] = reduce(add, found)
     return whole

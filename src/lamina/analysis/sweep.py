@@ -16,7 +16,7 @@ import torch
 from lamina.analysis.config import AnalysisConfig
 from lamina.analysis.plan import Sweep
 from lamina.analysis.results import Analysis, Conclusion, told
-from lamina.analysis.sums import Progress, Sums, merge_all, reduce_over_processes
+from lamina.analysis.sums import Progress, merge_all, reduce_over_processes
 from lamina.corpus.batches import read_batches
 from lamina.corpus.corpus import Corpus
 from lamina.encoders.encoder import Encoder
@@ -24,6 +24,7 @@ from lamina.errors import LaminaError
 from lamina.grid import Grid
 from lamina.runs import Run
 from lamina.score import Scores
+from lamina.stats.archive import Statistic
 from lamina.stats.inference import Replicates, rough, write_replicates
 
 __all__ = ["Analysis", "AnalysisConfig", "Sweep", "analyze"]
@@ -247,7 +248,7 @@ def _read(
     return Progress(sweep.digest, phase, part, len(mine[phase]), sweep.sums())
 
 
-def _learn(sweep: Sweep, path: Path) -> dict[str, Sums]:
+def _learn(sweep: Sweep, path: Path) -> dict[str, Statistic]:
     """Go on from what the fit speakers taught; returns all sums of the first round."""
     kept = Progress.read(path)
     if kept.plan != sweep.digest:

@@ -4,8 +4,8 @@ options    the arguments that commands share
 study      `lamina study …`
 analysis   `lamina analyze`, `lamina analysis …`, `lamina compare`
 probe      `lamina probe`
-measures   `lamina measures`
 score      `lamina score …`
+measures   `lamina measures`
 cost       `lamina cost`
 corpus     `lamina corpus …`
 pretrain   `lamina units …`, `lamina pretrain`

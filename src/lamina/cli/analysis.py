@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 analysis = typer.Typer(help="Analyses made in parts.", no_args_is_help=True)
 TARGETS = (
-    "mel, tiers (phone, word, …) and labels of the corpus, speaker, word-vectors, sentence, tap[:NAME], "
-    "encoder:NAME[:TAP]; by commas. By default mel, phone and word (protocol pasad: phone and word)."
+    "mel, tiers (phone, word, …) and labels of the corpus, speaker, word-vectors, sentence, query, tap[:NAME], "
+    "encoder:NAME[:TAP]; by commas. By default mel, phone and word, those that the corpus has."
 )
 
 
@@ -28,7 +28,7 @@ def analyze(
     targets: Annotated[str | None, typer.Option(help=TARGETS)] = None,
     taps: Taps = None,
     measures: Annotated[
-        str | None, typer.Option(help="cca, cka, rank, mi, purity, or single measures, by commas.")
+        str | None, typer.Option(help="Families or single ones, by commas (`lamina measures` lists them).")
     ] = None,
     pooling: Annotated[
         str, typer.Option(help="all, middle, centre, quarter1 to quarter4: frames of a segment; by commas.")
@@ -42,13 +42,18 @@ def analyze(
     sentence_pairs: Annotated[
         Path | None, typer.Option(help="Lines `id id score`, for the target sentence.")
     ] = None,
+    items: Annotated[
+        Path | None, typer.Option(help="abx: an item file of fastabx or ZeroSpeech; else the tier's segments.")
+    ] = None,
+    contexts: Annotated[str, typer.Option(help="abx: same or any labels to either side.")] = "same",
     beside: Beside = None,
     control: Annotated[
         Literal["untrained", "none"], typer.Option(help="Read the encoder also with weights drawn anew.")
     ] = "untrained",
-    protocol: Annotated[Literal["lamina", "pasad"], typer.Option(help="By which rules.")] = "lamina",
+    protocol: Annotated[str, typer.Option(help="By which rules: lamina or pasad.")] = "lamina",
     folds: Annotated[int, typer.Option(min=2, help="Of speakers, where the corpus has no splits.")] = 5,
     batch_seconds: Annotated[float, typer.Option(help="Padded audio a batch.")] = 60.0,
+    memory_gib: Annotated[float, typer.Option(help="An analysis whose sums need more does not start.")] = 8.0,
     seed: Seed = 0,
     device: Device = "cpu",
     plan: Annotated[bool, typer.Option("--plan", help="Only tell what it will take.")] = False,
@@ -56,9 +61,7 @@ def analyze(
         str | None, typer.Option(help="Read part i/n only, into --out; then `analysis merge`.")
     ] = None,
     learned: Annotated[Path | None, typer.Option(help="With --shard: what the first round's merge wrote.")] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="A folder in which a run folder (scores, statistics) is made.")
-    ] = None,
+    out: Annotated[Path | None, typer.Option(help="A folder in which a run folder is made.")] = None,
     report: Annotated[Path | None, typer.Option(help="Write the page into this folder.")] = None,
 ) -> None:
     """Measure what every tap of an encoder knows, in one pass over a corpus."""
@@ -73,16 +76,14 @@ def analyze(
     from lamina.runs import environment
 
     main = _join_processes()
-    asked = names(targets, "--targets") or (("phone", "word") if protocol == "pasad" else ("mel", "phone", "word"))
+    files = {"word_vectors": word_vectors, "sentence_pairs": sentence_pairs, "items": items}
+    lists = {"targets": targets, "taps": taps, "measures": measures, "pooling": pooling}
     settings: dict[str, Any] = {
-        "targets": asked, "taps": names(taps, "--taps"),
-        "pooling": names(pooling, "--pooling"),
-        "rate_matched": rate_matched, "folds": folds, "seed": seed, "protocol": protocol,
-        "batch_seconds": batch_seconds,
+        **{name: names(text, f"--{name}") for name, text in lists.items()},
+        **{name: str(path) for name, path in files.items() if path is not None},
+        "rate_matched": rate_matched, "contexts": contexts, "folds": folds, "seed": seed, "protocol": protocol,
+        "batch_seconds": batch_seconds, "memory_gib": memory_gib,
     }  # fmt: skip
-    settings |= {"measures": names(measures, "--measures")} if measures is not None else {}
-    files = {"word_vectors": word_vectors, "sentence_pairs": sentence_pairs}
-    settings |= {name: str(path) for name, path in files.items() if path is not None}
     for folder in (out, report):
         if folder is not None:
             check_folder(folder)
@@ -109,9 +110,9 @@ def analyze(
     method = {**about, "digests": inputs, "notes": [*speech.notes, *found.notes], "environment": environment()}
     scores = found.scores
     if fresh is not None:
-        inputs |= {"encoder": fresh.digest}
         again = Sweep(fresh, speech, config, support)
-        scores += _one(fresh, again, out, about, inputs, "untrained", main=main).scores
+        twin = inputs | {"encoder": fresh.digest}  # the page tells the digests of what was asked for
+        scores += _one(fresh, again, out, about, twin, "untrained", main=main).scores
     if report is not None and main:
         title = f"{read.name} on {speech.name}"
         say(f"report: {write_report(scores, report, title=title, method=method).resolve()}")
@@ -185,8 +186,8 @@ def _part(
     run = Run.plan(out, f"part{number}of{count}", about | {"shard": list(place)}, inputs)
     run.start()
     with progress(f"part {shard} of {sweep.corpus.name}") as tell:
-        kept = read_part(sweep, place, run.folder, learned=learned, progress=tell)
-    say(f"part: {run.folder.resolve()} (round {kept.phase + 1} of {len(sweep.phases)})")
+        done = read_part(sweep, place, run.folder, learned=learned, progress=tell)
+    say(f"part: {run.folder.resolve()} (round {done} of {len(sweep.phases)})")
 
 
 @analysis.command("merge")

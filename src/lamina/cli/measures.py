@@ -1,4 +1,4 @@
-"""`lamina measures`: what each measure is called and means."""
+"""`lamina measures`: what every number is."""
 
 from __future__ import annotations
 
@@ -6,19 +6,29 @@ from typing import Annotated
 
 import typer
 
-from lamina.terminal import show
+from lamina.terminal import names, show
 
 
 def measures(
-    family: Annotated[str | None, typer.Option(help="Only those of one family, such as cca.")] = None,
+    family: Annotated[str | None, typer.Option(help="Only these families, by commas.")] = None,
 ) -> None:
-    """List the measures: name, family, meaning, unit, range, and which way is better."""
+    """List the measures: what each is, what it can be, and which way is better."""
     from lamina.errors import LaminaError
-    from lamina.measures import TABLE
+    from lamina.measures import TABLE, Measure
     from lamina.report.console import table
 
-    rows = [each.told for each in TABLE if family in (None, each.family)]
-    if not rows:
-        known = ", ".join(dict.fromkeys(each.family for each in TABLE))
-        raise LaminaError(f"there is no family of measures {family!r}; there are {known}")
-    show(table(("measure", "family", "what it is", "unit", "range", "better", "of"), rows))
+    asked = names(family, "--family")
+    known = dict.fromkeys(each.family for each in TABLE)
+    for name in asked or ():
+        if name not in known:
+            raise LaminaError(f"there is no family {name!r} of measures; there are {', '.join(known)}")
+
+    def ends(each: Measure) -> str:
+        return f"{each.low:g} to {each.high:g}".replace("-inf to inf", "any").replace("inf", "…")
+
+    rows = [
+        (each.name, each.family, each.meaning, each.unit, ends(each), each.better)
+        for each in TABLE
+        if asked is None or each.family in asked
+    ]
+    show(table(("measure", "family", "what", "unit", "can be", "better"), rows))

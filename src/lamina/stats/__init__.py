@@ -2,12 +2,11 @@
 
 moments      means and second moments, mergeable: `Moments`, `ClassMoments`
 spectrum     how variance spreads over directions: whitening, effective rank
-pasad        PWCCA by the published procedure, from the moments of ten splits
 information  contingency tables, mutual information, purity: `Counts`
 cca          canonical correlations from moments, fitted and held out: CCA, SVCCA, PWCCA
 cka          linear centred kernel alignment, unbiased, mergeable: `Kernels`, `ClassKernels`
 folds        cross-validated CCA from the moments of folds, ridges chosen inside
 kmeans       streaming k-means
 inference    resampling of groups, intervals, replicates on disk (no torch)
-archive      statistics on disk
+archive      what every statistic is, and how it is kept on disk
 """

@@ -1,14 +1,18 @@
-"""Statistics on disk: one ``.npz`` of named statistics with a format version. Writes and reads.
+"""Statistics, and how they are kept: sums that merge by ``+``, as named arrays in one ``.npz`` with a version.
 
-format                 the version of this layout
-<name>::<kind>::<field>   one array a field of a statistic
+format                    the version of the layout
+<name>::<kind>::<field>   one array a field of a statistic; ``<kind>`` is the name of its class
+
+Imports no torch before a statistic is read.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
-from typing import Protocol, Self, TypeVar
+from typing import Any, Self, get_type_hints
 from zipfile import BadZipFile
 
 import numpy as np
@@ -16,72 +20,73 @@ from numpy.typing import NDArray
 
 from lamina.errors import LaminaError
 from lamina.files import replacing
-from lamina.stats.cca import Projections
-from lamina.stats.cka import ClassKernels, Kernels
-from lamina.stats.information import Counts
-from lamina.stats.moments import Arrays, ClassMoments, Moments
 
-FORMAT = 2
-
-Statistic = Moments | ClassMoments | Kernels | ClassKernels | Counts | Projections
-KINDS: dict[str, type[Statistic]] = {
-    Moments.kind: Moments,
-    ClassMoments.kind: ClassMoments,
-    Kernels.kind: Kernels,
-    ClassKernels.kind: ClassKernels,
-    Counts.kind: Counts,
-    Projections.kind: Projections,
-}
+Arrays = dict[str, NDArray[np.generic]]
+_KINDS: dict[str, type[Statistic]] = {}
 
 
-class Packed(Protocol):
-    """What is kept as named arrays."""
+class Statistic(ABC):
+    """Sums of disjoint rows: a dataclass of tensors, whole numbers, tuples of them, and other statistics."""
 
-    @property
-    def kind(self) -> str:
-        """What it is."""
+    __slots__ = ()
+
+    def __init_subclass__(cls) -> None:
+        _KINDS[cls.__name__] = cls  # a dataclass with slots is made twice; the later one stays
+
+    @abstractmethod
+    def __add__(self, other: Self) -> Self:
+        """The sums of both sets of rows together."""
 
     def to_arrays(self) -> Arrays:
         """Named arrays."""
+        arrays: Arrays = {}
+        for name in _names(type(self)):
+            value = getattr(self, name)
+            if isinstance(value, Statistic):
+                arrays |= {f"{name}.{key}": array for key, array in value.to_arrays().items()}
+            else:
+                arrays[name] = value.numpy() if hasattr(value, "numpy") else np.asarray(value)
+        return arrays
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> Self:
-        """What `to_arrays` described."""
+        """The sums that `to_arrays` described."""
+        import torch
+
+        hints = get_type_hints(cls)
+        values: list[Any] = []
+        for name in _names(cls):
+            hint = hints[name]
+            if isinstance(hint, type) and issubclass(hint, Statistic):
+                inside = {key.removeprefix(f"{name}."): each for key, each in arrays.items() if "." in key}
+                values.append(hint.from_arrays(inside))
+            elif hint is torch.Tensor:
+                values.append(torch.from_numpy(np.array(arrays[name])))
+            else:
+                values.append(int(arrays[name]) if hint is int else tuple(arrays[name].tolist()))
+        return cls(*values)
 
 
-P = TypeVar("P", bound=Packed)
+def _names(kind: type[Statistic]) -> list[str]:
+    return [field.name for field in fields(kind)]  # type: ignore[arg-type]  # every statistic is a dataclass
 
 
-def write_statistics(path: Path, statistics: Mapping[str, Statistic]) -> None:
-    """Write named statistics to ``path`` (``.npz``), atomically."""
-    write_arrays(path, pack(statistics), version=FORMAT)
-
-
-def read_statistics(path: Path) -> dict[str, Statistic]:
-    """Read what `write_statistics` wrote.
-
-    Raises:
-        LaminaError: the file is missing, cut off, or of another version.
-    """
-    return unpack(read_arrays(path, version=FORMAT, what="statistics", remedy="run the analysis again"), KINDS)
-
-
-def pack(held: Mapping[str, Packed]) -> Arrays:
+def pack(held: Mapping[str, Statistic]) -> Arrays:
     """The arrays of named statistics."""
     return {
-        f"{name}::{each.kind}::{field}": array
+        f"{name}::{type(each).__name__}::{field}": array
         for name, each in held.items()
         for field, array in each.to_arrays().items()
     }
 
 
-def unpack(arrays: Arrays, kinds: Mapping[str, type[P]]) -> dict[str, P]:
+def unpack(arrays: Arrays) -> dict[str, Statistic]:
     """The named statistics that `pack` described."""
     found: dict[tuple[str, str], Arrays] = {}
     for key, array in arrays.items():
         name, kind, field = key.split("::")
         found.setdefault((name, kind), {})[field] = array
-    return {name: kinds[kind].from_arrays(held) for (name, kind), held in found.items()}
+    return {name: _KINDS[kind].from_arrays(held) for (name, kind), held in found.items()}
 
 
 def write_arrays(path: Path, arrays: Arrays, *, version: int) -> None:
@@ -100,9 +105,9 @@ def read_arrays(path: Path, *, version: int, what: str, remedy: str) -> Arrays:
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays: Arrays = {key: file[key] for key in file.files}
-    except (OSError, ValueError, BadZipFile) as error:
+        found = int(arrays.pop("format"))
+    except (OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
         raise LaminaError(f"cannot read {what} from {path} ({error}): {remedy}") from error
-    found = int(arrays.pop("format", np.asarray(-1)))
     if found != version:
         raise LaminaError(f"{path} has format {found}, this Lamina reads format {version}: {remedy}")
     return arrays

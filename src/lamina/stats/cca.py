@@ -20,17 +20,14 @@ Conventions:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from lamina.errors import LaminaError
-from lamina.stats.moments import Arrays, ClassMoments, Moments
+from lamina.stats.archive import Statistic
+from lamina.stats.moments import ClassMoments, Moments
 from lamina.stats.spectrum import Spectrum
 
 REFUSE_BELOW, WARN_BELOW = 2, 10
@@ -136,7 +133,7 @@ class Solution:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Projections:
+class Projections(Statistic):
     """Sums of the canonical projections u, v of test rows by group: all that held-out correlations need.
 
     Six numbers a direction and group, so every group (speaker) can be reweighted without reading audio again. The
@@ -153,8 +150,6 @@ class Projections:
     sums: Tensor
     shares: Tensor
     shares_y: Tensor
-
-    kind: ClassVar[str] = "projections"
 
     @classmethod
     def empty(cls, solution: Solution, groups: int) -> Projections:
@@ -200,16 +195,6 @@ class Projections:
         found = _ratio(uv - u * v, uu - u * u, vv - v * v)
         # A resample of speakers that have no rows says nothing.
         return torch.where(n > 0, found, torch.nan)
-
-    def to_arrays(self) -> Arrays:
-        """Named arrays for `lamina.stats.archive`."""
-        return {name: getattr(self, name).numpy() for name in ("counts", "sums", "shares", "shares_y")}
-
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> Projections:
-        """The sums that `to_arrays` described."""
-        names = ("counts", "sums", "shares", "shares_y")
-        return cls(*(torch.from_numpy(np.array(arrays[name])) for name in names))
 
 
 def svcca(

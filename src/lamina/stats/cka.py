@@ -20,21 +20,19 @@ Invariances: shifts, rotations and scale of either view; not other linear maps. 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import ClassVar
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from lamina.errors import LaminaError
-from lamina.stats.moments import Arrays, ClassMoments, Moments
+from lamina.stats.archive import Statistic
+from lamina.stats.moments import ClassMoments, Moments
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Kernels:
+class Kernels(Statistic):
     """Moments of paired rows and of their squared norms. ``+`` merges two disjoint sets of rows, associatively.
 
     With x and y centred, a = |x|^2 and b = |y|^2 row by row:
@@ -52,8 +50,6 @@ class Kernels:
     bx: Tensor
     by: Tensor
     norms: Tensor
-
-    kind: ClassVar[str] = "kernels"
 
     @property
     def n(self) -> int:
@@ -117,19 +113,9 @@ class Kernels:
         squares = [float(matrix.square().sum()) for matrix in (own.sxx, own.sxy, own.syy)]
         return _hsic(own.n, squares, (a * a, a * b, b * b), (aa, ab, bb))
 
-    def to_arrays(self) -> Arrays:
-        """Named arrays for `lamina.stats.archive`."""
-        return self.moments.to_arrays() | {name: getattr(self, name).numpy() for name in _names(Kernels)}
-
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> Kernels:
-        """The sums that `to_arrays` described."""
-        found = (torch.from_numpy(np.array(arrays[name])) for name in _names(cls))
-        return cls(Moments.from_arrays(arrays), *found)
-
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ClassKernels:
+class ClassKernels(Statistic):
     """As `Kernels` for rows x against classes (one-hot), under one or several labellings of the same rows.
 
     The norm of a centred one-hot row depends on its class only, so the norms of x are summed by class.
@@ -145,8 +131,6 @@ class ClassKernels:
     ax: Tensor
     aa: Tensor
     by_class: Tensor
-
-    kind: ClassVar[str] = "class-kernels"
 
     @property
     def n(self) -> int:
@@ -208,16 +192,6 @@ class ClassKernels:
         products = (float(self.aa), float(self.by_class[labelling] @ norm), float(counts @ norm.square()))
         return _hsic(own.n, squares, (a * a, a * b, b * b), products)
 
-    def to_arrays(self) -> Arrays:
-        """Named arrays for `lamina.stats.archive`."""
-        return self.moments.to_arrays() | {name: getattr(self, name).numpy() for name in _names(ClassKernels)}
-
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> ClassKernels:
-        """The sums that `to_arrays` described."""
-        found = (torch.from_numpy(np.array(arrays[name])) for name in _names(cls))
-        return cls(ClassMoments.from_arrays(arrays), *found)
-
 
 def cka(sums: Kernels | ClassKernels, labelling: int = 0) -> float:
     """Unbiased linear CKA of two views; not a number where a view does not vary (one class, constant states).
@@ -248,7 +222,3 @@ def _ratio(xx: float, xy: float, yy: float) -> float:
     if not all(map(math.isfinite, (xx, xy, yy))):
         raise LaminaError("a view holds values that are not finite: look for NaN or overflow in the states")
     return xy / math.sqrt(xx * yy) if xx > 0 and yy > 0 else math.nan
-
-
-def _names(of: type[Kernels | ClassKernels]) -> list[str]:
-    return [field.name for field in fields(of) if field.name != "moments"]

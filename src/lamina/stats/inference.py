@@ -11,18 +11,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lamina.errors import LaminaError
-from lamina.files import replacing
+from lamina.stats.archive import Arrays, read_arrays, write_arrays
 
 Floats = NDArray[np.float64]
-
-
-FORMAT = 2
+FORMAT = 3
 ROUGH = 5  # below so many groups an interval is told to be rough
 FILE = "replicates.npz"
 ROUNDING = 1e-12  # a smaller error, of the value or of 1, is that of floating point
@@ -228,17 +225,14 @@ def holm(probabilities: Sequence[float]) -> list[float]:
 
 def write_replicates(folder: Path, replicates: Replicates) -> None:
     """Write resampled values and what was resampled into a run folder, atomically."""
-    path = folder / FILE
     keys = list(replicates)
-    with replacing(path) as beside, beside.open("wb") as file:
-        np.savez(
-            file,
-            format=np.asarray(FORMAT),
-            keys=np.asarray(keys, dtype=np.str_),
-            values=np.array([replicates[key] for key in keys]),
-            groups=np.array([replicates.groups[key] for key in keys], dtype=np.int64),
-            draws=np.asarray([replicates.draws[key] for key in keys], dtype=np.str_),
-        )
+    arrays: Arrays = {
+        "keys": np.asarray(keys, dtype=np.str_),
+        "values": np.array([replicates[key] for key in keys]),
+        "groups": np.array([replicates.groups[key] for key in keys], dtype=np.int64),
+        "draws": np.asarray([replicates.draws[key] for key in keys], dtype=np.str_),
+    }
+    write_arrays(folder / FILE, arrays, version=FORMAT)
 
 
 def read_replicates(folder: Path) -> Replicates:
@@ -247,17 +241,15 @@ def read_replicates(folder: Path) -> Replicates:
     Raises:
         LaminaError: the file is missing, cut off, or of another version.
     """
-    path = folder / FILE
+    path, remedy = folder / FILE, "run the analysis again"
+    arrays = read_arrays(path, version=FORMAT, what="replicates", remedy=remedy)
     found = Replicates()
     try:
-        with np.load(path, allow_pickle=False) as file:
-            if int(file["format"]) != FORMAT:
-                raise LaminaError(f"{path} has format {int(file['format'])}, not {FORMAT}: run the analysis again")
-            columns = (file[name].tolist() for name in ("keys", "groups", "draws"))
-            for key, groups, draw, values in zip(*columns, file["values"], strict=True):
-                found.put(key, values, groups=groups, draw=draw)
-    except (OSError, ValueError, KeyError, BadZipFile) as error:
-        raise LaminaError(f"cannot read replicates from {path} ({error}): run the analysis again") from error
+        columns = (arrays[name].tolist() for name in ("keys", "groups", "draws"))
+        for key, groups, draw, values in zip(*columns, arrays["values"], strict=True):
+            found.put(key, np.asarray(values), groups=groups, draw=draw)
+    except (ValueError, KeyError, TypeError) as error:
+        raise LaminaError(f"cannot read replicates from {path} ({error}): {remedy}") from error
     return found
 
 

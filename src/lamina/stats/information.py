@@ -8,21 +8,18 @@ Hsu et al. 2021, section IV-B). All are invariant to renaming clusters or labels
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from lamina.errors import LaminaError
-from lamina.stats.moments import Arrays
+from lamina.stats.archive import Statistic
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Counts:
+class Counts(Statistic):
     """A contingency table of any number of axes, held sparsely. ``+`` merges disjoint items and is associative.
 
     The last two axes are (cluster, label); an axis before them says the group (speaker) of an item.
@@ -36,8 +33,6 @@ class Counts:
     shape: tuple[int, ...]
     cells: Tensor
     counts: Tensor
-
-    kind: ClassVar[str] = "counts"
 
     @classmethod
     def empty(cls, *shape: int) -> Counts:
@@ -83,18 +78,6 @@ class Counts:
         dense = torch.zeros(math.prod(self.shape), dtype=torch.int64)
         dense[self.cells] = self.counts
         return dense.reshape(self.shape)
-
-    def to_arrays(self) -> Arrays:
-        """Named arrays for `lamina.stats.archive`."""
-        return {"shape": np.asarray(self.shape), "cells": self.cells.numpy(), "counts": self.counts.numpy()}
-
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> Counts:
-        """The counts that `to_arrays` described."""
-        shape = tuple(int(length) for length in arrays["shape"])
-        return cls(
-            shape, torch.from_numpy(np.array(arrays["cells"])), torch.from_numpy(np.array(arrays["counts"]))
-        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,22 +6,17 @@ computing the sample variance", eq. 2.1): ``E[xx'] - mm'`` in float32 loses all 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from lamina.errors import LaminaError
-
-Arrays = dict[str, NDArray[np.generic]]
+from lamina.stats.archive import Statistic
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Moments:
+class Moments(Statistic):
     """Moments of paired rows x (n, p) and y (n, q). ``+`` merges two disjoint sets of rows and is associative.
 
     Attributes:
@@ -39,8 +34,6 @@ class Moments:
     sxx: Tensor
     sxy: Tensor
     syy: Tensor
-
-    kind: ClassVar[str] = "moments"
 
     @classmethod
     def empty(cls, p: int, q: int) -> Moments:
@@ -93,20 +86,9 @@ class Moments:
         """These moments: what `ClassMoments.joint` makes of classes."""
         return self
 
-    def to_arrays(self) -> Arrays:
-        """Named arrays for `lamina.stats.archive`."""
-        names = ("mean_x", "mean_y", "sxx", "sxy", "syy")
-        return {"n": np.asarray(self.n)} | {name: getattr(self, name).numpy() for name in names}
-
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> Moments:
-        """The moments that `to_arrays` described."""
-        names = ("mean_x", "mean_y", "sxx", "sxy", "syy")
-        return cls(int(arrays["n"]), *(torch.from_numpy(np.array(arrays[name])) for name in names))
-
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ClassMoments:
+class ClassMoments(Statistic):
     """Moments of rows x (n, p) against classes, under one or several labellings of the same rows.
 
     The one-hot view is never made. As ``sum(x - mean)`` is zero, the cross moments of x and the one-hot view are
@@ -126,8 +108,6 @@ class ClassMoments:
     sxx: Tensor
     counts: Tensor
     sums: Tensor
-
-    kind: ClassVar[str] = "class-moments"
 
     @classmethod
     def empty(cls, p: int, classes: int, labellings: int = 1) -> ClassMoments:
@@ -195,17 +175,6 @@ class ClassMoments:
         counts = self.counts[labelling].double()
         syy = torch.diag(counts) - torch.outer(counts, counts) / max(self.n, 1)
         return Moments(self.n, self.mean_x, counts / max(self.n, 1), self.sxx, self.sums[labelling].T, syy)
-
-    def to_arrays(self) -> Arrays:
-        """Named arrays for `lamina.stats.archive`."""
-        names = ("mean_x", "sxx", "counts", "sums")
-        return {"n": np.asarray(self.n)} | {name: getattr(self, name).numpy() for name in names}
-
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> ClassMoments:
-        """The moments that `to_arrays` described."""
-        names = ("mean_x", "sxx", "counts", "sums")
-        return cls(int(arrays["n"]), *(torch.from_numpy(np.array(arrays[name])) for name in names))
 
 
 def _zeros(*shape: int) -> Tensor:

@@ -14,9 +14,10 @@ from torch import Tensor
 
 from lamina.analysis.config import AnalysisConfig
 from lamina.analysis.rows import Rows, Way
-from lamina.analysis.sums import Sample, Sums
+from lamina.analysis.sums import Sample
 from lamina.analysis.targets.target import Target
 from lamina.encoders.encoder import Tap
+from lamina.stats.archive import Statistic
 
 Floats = NDArray[np.float64]
 Draw = Callable[[Sequence[str]], Tensor]  # names of groups to weights (replicates, names)
@@ -95,7 +96,7 @@ class Instrument(ABC):
 
     def __init__(self, tap: Tap, way: Way, target: Target, config: AnalysisConfig) -> None:
         self.tap, self.way, self.target, self.config = tap, way, target, config
-        self.sums: dict[str, Sums] = {}
+        self.sums: dict[str, Statistic] = {}
         self.notes: list[str] = []
 
     @property

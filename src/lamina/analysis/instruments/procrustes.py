@@ -39,7 +39,7 @@ class Procrustes(Instrument):
         parts = self._kept.of[rows.keys]
         for part in torch.unique(parts).tolist():
             chosen = parts == part
-            self.sums[f"part{part}"] += moments(x[chosen], rows.side[chosen])  # type: ignore[operator]
+            self.sums[f"part{part}"] += moments(x[chosen], rows.side[chosen])
 
     def values(self, draw: Draw) -> Iterator[Finding]:
         """The similarity."""
