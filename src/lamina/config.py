@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from lamina.errors import LaminaError
-from lamina.files import digest, first_line, read_text
+from lamina.errors import LaminaError, first_line
+from lamina.files import digest, read_text
 
 if TYPE_CHECKING:
     _Model = BaseModel

@@ -35,7 +35,6 @@ __all__ = [
     "fit_units",
     "label_corpus",
     "label_units",
-    "make_codebook",
     "make_units",
     "unit_quality",
 ]
@@ -81,23 +80,11 @@ def make_units(
     folder: Path,
     progress: Progress | None = None,
 ) -> tuple[Units, dict[str, float]]:
-    """`make_codebook`, then `label_corpus`, into one folder."""
-    return label_corpus(config, make_codebook(config, corpus, folder), corpus, folder, progress)
-
-
-def make_codebook(
-    config: UnitsConfig,
-    corpus: Corpus,
-    folder: Path,
-    progress: Progress | None = None,
-    *,
-    device: str = "cpu",
-) -> Codebook:
-    """Fit a codebook and write it into ``folder``; the encoder and k-means run on ``device``."""
+    """`fit_units`, then `label_corpus`, into one folder."""
     check_folder(folder)
-    codebook = fit_units(features_of(config, device), config.tap, corpus, config, progress, device=device)
+    codebook = fit_units(features_of(config), config.tap, corpus, config)
     codebook.write(folder / CODEBOOK_FILE)
-    return codebook
+    return label_corpus(config, codebook, corpus, folder, progress)
 
 
 def label_corpus(
