@@ -67,9 +67,9 @@ class UnitsConfig(Config):
     clusters: int = Field(default=100, ge=2, le=1 << 16)  # labels are stored as uint16
     normalise: Normalise = "utterance"
     split: str = "train"
-    frames: int = Field(default=100_000, ge=1)
-    restarts: int = Field(default=5, ge=1)
-    passes: int = Field(default=1, ge=0)
+    frames: int = Field(default=100_000, ge=1, le=10**9)
+    restarts: int = Field(default=5, ge=1, le=1000)
+    passes: int = Field(default=1, ge=0, le=1000)
     seed: int = 0
     batch_seconds: float = Field(default=120.0, gt=0)
 
