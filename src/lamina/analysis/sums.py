@@ -12,13 +12,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lamina.errors import LaminaError
-from lamina.stats.archive import pack, read_arrays, unpack, write_arrays
+from lamina.stats.archive import pack, unpack
+from lamina.stats.arrays import Arrays, read_arrays, write_arrays
 from lamina.stats.cca import Projections
 from lamina.stats.cka import ClassKernels, Kernels
 from lamina.stats.folds import merged
 from lamina.stats.information import Counts
-from lamina.stats.moments import Arrays, ClassMoments, Moments
+from lamina.stats.moments import ClassMoments, Moments
 
 FORMAT = 1
 
@@ -92,13 +92,12 @@ class Progress:
         Raises:
             LaminaError: the file is missing, cut off, or of another version.
         """
-        arrays = read_arrays(path, version=FORMAT, what="unfinished sums", remedy="run that part again")
-        try:
+
+        def make(arrays: Arrays) -> Progress:
             phase, number, count, done = arrays.pop("place").tolist()
-            plan = str(arrays.pop("plan"))
-        except (KeyError, ValueError) as error:
-            raise LaminaError(f"{path} does not hold unfinished sums ({error}): run that part again") from error
-        return cls(plan, phase, (number, count), done, unpack(arrays, KINDS))
+            return cls(str(arrays.pop("plan")), phase, (number, count), done, unpack(arrays, KINDS))
+
+        return read_arrays(path, make, version=FORMAT, what="unfinished sums", remedy="run that part again")
 
 
 def numbered(name: str, held: Sequence[Sums]) -> Iterator[tuple[str, Sums]]:

@@ -9,17 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol, Self, TypeVar
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lamina.errors import LaminaError
-from lamina.files import replacing
+from lamina.stats.arrays import Arrays, read_arrays, write_arrays
 from lamina.stats.cca import Projections
 from lamina.stats.cka import ClassKernels, Kernels
 from lamina.stats.information import Counts
-from lamina.stats.moments import Arrays, ClassMoments, Moments
+from lamina.stats.moments import ClassMoments, Moments
 
 FORMAT = 2
 
@@ -63,7 +61,8 @@ def read_statistics(path: Path) -> dict[str, Statistic]:
     Raises:
         LaminaError: the file is missing, cut off, or of another version.
     """
-    return unpack(read_arrays(path, version=FORMAT, what="statistics", remedy="run the analysis again"), KINDS)
+    remedy = "run the analysis again"
+    return read_arrays(path, lambda held: unpack(held, KINDS), version=FORMAT, what="statistics", remedy=remedy)
 
 
 def pack(held: Mapping[str, Packed]) -> Arrays:
@@ -82,27 +81,3 @@ def unpack(arrays: Arrays, kinds: Mapping[str, type[P]]) -> dict[str, P]:
         name, kind, field = key.split("::")
         found.setdefault((name, kind), {})[field] = array
     return {name: kinds[kind].from_arrays(held) for (name, kind), held in found.items()}
-
-
-def write_arrays(path: Path, arrays: Arrays, *, version: int) -> None:
-    """Write named arrays and the version of their layout, atomically."""
-    with replacing(path) as beside, beside.open("wb") as file:
-        # Names are tap names and such: they may not be Python identifiers, hence no keywords.
-        np.savez(file, **{"format": np.asarray(version)} | arrays)  # type: ignore[arg-type]  # numpy's stub takes `allow_pickle` for an array
-
-
-def read_arrays(path: Path, *, version: int, what: str, remedy: str) -> Arrays:
-    """Read what `write_arrays` wrote; ``what`` it is and the ``remedy`` are for the error.
-
-    Raises:
-        LaminaError: the file is missing, cut off, or of another version.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays: Arrays = {key: file[key] for key in file.files}
-    except (OSError, ValueError, BadZipFile) as error:
-        raise LaminaError(f"cannot read {what} from {path} ({error}): {remedy}") from error
-    found = int(arrays.pop("format", np.asarray(-1)))
-    if found != version:
-        raise LaminaError(f"{path} has format {found}, this Lamina reads format {version}: {remedy}")
-    return arrays

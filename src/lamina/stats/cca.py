@@ -30,7 +30,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lamina.errors import LaminaError
-from lamina.stats.moments import Arrays, ClassMoments, Moments
+from lamina.stats.arrays import Arrays
+from lamina.stats.moments import ClassMoments, Moments
 from lamina.stats.spectrum import Spectrum
 
 REFUSE_BELOW, WARN_BELOW = 2, 10

@@ -11,13 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lamina.errors import LaminaError
-from lamina.files import replacing
+from lamina.runs import check_file
+from lamina.stats.arrays import Arrays, read_arrays, write_arrays
 
 Floats = NDArray[np.float64]
 
@@ -209,37 +208,32 @@ def holm(probabilities: Sequence[float]) -> list[float]:
 
 def write_replicates(folder: Path, replicates: Replicates) -> None:
     """Write resampled values and what was resampled into a run folder, atomically."""
-    path = folder / FILE
     keys = list(replicates)
-    with replacing(path) as beside, beside.open("wb") as file:
-        np.savez(
-            file,
-            format=np.asarray(FORMAT),
-            keys=np.asarray(keys, dtype=np.str_),
-            values=np.array([replicates[key] for key in keys]),
-            groups=np.array([replicates.groups[key] for key in keys], dtype=np.int64),
-            draws=np.asarray([replicates.draws[key] for key in keys], dtype=np.str_),
-        )
+    arrays = {
+        "keys": np.asarray(keys, dtype=np.str_),
+        "values": np.array([replicates[key] for key in keys], dtype=np.float64),
+        "groups": np.array([replicates.groups[key] for key in keys], dtype=np.int64),
+        "draws": np.asarray([replicates.draws[key] for key in keys], dtype=np.str_),
+    }
+    write_arrays(folder / FILE, arrays, version=FORMAT)
 
 
 def read_replicates(folder: Path) -> Replicates:
     """Read what `write_replicates` wrote.
 
     Raises:
-        LaminaError: the file is missing, cut off, or of another version.
+        LaminaError: the file is missing, cut off, of another version, or not as its run left it.
     """
-    path = folder / FILE
-    found = Replicates()
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            if int(file["format"]) != FORMAT:
-                raise LaminaError(f"{path} has format {int(file['format'])}, not {FORMAT}: run the analysis again")
-            columns = (file[name].tolist() for name in ("keys", "groups", "draws"))
-            for key, groups, draw, values in zip(*columns, file["values"], strict=True):
-                found.put(key, values, groups=groups, draw=draw)
-    except (OSError, ValueError, KeyError, BadZipFile) as error:
-        raise LaminaError(f"cannot read replicates from {path} ({error}): run the analysis again") from error
-    return found
+
+    def make(held: Arrays) -> Replicates:
+        found = Replicates()
+        columns = (held[name].tolist() for name in ("keys", "groups", "draws"))
+        for key, groups, draw, values in zip(*columns, held["values"].astype(np.float64), strict=True):
+            found.put(str(key), values, groups=int(groups), draw=str(draw))
+        return found
+
+    check_file(folder / FILE)
+    return read_arrays(folder / FILE, make, version=FORMAT, what="replicates", remedy="run the analysis again")
 
 
 def rough(groups: int, what: str = "speakers") -> str:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lamina.errors import LaminaError
-from lamina.stats.moments import Arrays
+from lamina.stats.arrays import Arrays
 
 
 @dataclass(frozen=True, slots=True, eq=False)

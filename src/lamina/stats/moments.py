@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lamina.errors import LaminaError
-
-Arrays = dict[str, NDArray[np.generic]]
+from lamina.stats.arrays import Arrays
 
 
 @dataclass(frozen=True, slots=True, eq=False)
