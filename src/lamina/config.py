@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import difflib
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from annotated_types import Le, Lt
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
 
-from lamina.errors import LaminaError
-from lamina.files import digest, first_line, read_text
+from lamina.errors import LaminaError, first_line
+from lamina.files import digest, read_text
 
 if TYPE_CHECKING:
     _Model = BaseModel
@@ -32,10 +34,26 @@ else:  # a type checker cannot follow a metaclass that pydantic does not export
         pass
 
 
+MOST = 1_000_000  # of any number in a config that names no bound of its own
+MOST_SEED = 2**63 - 1
+
+
 class Config(_Model):
-    """Base of all configs: frozen, every key known, no silent conversion from text to numbers."""
+    """Base of all configs: frozen, every key known, no text converted to a number, no number without a bound."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        for name, field in type(self).model_fields.items():
+            bounded = any(isinstance(bound, Le | Lt) for bound in field.metadata)
+            if bounded or "typing.Any" in repr(field.annotation):  # what may be anything becomes a config later
+                continue
+            most = MOST_SEED if name in {"seed", "seeds"} else MOST
+            for number in _numbers(getattr(self, name)):
+                if abs(number) > most:
+                    raise ValueError(f"{name} = {str(number)[:20]} is too large: {most:,} is the most")
+        return self
 
     def to_json(self) -> dict[str, Any]:
         """The config as plain JSON values, defaults included."""
@@ -45,6 +63,15 @@ class Config(_Model):
     def digest(self) -> str:
         """Twelve hex digits that change when any value changes."""
         return digest(self.to_json())
+
+
+def _numbers(value: Any) -> Iterator[float]:
+    """The numbers in a value, itself or what it holds."""
+    if isinstance(value, int | float):
+        yield value
+    elif isinstance(value, tuple | dict):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _numbers(each)
 
 
 C = TypeVar("C", bound=Config)
@@ -69,7 +96,7 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     remedy = f"check its path in {seen[-1]}, which extends it" if seen else "check the path"
     try:
         value = tomllib.loads(read_text(path, what="a config", remedy=remedy))
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise LaminaError(f"{path} is not a TOML file: {first_line(error)}; {remedy}") from error
     return _resolve(value, path, (*seen, path))
 
@@ -132,7 +159,7 @@ def _told(error: ValidationError, kind: type, where: str) -> LaminaError:
         return LaminaError(f"{where}: unknown key {place!r}{hint}")
     if not place:  # of several values together
         return LaminaError(f"{where}: {first['msg'].removeprefix('Value error, ')}")
-    return LaminaError(f"{where}: {place}: {first['msg']} (got {first['input']!r})")
+    return LaminaError(f"{where}: {place}: {first['msg']} (got {repr(first['input'])[:100]})")
 
 
 def _known_keys(kind: type, place: tuple[int | str, ...]) -> list[str]:
