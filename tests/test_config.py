@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from lamina.config import Config, load_config, merge, parse_config, read_toml
+from lamina.config import Config, load_config, merge, parse_config, read_toml, shipped
 from lamina.errors import LaminaError
 
 
@@ -80,3 +80,18 @@ def test_merge_leaves_its_arguments_alone() -> None:
 def test_configs_are_frozen() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         Outer(name="a").name = "b"
+
+
+def test_what_lamina_brings_is_found_from_any_folder_and_ones_own_wins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny = read_toml(Path("configs/pretrain/tiny.toml"))
+    assert tiny["model"]
+    (tmp_path / "mine.toml").write_text('extends = "configs/pretrain/tiny.toml"\nsteps = 3\n')
+    assert read_toml(tmp_path / "mine.toml") == tiny | {"steps": 3}
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "configs" / "pretrain").mkdir(parents=True)
+    (tmp_path / "configs" / "pretrain" / "tiny.toml").write_text("steps = 5\n")
+    assert read_toml(Path("configs/pretrain/tiny.toml")) == {"steps": 5}
+    for name in ("configs/none.toml", "tiny.toml", "pretrain/tiny.toml", f"configs/{'x' * 5000}.toml"):
+        assert shipped(name) == Path(name)

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from suite_help import ROOT, touched
+from unrun import unrun
 
 TESTS = ROOT / "tests"
 CHECKS = {"raises", "warns", "fail", "assert_close", "assert_allclose", "assert_array_equal"}
@@ -189,3 +190,27 @@ def test_a_test_that_touches_the_checkout_fails(tmp_path: Path) -> None:
 def test_the_working_folder_is_empty_and_elsewhere() -> None:
     assert ROOT not in (Path.cwd(), *Path.cwd().parents)
     assert not list(Path.cwd().iterdir())
+
+
+def test_assertions_that_no_run_reached_are_told() -> None:
+    source = """
+def test_a():
+    for found in nothing():
+        assert found
+    assert (
+        True
+    )
+    with pytest.raises(KeyError):
+        run()
+def test_skipped():
+    tool = pytest.importorskip("tool")
+    assert tool
+def test_skipped_as_a_whole(shared):
+    assert shared
+def test_on_no_gpu():
+    if gpu():
+        pytest.skip("a GPU")
+    assert run()
+"""
+    assert unrun(source, {3, 6, 9, 11, 16, 17}) == [4, 8]
+    assert unrun(source, {3, 4, 6, 8, 9, 11, 16}) == [18]
