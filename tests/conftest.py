@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from suite_help import ROOT, leaves_nothing, watch
+from suite_help import ROOT, all_of_some, leaves_nothing, watch
 
 
 def pytest_configure() -> None:
@@ -34,6 +34,11 @@ def nowhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def _leaves_nothing(nowhere: Path) -> Iterator[None]:
     with leaves_nothing(nowhere):
         yield
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _all_of_some(request: pytest.FixtureRequest) -> None:
+    request.module.all = all_of_some(request.module)
 
 
 @pytest.fixture(scope="session")

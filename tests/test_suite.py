@@ -159,8 +159,12 @@ def test_fixture_writes_into_the_checkout(made): assert True
 def test_writes_into_the_working_folder(): Path("left").mkdir()
 def test_stays_elsewhere(tmp_path): os.chdir(tmp_path)
 def test_reads_runs(): list((ROOT / "runs").iterdir())
+def test_nothing(): assert all(each for each in ())
 def test_is_in_order(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    assert all(each for each in "x")
+    kept = [each for each in "x" if all(())]  # no assertion
+    assert kept
     Path("x").write_text((ROOT / "tests" / "conftest.py").read_text())
 """
 
@@ -172,7 +176,7 @@ def test_a_test_that_touches_the_checkout_fails(tmp_path: Path) -> None:
         shutil.copy(TESTS / name, tmp_path / "checkout" / "tests")
     (tmp_path / "checkout" / "tests" / "test_bad.py").write_text(BAD)
     told = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-rE", "-p", "no:cacheprovider", "--basetemp", tmp_path / "base"],
+        [sys.executable, "-m", "pytest", "-q", "-rfE", "-p", "no:cacheprovider", "--basetemp", tmp_path / "base"],
         cwd=tmp_path / "checkout", capture_output=True, text=True, check=False,
     )  # fmt: skip
     failed = sorted(
@@ -184,7 +188,8 @@ def test_a_test_that_touches_the_checkout_fails(tmp_path: Path) -> None:
         "test_stays_elsewhere",
         "test_writes_into_the_working_folder",
     ], told.stdout
-    assert "5 passed" in told.stdout
+    assert "FAILED tests/test_bad.py::test_nothing - AssertionError: all() of nothing" in told.stdout
+    assert "1 failed, 5 passed, 4 errors" in told.stdout
 
 
 def test_the_working_folder_is_empty_and_elsewhere() -> None:
