@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from lamina.analysis.config import AnalysisConfig
-from lamina.config import Config, load_config, merge, parse_config, read_toml
+from lamina.config import Config, load_config, merge, parse_config, read_toml, shipped
 from lamina.corpus.synth.config import SynthConfig
 from lamina.errors import LaminaError
 from lamina.pretrain.recipe import ModelConfig, PretrainConfig
@@ -155,3 +155,18 @@ def test_numbers_that_no_machine_can_make_are_refused(change: dict[str, Any]) ->
     with pytest.raises(LaminaError, match=r"here: .*(less than or equal to|too large|valid number)"):
         parse_config({"steps": 1} | change, PretrainConfig, "here")
     parse_config({"steps": 1, "seed": 2**62, "memory_bytes": 1 << 40}, PretrainConfig, "here")
+
+
+def test_what_lamina_brings_is_found_from_any_folder_and_ones_own_wins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny = read_toml(Path("configs/pretrain/tiny.toml"))
+    assert tiny["model"]
+    (tmp_path / "mine.toml").write_text('extends = "configs/pretrain/tiny.toml"\nsteps = 3\n')
+    assert read_toml(tmp_path / "mine.toml") == tiny | {"steps": 3}
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "configs" / "pretrain").mkdir(parents=True)
+    (tmp_path / "configs" / "pretrain" / "tiny.toml").write_text("steps = 5\n")
+    assert read_toml(Path("configs/pretrain/tiny.toml")) == {"steps": 5}
+    for name in ("configs/none.toml", "tiny.toml", "pretrain/tiny.toml", f"configs/{'x' * 5000}.toml"):
+        assert shipped(name) == Path(name)

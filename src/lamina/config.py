@@ -6,6 +6,7 @@ An unknown key is an error with a suggestion; every config has a digest, which n
 from __future__ import annotations
 
 import difflib
+import os
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -78,15 +79,27 @@ C = TypeVar("C", bound=Config)
 R = TypeVar("R")
 
 
+def shipped(name: str | Path, folder: Path = Path()) -> Path:
+    """The file ``name`` in ``folder``, or where there is none, the one of that name that Lamina brings.
+
+    So ``configs/study/tiny.toml`` is found from any folder, installed or not, and a file of one's own wins.
+    """
+    here = Path(__file__).parent
+    places = [folder / name]
+    if Path(name).parts[:1] == ("configs",):
+        places += [here / name, here.parents[1] / name]  # in an installed package; in a checkout
+    return next((place for place in places if os.path.exists(place)), places[0])  # noqa: PTH110 - never raises
+
+
 def read_toml(path: Path) -> dict[str, Any]:
-    """Read a TOML file and what it, or a table in it, ``extends`` (a path relative to it).
+    """Read a TOML file (see `shipped`) and what it, or a table in it, ``extends`` (a path relative to it).
 
     Its own keys win, tables merge. So a study's ``[pretrain]`` table can extend a pretraining config.
 
     Raises:
         LaminaError: a file is missing, is not TOML, or extends itself.
     """
-    return _read(path, ())
+    return _read(shipped(path), ())
 
 
 def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
@@ -107,7 +120,7 @@ def _resolve(table: dict[str, Any], path: Path, seen: tuple[Path, ...]) -> dict[
         key: _resolve(value, path, seen) if isinstance(value, dict) else value for key, value in table.items()
     }
     base = own.pop("extends", None)
-    return own if base is None else merge(_read(path.parent / str(base), seen), own)
+    return own if base is None else merge(_read(shipped(str(base), path.parent), seen), own)
 
 
 def merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
