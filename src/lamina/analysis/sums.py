@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lamina.errors import LaminaError
 from lamina.stats.archive import Statistic, pack, unpack
 from lamina.stats.arrays import Arrays, read_arrays, write_arrays
 

@@ -54,8 +54,8 @@ class Finding:
 class SpeakerParts:
     """Groups that are kept in a few parts, for measures whose every resample would be dear.
 
-    They are drawn as if they were the groups: a part's weight is the mean of its m groups' weights, spread by sqrt(m)
-    about 1, as a mean of m varies too little.
+    They are drawn as if they were the groups: a part's weight is the mean of its m groups' weights, spread by
+    sqrt(m) about 1, as a mean of m varies too little.
 
     Args:
         groups: how many groups there are.
