@@ -6,15 +6,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 from lamina.errors import LaminaError
 from lamina.files import read_json, write_json
+from lamina.measures import find_measure
+from lamina.records import as_row
 
 FORMAT = 1
 FILE = "verdicts.json"
+REMEDY = "run `lamina study conclude` again"
 Answer = Literal["supported", "contradicted", "undecided"]
 
 
@@ -78,20 +81,12 @@ def read_verdicts(folder: Path) -> tuple[Verdict, ...]:
     path = folder / FILE
     if not path.is_file():
         return ()
-    value = read_json(path)
-    if not isinstance(value, dict) or value.get("format") != FORMAT:
-        raise LaminaError(f"{path} was written by another version of Lamina: run `lamina study conclude` again")
-    try:
-        verdicts = tuple(Verdict(**each) for each in value["verdicts"])
-    except (KeyError, TypeError) as error:
-        names = ", ".join(field.name for field in fields(Verdict))
-        raise LaminaError(
-            f"{path} holds no verdicts of the form {names} ({error}): run `lamina study conclude` again"
-        ) from error
-    for verdict in verdicts:
-        if verdict.verdict not in get_args(Answer):
-            raise LaminaError(
-                f"{path}: claim {verdict.name} has verdict {verdict.verdict!r}, which is none of "
-                f"{', '.join(get_args(Answer))}: run `lamina study conclude` again"
-            )
-    return verdicts
+    value = read_json(path, what="file of verdicts", remedy=REMEDY, version=FORMAT, keys={"verdicts": list})
+    made = []
+    for number, each in enumerate(value["verdicts"], 1):
+        where = f"{path}, verdict {number}"
+        if not isinstance(each, dict):
+            raise LaminaError(f"{where} is no verdict: {REMEDY}")
+        made.append(as_row(each, Verdict, where, what="verdict", remedy=REMEDY))
+        find_measure(made[-1].measure)
+    return tuple(made)
