@@ -137,7 +137,7 @@ def test_whole_encoders(scores, row) -> None:
     assert [board.title for board in boards] == [
         "masked-prediction accuracy, units, 20 ms", "masked-prediction accuracy, units, 40 ms"
     ]  # fmt: skip
-    assert boards[0].standings[0].below == "dec20.1 (20 ms), n = 100 frames"
+    assert boards[0].standings[0].below == "dec20.1 (20 ms)"
 
 
 def test_costs(scores, row) -> None:

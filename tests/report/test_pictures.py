@@ -10,12 +10,12 @@ import pytest
 from lamina.effect import Effect
 from lamina.errors import LaminaError
 from lamina.report import diagram
-from lamina.report.chart import on_page
 from lamina.report.design import differences
 from lamina.report.effects import factor_name
 from lamina.report.overview import overview
 from lamina.report.pictures import effects as forest
 from lamina.report.pictures import effects_by_layer, kinds, layers, learning, peaks, tradeoff
+from lamina.report.traces import on_page
 from lamina.report.trained import Trained
 from lamina.report.wording import by_level
 from lamina.score import Scores

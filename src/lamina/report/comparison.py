@@ -22,7 +22,7 @@ from lamina.report.wording import interval, number, place, score_name
 from lamina.score import MAJORITY, SHUFFLED, UNTRAINED, Score, Scores, better
 
 Way = tuple[str, ...]
-# How a row was read (`Score.way` without the length of audio, then `Score.layers`): in full, and where it is usual.
+# How a row was read (`Score.way` without the length of audio, `Score.layers`): in full, and where it is usual.
 WAYS = (
     ("protocol {}", "no protocol"),
     ("split {}", "no split"),

@@ -14,7 +14,8 @@ from typing import Any
 
 from lamina.errors import LaminaError
 from lamina.markup import escaped
-from lamina.report.chart import Spec, box, layout, note, segment
+from lamina.report import traces
+from lamina.report.traces import Spec
 from lamina.report.trained import Trained
 from lamina.report.wording import period
 
@@ -82,39 +83,39 @@ def plot(run: Trained) -> Spec:
     unit = min(LAYER, (WIDE - 2 * MARGIN - FRONT - GAP * len(made) - TAIL) / sum(stack.layers for stack in made))
     fastest = min(stack.period_ms for stack in made)
     shapes: list[Spec] = [_block(MARGIN, _top(0), FRONT, 0.05)]
-    notes = [note(MARGIN + FRONT / 2, _top(0) + HIGH / 2, "CNN", 11)]
+    notes = [traces.note(MARGIN + FRONT / 2, _top(0) + HIGH / 2, "CNN", 11)]
     x, before = float(MARGIN + FRONT), 0
     starts: dict[int, tuple[float, float]] = {}
     for stack in made:
         wide, top = max(1.0, unit * stack.layers), _top(stack.level)
-        shapes.append(segment(x, _top(before) + HIGH / 2, x + GAP, top + HIGH / 2, "ink", 1.4))
+        shapes.append(traces.segment(x, _top(before) + HIGH / 2, x + GAP, top + HIGH / 2, "ink", 1.4))
         x, before = x + GAP, stack.level
         shapes += [
             _block(x, top, wide, 0.10 + 0.14 * stack.level),
             *_frames(x, top, wide, stack.period_ms / fastest),
         ]
-        notes.append(note(x + wide / 2, top + HIGH / 2 - 3, str(stack.layers), 12))
+        notes.append(traces.note(x + wide / 2, top + HIGH / 2 - 3, str(stack.layers), 12))
         if stack.role == "dec":
             # The U: what leaves an encoder block is added to what leaves its decoder.
             left, right, y = starts[stack.level][1], x + wide, top - 9
             corners = ((left, top), (left, y), (right, y), (right, top))
-            shapes += [segment(*one, *two, "grey", 1.2, "3px,3px") for one, two in pairwise(corners)]
+            shapes += [traces.segment(*one, *two, "grey", 1.2, "3px,3px") for one, two in pairwise(corners)]
         else:
             starts[stack.level] = (x, x + wide)
         x += wide
         if stack.loss:
             middle, height = x + 20, top + HIGH / 2
-            shapes.append(segment(x, height, middle - 9, height, "series-1", 1.6))
+            shapes.append(traces.segment(x, height, middle - 9, height, "ink", 1.6))
             around = (middle - 9, height - 9, middle + 9, height + 9)
-            shapes.append(box(*around, "series-1/0.15", colour="series-1", width=1.6, type="circle"))
-            notes.append(note(middle, height, "L", 11))
+            shapes.append(traces.box(*around, "paper", colour="ink", width=1.6, type="circle"))
+            notes.append(traces.note(middle, height, "L", 11))
     for level, ms in {stack.level: stack.period_ms for stack in made}.items():
         left, right = (MARGIN, MARGIN + FRONT) if not level else starts[level]
-        notes.append(note((left + right) / 2, _top(level) + HIGH + 9, period(ms), 11))
+        notes.append(traces.note((left + right) / 2, _top(level) + HIGH + 9, period(ms), 11))
     height = _top(max(stack.level for stack in made)) + HIGH + 20
     hidden = {"visible": False, "showgrid": False, "showticklabels": False}
     axes = {"xaxis": {**hidden, "range": [0, WIDE]}, "yaxis": {**hidden, "range": [height, 0]}}
-    look = layout(height, 0, 0, top=0, bottom=0, width=WIDE, shapes=shapes, annotations=notes, **axes)
+    look = traces.layout(height, 0, 0, top=0, bottom=0, width=WIDE, shapes=shapes, annotations=notes, **axes)
     return {"data": [], "layout": look, "labels": []}
 
 
@@ -123,14 +124,14 @@ def _top(level: int) -> int:
 
 
 def _block(x: float, y: float, wide: float, shade: float) -> Spec:
-    return box(x, y, x + wide, y + HIGH, f"series-0/{min(shade, 1):.2f}", width=1.2)
+    return traces.box(x, y, x + wide, y + HIGH, f"grey/{min(shade, 1):.2f}", width=1.2)
 
 
 def _frames(x: float, top: float, wide: float, ratio: float) -> list[Spec]:
     """Ticks at a block's lower edge: the slower the rate, the fewer."""
     step = 5 * ratio
     places = (x + 3 + number * step for number in range(int(max(0.0, wide - 3) / step) + 1))
-    return [segment(at, top + HIGH - 6, at, top + HIGH - 1, "ink", 1) for at in places]
+    return [traces.segment(at, top + HIGH - 6, at, top + HIGH - 1, "ink", 1) for at in places]
 
 
 def svg(spec: Spec, alternative: str) -> str:

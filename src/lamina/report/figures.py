@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from lamina.errors import LaminaError
 from lamina.files import replacing, write_text
 from lamina.markup import visible
-from lamina.report.chart import Chart, Entry, Spec
+from lamina.report.chart import Chart, Entry
 from lamina.report.style import COLOURS, GREY
+from lamina.report.traces import Spec
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -101,7 +101,7 @@ def _units(units: Config) -> str:
     said = []
     for name, each in units.items():
         tap = f", tap {each['tap']}" if each["tap"] else ""
-        passes = f", settled in {each['passes']} passes over all of them" if each["passes"] else ""
+        passes = f", then settled over the whole split (passes: {each['passes']})" if each["passes"] else ""
         said.append(
             f"{name}: {each['clusters']} clusters (k-means, seed {each['seed']}) of {each['features']} "
             f"features{tap} (normalised: {each['normalise']}), fitted on up to {each['frames']:,} frames of the "

@@ -64,8 +64,12 @@ class Overview:
         same = [each for each in self.comparisons if (each.measure, each.target) == what]
         have = {curve.model for each in same for curve in each.curves}
         words = {what[0].family, what[0].name, what[0].label, what[1]}
+        others = {each.target for each in self.comparisons} - {what[1]}
+        # A note on another target says nothing of this one.
+        told = [note for notes in self.notes.values() for note in notes if _mentions(note, words)]
+        told = [note for note in told if _mentions(note, {what[1]}) or not _mentions(note, others)]
         return {
-            model: "; ".join(note for note in self.notes.get(model, ()) if _mentions(note, words))
+            model: "; ".join(note for note in self.notes.get(model, ()) if note in told)
             for model in self.models
             if model not in have
         }

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from lamina.markup import escaped, shortened
-from lamina.report.chart import Chart, Choice, Entry, on_page
+from lamina.report import traces
+from lamina.report.chart import Chart, Choice, Entry
 from lamina.report.figures import drawn
 from lamina.report.style import SHAPES, Line
 from lamina.score import Score, Scores
@@ -93,5 +94,5 @@ def told(chart: Chart, rows: Mapping[Score, int]) -> dict[str, Any]:
             each["scores"] = [rows[row] for row in drawing.data]
         else:
             each |= {"columns": drawing.data.columns, "rows": drawing.data.rows}
-        drawings.append({**each, "spec": on_page(drawing.spec)})
+        drawings.append({**each, "spec": traces.on_page(drawing.spec)})
     return {"slug": chart.slug, "drawings": drawings}

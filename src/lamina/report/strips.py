@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lamina.markup import shortened
-from lamina.report.chart import Spec, box, note
+from lamina.report import traces
 from lamina.report.comparison import Curve
 from lamina.report.overview import Overview
+from lamina.report.traces import Spec
 from lamina.report.wording import period
 
 
@@ -27,9 +28,9 @@ def strips(
         for block, ms, first, last in curve.blocks:
             shade = 0.08 + 0.3 * rank[ms] / max(1, len(rank) - 1)
             where = (first - 0.46, row + 0.08, last + 0.46, row + 0.92)
-            boxes.append(box(*where, f"grey/{shade:.2f}", yref=yref, layer="below"))
+            boxes.append(traces.box(*where, f"grey/{shade:.2f}", yref=yref, layer="below"))
             short = f"{ms:.4g}"
-            notes.append(note((first + last) / 2, row + 0.5, short, 11, yref=yref))
+            notes.append(traces.note((first + last) / 2, row + 0.5, short, 11, yref=yref))
             share = (last - first + 1) / (across[1] - across[0])
             labels.append({"long": f"{shortened(block, 30)}, {period(ms)}", "short": short, "share": share})
     return boxes, notes, labels

@@ -21,11 +21,12 @@ from lamina.score import Score
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One line of a board: who, the series that it is drawn as elsewhere, what, and a small line below."""
+    """One line of a board: who, drawn elsewhere as which series, what, its interval, and a small line below."""
 
     name: str
     series: str
     value: str
+    ends: str = ""
     below: str = ""
     best: bool = False
 
@@ -55,9 +56,10 @@ def _row(each: Standing, seen: Overview) -> str:
     drawn = swatch(seen.looks[each.series]) if each.series in seen.looks else ""
     star = ' <span title="best">★</span>' if each.best else ""
     best = ' class="best"' if each.best else ""
-    below = f"<small>{escaped(each.below).replace(' ms', '&nbsp;ms')}</small>" if each.below else ""
+    below = f'<small class="below">{escaped(each.below)}</small>' if each.below else ""
+    ends = f" <small>{escaped(each.ends)}</small>" if each.ends else ""
     name = f'<th scope="row">{drawn}{escaped(each.name)}</th>'
-    return f"<tr{best}>{name}<td>{escaped(each.value)}{star}{below}</td></tr>"
+    return f"<tr{best}>{name}<td>{escaped(each.value)}{star}{ends}{below}</td></tr>"
 
 
 def best_boards(seen: Overview) -> list[Board]:
@@ -66,24 +68,15 @@ def best_boards(seen: Overview) -> list[Board]:
 
 
 def _best(comparison: Comparison, seen: Overview) -> Board:
-    top = comparison.lead("model", "untrained", "reference")
-    order = [
-        *_sorted(comparison, "model"),
-        *_sorted(comparison, "untrained"),
-        *_sorted(comparison, "reference"),
-    ]
-    standings = [
-        Standing(
-            curve.label,
-            curve.series,
-            number(curve.best.value),
-            curve.best.where + interval(curve.best.low, curve.best.high),
-            best=top is not None and curve.best.value == top.best.value and len(order) > 1,
-        )
-        for curve in order
-    ]
+    kinds = ("model", "untrained", "reference")
+    order = [curve for kind in kinds for curve in _sorted(comparison, kind)]
+    top = comparison.lead(*kinds, but=comparison.target)  # mel knows mel by definition
+    standings = []
+    for curve in order:
+        best = top is not None and curve.best.value == top.best.value and len(order) > 1
+        standings.append(Standing(curve.label, curve.series, *_told(curve.best), best))
     if null := comparison.lead("null"):
-        standings.append(Standing("labels shuffled", "", number(null.best.value), "best of any layer"))
+        standings.append(Standing("labels shuffled", "", number(null.best.value), "", "best of any layer"))
     lacking = seen.lacking(comparison)
     aside = f"Not compared: {lacking_in_words(lacking)}." if lacking else ""
     return Board(comparison.title, tuple(standings), aside)
@@ -102,13 +95,13 @@ def cost_boards(seen: Overview) -> list[Board]:
         seen,
         lambda row: cost_label((row.measure, row.seconds, row.setting)),
         # The title says that they are MACs.
-        lambda point: (quantity(point.value, "" if point.row.unit == "MAC" else point.row.unit), ""),
+        lambda point: (quantity(point.value, "" if point.row.unit == "MAC" else point.row.unit), "", ""),
     )
 
 
 def sums_boards(seen: Overview) -> list[Board]:
     """Heads that read several layers."""
-    return _boards(seen.sums, seen, _titles(seen.sums), lambda point: (number(point.value), _told(point)))
+    return _boards(seen.sums, seen, _titles(seen.sums), _told)
 
 
 def whole_boards(seen: Overview) -> list[Board]:
@@ -118,7 +111,7 @@ def whole_boards(seen: Overview) -> list[Board]:
     def title(row: Score) -> str:
         return f"{titles(row)}, {period(row.period_ms)}" if row.period_ms else titles(row)
 
-    return _boards(seen.whole, seen, title, lambda point: (number(point.value), _told(point)))
+    return _boards(seen.whole, seen, title, _told)
 
 
 def _titles(rows: Iterable[Score]) -> Callable[[Score], str]:
@@ -132,13 +125,16 @@ def _titles(rows: Iterable[Score]) -> Callable[[Score], str]:
     return title
 
 
-def _told(point: Point) -> str:
-    counted = f", n = {point.row.n:,} {point.row.items}".rstrip() if point.row.n else ""
-    return f"{point.where}{interval(point.low, point.high)}{counted}".strip(", ")
+def _told(point: Point) -> tuple[str, str, str]:
+    """A value, its interval, and where it was read."""
+    return number(point.value), interval(point.low, point.high).strip(" ()"), point.where
 
 
 def _boards(
-    rows: Iterable[Score], seen: Overview, title: Callable[[Score], str], told: Callable[[Point], tuple[str, str]]
+    rows: Iterable[Score],
+    seen: Overview,
+    title: Callable[[Score], str],
+    told: Callable[[Point], tuple[str, str, str]],
 ) -> list[Board]:
     """A board a title; several rows of one model at one place are told as their mean."""
     found: dict[str, dict[tuple[str, str, str], list[Score]]] = {}
@@ -148,11 +144,11 @@ def _boards(
     for name, models in found.items():
         points = {who: averaged(each) for who, each in models.items()}
         measure = find_measure(next(iter(points.values())).row.measure)
-        order = sorted(points, key=lambda who: points[who].value, reverse=measure.better == "higher")
-        starred = order[0] if measure.better != "neither" and len(order) > 1 else None
+        order = sorted(points.items(), key=lambda each: each[1].value, reverse=measure.better == "higher")
+        top = order[0][1].value if measure.better != "neither" and len(order) > 1 else None
         standings = [
-            Standing(named(who[0], who[1]), seen.series(who[0]), *told(points[who]), best=who == starred)
-            for who in order
+            Standing(named(model, control), seen.series(model), *told(point), best=point.value == top)
+            for (model, control, _), point in order
         ]
         boards.append(Board(name, tuple(standings)))
     return boards

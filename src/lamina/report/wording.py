@@ -69,7 +69,7 @@ def quantity(value: float, unit: str) -> str:
     """A large number with its unit: ``431 G MAC`` for 4.31e11 MAC."""
     for size, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(value) >= size:
-            return f"{value / size:.3g} {letter} {unit}".strip()
+            return f"{value / size:.3g} {letter}{'' if unit == 'B' else ' '}{unit}".strip()
     return f"{value:.3g} {unit}".strip()
 
 

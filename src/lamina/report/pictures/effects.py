@@ -10,22 +10,11 @@ from lamina.effect import Effect
 from lamina.files import file_name
 from lamina.markup import shortened
 from lamina.measures import find_measure
-from lamina.report.chart import (
-    Chart,
-    Drawing,
-    Kind,
-    Records,
-    Spec,
-    choice,
-    errors,
-    heading,
-    layout,
-    left_margin,
-    marked,
-    segment,
-)  # fmt: skip
+from lamina.report import traces
+from lamina.report.chart import Chart, Drawing, Kind, Records, choice
 from lamina.report.effects import LAYER, PLACES, amount, clear, factor_name, is_ratio, place_name, score_names
 from lamina.report.overview import Overview
+from lamina.report.traces import Spec
 from lamina.report.wording import by_level
 
 ROW, HEAD = 21, 30  # pixels of a row and of a factor's heading
@@ -97,7 +86,7 @@ def _plot(shown: Sequence[Effect], names: Mapping[Effect, str], labels: Mapping[
     placed: dict[float, Effect] = {}
     at = 0.0
     for factor in dict.fromkeys(each.name for each in shown):
-        headings.append(heading(at + HEAD / ROW / 2, shortened(factor_name(factor, labels), 80)))
+        headings.append(traces.heading(at + HEAD / ROW / 2, shortened(factor_name(factor, labels), 80)))
         at += HEAD / ROW
         mine = (each for each in shown if each.name == factor)
         for each in sorted(mine, key=lambda each: targets.index(each.target)):
@@ -109,27 +98,22 @@ def _plot(shown: Sequence[Effect], names: Mapping[Effect, str], labels: Mapping[
     size = 10.0 ** math.floor(math.log10(widest))
     step = max(part * size for part in (1, 2, 4, 6, 8) if part * size <= widest) / 2
     ticks = [step * part for part in (-2, -1, 0, 1, 2)]
-    return {
-        "data": [
-            _trace({at: each for at, each in placed.items() if clear(each) == sure}, sure, names, labels)
-            for sure in (True, False)
-        ],
-        "layout": layout(
-            int(at * ROW) + 60,
-            left_margin(texts, 260),
-            14,
-            xaxis={
-                "range": [-widest, widest],
-                "title": "difference",
-                "tickvals": ticks,
-                "ticktext": [f"{tick:.4g}".replace("-", "−") for tick in ticks],
-            },
-            yaxis={"range": [at, 0], "tickvals": list(placed), "ticktext": texts, "showgrid": False},
-            shapes=[segment(0, 0, 0, 1, "ink", 1, "3px,3px", yref="paper")],
-            annotations=headings,
-        ),
-        "labels": [],
-    }
+    look = traces.layout(
+        int(at * ROW) + 60,
+        traces.left_margin(texts, 260),
+        14,
+        xaxis={
+            "range": [-widest, widest],
+            "title": "difference",
+            "tickvals": ticks,
+            "ticktext": [f"{tick:.4g}".replace("-", "−") for tick in ticks],
+        },
+        yaxis={"range": [at, 0], "tickvals": list(placed), "ticktext": texts, "showgrid": False},
+        shapes=[traces.segment(0, 0, 0, 1, "ink", 1, "3px,3px", yref="paper")],
+        annotations=headings,
+    )
+    parts = [{at: each for at, each in placed.items() if clear(each) == sure} for sure in (True, False)]
+    return traces.spec([_trace(part, not place, names, labels) for place, part in enumerate(parts)], look)
 
 
 def _trace(
@@ -138,6 +122,6 @@ def _trace(
     shown = list(placed.values())
     values = [each.value for each in shown]
     text = [f"{factor_name(each.name, labels)}\n{names[each]}\n{amount(each)}" for each in shown]
-    fill, edge = ("series-0", "series-0") if sure else ("paper", "ink")
-    bars = errors(values, [(each.low, each.high) for each in shown], "ink")
-    return marked("clear" if sure else "unclear", values, list(placed), fill, text, edge=edge, error_x=bars)
+    bars = traces.errors(values, [(each.low, each.high) for each in shown], "ink")
+    series, fill = ("clear", "ink") if sure else ("unclear", "paper")
+    return traces.marked(series, values, list(placed), fill, text, edge="ink", error_x=bars)

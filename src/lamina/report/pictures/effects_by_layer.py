@@ -7,23 +7,11 @@ from collections.abc import Sequence
 from lamina.effect import Effect
 from lamina.files import file_name
 from lamina.measures import find_measure
-from lamina.report.chart import (
-    Chart,
-    Drawing,
-    Entry,
-    Kind,
-    Records,
-    Spec,
-    area,
-    choice,
-    layout,
-    lined,
-    marked,
-    room,
-    segment,
-)  # fmt: skip
+from lamina.report import traces
+from lamina.report.chart import Chart, Drawing, Entry, Kind, Records, choice
 from lamina.report.effects import LAYER, amount, factor_name, score_names
 from lamina.report.overview import Overview
+from lamina.report.traces import Spec
 from lamina.report.wording import by_level
 
 
@@ -81,25 +69,22 @@ def _plot(by_factor: dict[str, list[Effect]], shown: Sequence[Effect], seen: Ove
         known = [each for each in mine if each.low is not None and each.high is not None]
         if known:
             ends = [each.low for each in known], [each.high for each in known]
-            data.append(area(series, [each.layer for each in known], *ends, f"{look.colour}/0.13"))
+            data.append(traces.area(series, [each.layer for each in known], *ends, f"{look.colour}/0.13"))
         x, y = [each.layer for each in mine], [each.value for each in mine]
         text = [f"{label}\nlayer {each.layer}\n{amount(each)}" for each in mine]
-        data.append(marked(series, x, y, look.colour, text, size=6, line=lined(series, x, y, look)["line"]))
-    up = room((end for each in shown for end in (each.low, each.value, each.high)), zero=True)
+        data.append(traces.marked(series, x, y, look.colour, text, size=6, look=look))
+    up = traces.room((end for each in shown for end in (each.low, each.value, each.high)), zero=True)
     layers = [each.layer for each in shown]
-    return {
-        "data": data,
-        "layout": layout(
-            380,
-            58,
-            14,
-            xaxis={
-                "range": [min(layers) - 0.4, max(layers) + 0.4],
-                "dtick": 1,
-                "title": "layer, of equal depth in all encoders",
-            },
-            yaxis={"range": list(up), "nticks": 7},
-            shapes=[segment(0, 0, 1, 0, "ink", 1, "3px,3px", xref="paper")],
-        ),
-        "labels": [],
-    }
+    layout = traces.layout(
+        380,
+        58,
+        14,
+        xaxis={
+            "range": [min(layers) - 0.4, max(layers) + 0.4],
+            "dtick": 1,
+            "title": "layer, of equal depth in all encoders",
+        },
+        yaxis={"range": list(up), "nticks": 7},
+        shapes=[traces.segment(0, 0, 1, 0, "ink", 1, "3px,3px", xref="paper")],
+    )
+    return traces.spec(data, layout)

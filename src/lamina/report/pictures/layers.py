@@ -3,27 +3,13 @@
 from __future__ import annotations
 
 from lamina.markup import shortened
-from lamina.report.chart import (
-    Chart,
-    Drawing,
-    Entry,
-    Kind,
-    Spec,
-    area,
-    choice,
-    key,
-    layout,
-    lined,
-    marked,
-    note,
-    room,
-    segment,
-    spread,
-)
+from lamina.report import traces
+from lamina.report.chart import Chart, Drawing, Entry, Kind, choice, key
 from lamina.report.comparison import Comparison, Curve, hover, rules_in_words
 from lamina.report.overview import Overview
 from lamina.report.strips import strips
 from lamina.report.style import DASHES, Line
+from lamina.report.traces import Spec
 from lamina.report.wording import by_level, capital, measure_label, number, target_label
 
 HEIGHT = 380  # pixels of the plot itself
@@ -127,7 +113,7 @@ def plot(comparison: Comparison, seen: Overview) -> Spec:
     data += [_band(curve, seen) for curve in drawn if any(point.low is not None for point in curve.points)]
     data += [_reference(curve, seen, across) for curve in comparison.of("reference")]
     data += [_line(curve, seen) for curve in (*comparison.of("untrained"), *comparison.of("model"))]
-    return {"data": data, **_layout(comparison, seen, drawn, across)}
+    return _laid_out(data, comparison, seen, drawn, across)
 
 
 def null_band(comparison: Comparison) -> list[tuple[int, float, float]]:
@@ -147,14 +133,16 @@ def _line(curve: Curve, seen: Overview) -> Spec:
     x, y = [point.depth for point in curve.points], [point.value for point in curve.points]
     text = [hover(curve.label, point) for point in curve.points]
     symbols = [seen.shapes[point.period_ms] for point in curve.points]
-    line = lined(curve.series, x, y, look, width=1.5 if faint else 2.2)["line"]
-    return marked(curve.series, x, y, look.colour, text, symbols=symbols, size=6 if faint else 9, line=line)
+    size, width = (6, 1.5) if faint else (9, 2.2)
+    return traces.marked(curve.series, x, y, look.colour, text, symbols=symbols, look=look, size=size, width=width)
 
 
 def _band(curve: Curve, seen: Overview) -> Spec:
     known = [point for point in curve.points if point.low is not None and point.high is not None]
     ends = [point.low for point in known], [point.high for point in known]
-    return area(curve.series, [point.depth for point in known], *ends, f"{seen.looks[curve.series].colour}/0.13")
+    return traces.area(
+        curve.series, [point.depth for point in known], *ends, f"{seen.looks[curve.series].colour}/0.13"
+    )
 
 
 def _null(band: list[tuple[int, float, float]], across: tuple[float, float]) -> Spec:
@@ -164,7 +152,7 @@ def _null(band: list[tuple[int, float, float]], across: tuple[float, float]) -> 
     x, low, high = zip(*places, strict=True)
     edge = {"color": "grey", "dash": DASHES[2], "width": 1}
     told = {"text": "shuffled labels: lowest to highest of all models", "hoverinfo": "text", "hoveron": "fills"}
-    return {**area(NULL, x, low, high, "grey/0.22"), "mode": "lines", "line": edge, **told}
+    return {**traces.area(NULL, x, low, high, "grey/0.22"), "mode": "lines", "line": edge, **told}
 
 
 def _reference(curve: Curve, seen: Overview, across: tuple[float, float]) -> Spec:
@@ -172,21 +160,23 @@ def _reference(curve: Curve, seen: Overview, across: tuple[float, float]) -> Spe
     # Points along the line, so that a reader can hover anywhere on it.
     places = [across[0] + (across[1] - across[0]) * step / 24 for step in range(25)]
     look = seen.looks[curve.series]
-    return lined(curve.series, places, [point.value] * 25, look, hover(curve.label, point), 1.2)
+    return traces.lined(curve.series, places, [point.value] * 25, look, hover(curve.label, point), 1.2)
 
 
-def _layout(comparison: Comparison, seen: Overview, drawn: list[Curve], across: tuple[float, float]) -> Spec:
+def _laid_out(
+    data: list[Spec], comparison: Comparison, seen: Overview, drawn: list[Curve], across: tuple[float, float]
+) -> Spec:
     strip = ROW * len(drawn)
     total = HEIGHT + (BETWEEN + strip if drawn else 0)
     points = [point for curve in comparison.curves for point in curve.points]
-    up = room((end for point in points for end in (point.low, point.value, point.high)), zero=True)
+    up = traces.room((end for point in points for end in (point.low, point.value, point.high)), zero=True)
     boxes, notes, labels = strips(drawn, seen, across, range(len(drawn)), "y2")
     for row, curve in enumerate(drawn):
         look, at = seen.looks[curve.series], row + 0.5
         left = {"xref": "paper", "yref": "y2", "xsizemode": "pixel", "xanchor": 0}
-        boxes.append(segment(-46, at, -6, at, look.colour, 2.5, look.dash, **left))
+        boxes.append(traces.segment(-46, at, -6, at, look.colour, 2.5, look.dash, **left))
     names = _reference_names(comparison, up)
-    made = layout(
+    made = traces.layout(
         total + ABOVE + BELOW,
         52,
         98 if names else 14,
@@ -204,11 +194,8 @@ def _layout(comparison: Comparison, seen: Overview, drawn: list[Curve], across: 
     )
     if drawn:
         hidden = {"showgrid": False, "showticklabels": False}
-        axis = {
-            name: made["yaxis"][name] for name in ("gridcolor", "zeroline", "fixedrange", "color", "automargin")
-        }
-        made["yaxis2"] = {**axis, "range": [len(drawn), 0], "domain": [0, strip / total], **hidden}
-    return {"layout": made, "labels": [{"index": len(names) + at, **each} for at, each in enumerate(labels)]}
+        made["yaxis2"] = {**traces.AXIS, "range": [len(drawn), 0], "domain": [0, strip / total], **hidden}
+    return traces.spec(data, made, [{"index": len(names) + at, **each} for at, each in enumerate(labels)])
 
 
 def _reference_names(comparison: Comparison, up: tuple[float, float]) -> list[Spec]:
@@ -217,7 +204,7 @@ def _reference_names(comparison: Comparison, up: tuple[float, float]) -> list[Sp
     scale = HEIGHT / (up[1] - up[0])
     wanted = [(curve.points[0].value - up[0]) * scale for curve in curves]
     return [
-        note(
+        traces.note(
             1,
             curve.points[0].value,
             f"{shortened(curve.label, 9)} {number(curve.points[0].value).lstrip('0')}",
@@ -226,5 +213,5 @@ def _reference_names(comparison: Comparison, up: tuple[float, float]) -> list[Sp
             xshift=4,
             yshift=moved - want,
         )
-        for curve, want, moved in zip(curves, wanted, spread(wanted, 15, 6, HEIGHT - 6), strict=True)
+        for curve, want, moved in zip(curves, wanted, traces.spread(wanted, 15, 6, HEIGHT - 6), strict=True)
     ]

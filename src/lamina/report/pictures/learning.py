@@ -9,8 +9,10 @@ from typing import Any
 
 from lamina.files import file_name
 from lamina.markup import shortened
-from lamina.report.chart import Chart, Drawing, Entry, Kind, Records, Spec, choice, layout, lined, marked, room
+from lamina.report import traces
+from lamina.report.chart import Chart, Drawing, Entry, Kind, Records, choice
 from lamina.report.overview import Overview
+from lamina.report.traces import Spec
 from lamina.report.trained import Trained
 from lamina.report.wording import capital, number
 
@@ -88,6 +90,9 @@ def _drawing(name: str, curves: Curves, seen: Overview, *, lead: bool) -> Drawin
         data.append(_trace(run, kind, steps, found, seen))
         said.append(f"{shortened(run.model)}, {kind}: {number(found[-1])} after {steps[-1]} steps")
     what = capital(label(name))
+    across = {"range": [0, max(row[3] for row in rows) * 1.02], "title": "step", "nticks": 7}
+    up = {"range": list(traces.room((row[4] for row in rows), zero=True)), "nticks": 7}
+    look = traces.layout(380, 62, 14, xaxis=across, yaxis=up)
     return Drawing(
         (name,),
         file_name(f"learning-{name.replace('_', '-')}"),
@@ -95,17 +100,7 @@ def _drawing(name: str, curves: Curves, seen: Overview, *, lead: bool) -> Drawin
         f"{what}, by step of training: thick lines are training, averaged between two lines of the log; thin ones "
         "with circles are held-out speech. A seed a line.",
         f"{what} by step. {'; '.join(said)}.",
-        {
-            "data": data,
-            "layout": layout(
-                380,
-                62,
-                14,
-                xaxis={"range": [0, max(row[3] for row in rows) * 1.02], "title": "step", "nticks": 7},
-                yaxis={"range": list(room((row[4] for row in rows), zero=True)), "nticks": 7},
-            ),
-            "labels": [],
-        },
+        traces.spec(data, look),
         Records(("model", "seed", "kind", "step", name), tuple(rows)),
         lead,
     )
@@ -118,7 +113,6 @@ def _trace(run: Trained, kind: str, steps: tuple[int, ...], values: tuple[float,
     text = [
         f"{shortened(run.model)}\nseed {run.seed}, {kind}\nstep {step}: {number(value)}" for step, value in points
     ]
-    drawn = lined(series, steps, values, look, text, 1 if held else 2)
     if not held:
-        return drawn
-    return marked(series, steps, values, "paper", text, size=8, edge=look.colour, line=drawn["line"])
+        return traces.lined(series, steps, values, look, text, 2)
+    return traces.marked(series, steps, values, "paper", text, size=8, edge=look.colour, look=look, width=1)

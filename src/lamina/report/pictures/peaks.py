@@ -4,23 +4,13 @@ from __future__ import annotations
 
 from lamina.files import file_name
 from lamina.markup import shortened
-from lamina.report.chart import (
-    Chart,
-    Drawing,
-    Kind,
-    Spec,
-    choice,
-    heading,
-    key,
-    layout,
-    left_margin,
-    lined,
-    marked,
-)  # fmt: skip
+from lamina.report import traces
+from lamina.report.chart import Chart, Drawing, Kind, choice, key
 from lamina.report.comparison import Comparison, Curve, Point, hover
 from lamina.report.overview import Overview
 from lamina.report.strips import strips
 from lamina.report.style import Line
+from lamina.report.traces import Spec
 from lamina.report.wording import by_level, measure_label
 from lamina.score import Scores
 
@@ -115,37 +105,34 @@ def _plot(levels_: list[Comparison], seen: Overview) -> Spec:
     ticks: dict[float, str] = {}
     at = 0.0
     for each in levels_:
-        headings.append(heading(at + HEAD / ROW / 2, shortened(each.target)))
+        headings.append(traces.heading(at + HEAD / ROW / 2, shortened(each.target)))
         at += HEAD / ROW
         for curve in each.of("model"):
             boxes += strips([curve], seen, across, [at], "y")[0]
             data += _row(curve, seen, at + 0.5)
             ticks[at + 0.5] = shortened(curve.model, 20)
             at += 1
-    return {
-        "data": data,
-        "layout": layout(
-            int(at * ROW) + 60,
-            left_margin(list(ticks.values())),
-            14,
-            xaxis={"range": list(across), "dtick": 1, "title": "depth along the data flow"},
-            yaxis={
-                "range": [at, 0],
-                "tickvals": list(ticks),
-                "ticktext": list(ticks.values()),
-                "showgrid": False,
-            },
-            shapes=boxes,
-            annotations=headings,
-        ),
-        "labels": [],
-    }
+    look = traces.layout(
+        int(at * ROW) + 60,
+        traces.left_margin(list(ticks.values())),
+        14,
+        xaxis={"range": list(across), "dtick": 1, "title": "depth along the data flow"},
+        yaxis={
+            "range": [at, 0],
+            "tickvals": list(ticks),
+            "ticktext": list(ticks.values()),
+            "showgrid": False,
+        },
+        shapes=boxes,
+        annotations=headings,
+    )
+    return traces.spec(data, look)
 
 
 def _row(curve: Curve, seen: Overview, at: float) -> list[Spec]:
     look, best = seen.looks[curve.series], curve.best
     first, last = plateau(curve)
     also = f"\nas good: {first.where} to {last.where}" if first != last else ""
-    span = lined(curve.series, [first.depth, last.depth], [at, at], Line(look.colour, "solid"), width=3)
+    span = traces.lined(curve.series, [first.depth, last.depth], [at, at], Line(look.colour, "solid"), width=3)
     text, symbols = [hover(curve.label, best) + also], [seen.shapes[best.period_ms]]
-    return [span, marked(curve.series, [best.depth], [at], look.colour, text, symbols=symbols, size=11)]
+    return [span, traces.marked(curve.series, [best.depth], [at], look.colour, text, symbols=symbols, size=11)]

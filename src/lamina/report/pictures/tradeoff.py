@@ -7,23 +7,11 @@ from dataclasses import replace
 from lamina.files import file_name
 from lamina.markup import shortened
 from lamina.measures import PARAMETERS
-from lamina.report.chart import (
-    Chart,
-    Choice,
-    Drawing,
-    Kind,
-    Spec,
-    choice,
-    errors,
-    key,
-    layout,
-    marked,
-    note,
-    room,
-    spread,
-)  # fmt: skip
+from lamina.report import traces
+from lamina.report.chart import Chart, Choice, Drawing, Kind, choice, key
 from lamina.report.comparison import Comparison, Curve, averaged
 from lamina.report.overview import COSTS, Overview
+from lamina.report.traces import Spec
 from lamina.report.wording import measure_label, number, period, quantity
 from lamina.score import Score, Scores
 
@@ -106,21 +94,20 @@ def _drawing(cost: Cost, comparison: Comparison, costs: dict[str, list[Score]], 
 def _plot(
     curves: list[Curve], across: dict[str, float], unit: str, label: str, comparison: Comparison, seen: Overview
 ) -> Spec:
-    up = room((end for curve in curves for end in (curve.best.low, curve.best.value, curve.best.high)), 0.12)
-    sideways = room(across.values(), 0.15)
+    up = traces.room(
+        (end for curve in curves for end in (curve.best.low, curve.best.value, curve.best.high)), 0.12
+    )
+    sideways = traces.room(across.values(), 0.15)
     what = label + (f" ({'s of audio a second' if unit == 's/s' else unit})" if unit else "")
-    return {
-        "data": [_point(curve, across[curve.model], unit, seen) for curve in curves],
-        "layout": layout(
-            HEIGHT,
-            62,
-            16,
-            xaxis={"range": list(sideways), "title": shortened(what, 80), "exponentformat": "SI", "nticks": 6},
-            yaxis={"range": list(up), "title": shortened(comparison.title, 50), "nticks": 6},
-            annotations=_names(curves, across, up, sum(sideways) / 2),
-        ),
-        "labels": [],
-    }
+    look = traces.layout(
+        HEIGHT,
+        62,
+        16,
+        xaxis={"range": list(sideways), "title": shortened(what, 80), "exponentformat": "SI", "nticks": 6},
+        yaxis={"range": list(up), "title": shortened(comparison.title, 50), "nticks": 6},
+        annotations=_names(curves, across, up, sum(sideways) / 2),
+    )
+    return traces.spec([_point(curve, across[curve.model], unit, seen) for curve in curves], look)
 
 
 def _names(curves: list[Curve], across: dict[str, float], up: tuple[float, float], middle: float) -> list[Spec]:
@@ -131,9 +118,9 @@ def _names(curves: list[Curve], across: dict[str, float], up: tuple[float, float
         side = [curve for curve in curves if (across[curve.model] > middle) == right]
         wanted = [(curve.best.value - up[0]) * scale for curve in side]
         place: Spec = {"xanchor": "right", "xshift": -12} if right else {"xanchor": "left", "xshift": 12}
-        for curve, want, moved in zip(side, wanted, spread(wanted, 16, 8, HEIGHT - 72), strict=True):
+        for curve, want, moved in zip(side, wanted, traces.spread(wanted, 16, 8, HEIGHT - 72), strict=True):
             at = across[curve.model], curve.best.value
-            notes.append(note(*at, shortened(curve.label, 24), yshift=moved - want, **place))
+            notes.append(traces.note(*at, shortened(curve.label, 24), yshift=moved - want, **place))
     return notes
 
 
@@ -141,6 +128,8 @@ def _point(curve: Curve, cost: float, unit: str, seen: Overview) -> Spec:
     best, look = curve.best, seen.looks[curve.series]
     slowest = max(point.period_ms for point in curve.points)
     said = (quantity(cost, unit), f"{number(best.value)} at {best.where}", f"slowest block {period(slowest)}")
-    bars = errors([best.value], [(best.low, best.high)], look.colour)
+    bars = traces.errors([best.value], [(best.low, best.high)], look.colour)
     text, symbols = ["\n".join([curve.label, *said])], [seen.shapes[slowest]]
-    return marked(curve.series, [cost], [best.value], look.colour, text, symbols=symbols, size=12, error_y=bars)
+    return traces.marked(
+        curve.series, [cost], [best.value], look.colour, text, symbols=symbols, size=12, error_y=bars
+    )
