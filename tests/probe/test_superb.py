@@ -47,24 +47,17 @@ def scores(**changes: object) -> Scores:
     return Scores(
         Score(
             **{
-                "study": "",
                 "run": "r",
                 "model": "m",
-                "tap": "chosen" if metric.task == "qbe" else "weighted",
-                "depth": 0,
+                "layers": "chosen" if metric.task == "qbe" else "weighted",
                 "period_ms": 20.0,
                 "measure": metric.measure,
-                "target": metric.task,
+                "target": "query" if metric.task == "qbe" else metric.task,
                 "value": value / 100,
-                "unit": "",
-                "low": None,
-                "high": None,
                 "n": 1,
                 "split": "test",
-                "seed": 0,
                 "protocol": "superb",
-                "support": "superb head",
-                "control": "",
+                "head": "" if metric.task == "qbe" else "superb",
                 **changes,
             }
         )
