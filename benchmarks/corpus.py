@@ -19,7 +19,8 @@ from pathlib import Path
 
 
 def synth(options: argparse.Namespace) -> dict[str, float]:
-    from lamina.corpus.synth import Speakers, SynthConfig, synthesize
+    from lamina.corpus.synth.config import Speakers, SynthConfig
+    from lamina.corpus.synth.synthesis import synthesize
 
     config = SynthConfig(
         say="keywords",

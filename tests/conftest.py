@@ -1,16 +1,40 @@
-"""Fixtures that all tests share."""
+"""What holds for every test: where it runs, what it may touch, what it shares."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from suite_help import ROOT, leaves_nothing, watch
+
+
+def pytest_configure() -> None:
+    """Before anything of Lamina is imported."""
+    watch()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def nowhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The working folder of all tests and fixtures: an empty one, so that none leans on the checkout's."""
+    folder, before = tmp_path_factory.mktemp("nowhere"), Path.cwd()
+    os.chdir(folder)
+    yield folder
+    os.chdir(before)
+
+
+@pytest.fixture(autouse=True)
+def _leaves_nothing(nowhere: Path) -> Iterator[None]:
+    with leaves_nothing(nowhere):
+        yield
 
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of reference fixtures and real speech beside the checkout; the test skips where it is absent."""
-    folder = Path(__file__).resolve().parents[2] / "shared"
+    folder = ROOT.parent / "shared"
     if not folder.is_dir():
         pytest.skip(f"reference data is absent: no folder {folder}")
     return folder

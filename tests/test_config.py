@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from lamina.config import Config, load_config, merge, parse_config, read_toml
 from lamina.errors import LaminaError
@@ -56,7 +57,7 @@ def test_errors_name_the_place(value: dict[str, object], says: str) -> None:
 
 
 def test_files_that_are_none(tmp_path: Path) -> None:
-    with pytest.raises(LaminaError, match="there is no config file"):
+    with pytest.raises(LaminaError, match=r"there is no file .*absent"):
         read_toml(tmp_path / "absent.toml")
     (tmp_path / "bad.toml").write_text("name = = 3")
     with pytest.raises(LaminaError, match="not a TOML file"):
@@ -66,7 +67,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(LaminaError, match="extends it in turn"):
         read_toml(tmp_path / "a.toml")
     (tmp_path / "c.toml").write_text('extends = "absent.toml"')
-    with pytest.raises(LaminaError, match=r"extended by .*c\.toml"):
+    with pytest.raises(LaminaError, match=r"check its path in .*c\.toml, which extends it"):
         read_toml(tmp_path / "c.toml")
 
 
@@ -77,5 +78,5 @@ def test_merge_leaves_its_arguments_alone() -> None:
 
 
 def test_configs_are_frozen() -> None:
-    with pytest.raises(Exception, match="frozen"):
+    with pytest.raises(ValidationError, match="frozen"):
         Outer(name="a").name = "b"

@@ -5,14 +5,17 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from lamina.measures import TABLE
+
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "lamina"
 LEVELS = {
-    "errors": 0, "files": 0, "grid": 0, "measures": 0, "records": 0,
-    "frames": 1, "config": 1, "score": 1, "effect": 1, "runs": 1, "terminal": 2,
+    "errors": 0, "files": 0, "grid": 0, "lock": 0,
+    "config": 1, "effect": 1, "frames": 1, "measures": 1, "records": 1, "runs": 1, "score": 1, "terminal": 2,
     "stats": 2,
     "corpus": 3, "encoders": 3,
     "pretrain": 4, "analysis": 4, "probe": 4, "cost": 4, "report": 4,
@@ -66,8 +69,50 @@ def test_light_modules_import_no_torch(module: str) -> None:
 
 
 def test_files_can_be_read_in_one_sitting() -> None:
-    long = {path.name: n for path in rooms() if (n := len(path.read_text(encoding="utf-8").splitlines())) > 400}
+    long = {path.name: n for path in rooms() if (n := len(path.read_text(encoding="utf-8").splitlines())) > 350}
     assert not long
+
+
+def test_no_two_classes_share_a_name() -> None:
+    found: dict[str, list[str]] = {}
+    for path in rooms():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                found.setdefault(node.name, []).append(str(path.relative_to(SOURCE)))
+    assert {name: where for name, where in found.items() if len(where) > 1} == {}
+
+
+# Who may write a measure's name: the table, and what makes its numbers.
+MAKERS = ("measures.py", "analysis/instruments/", "analysis/published/", "probe/tasks/", "probe/objectives/")
+# Words that are names of measures and of something else, where they mean the latter.
+HOMONYMS = {
+    ("map", "probe/tasks"),
+}
+
+
+def literals(path: Path) -> Iterator[tuple[int, str]]:
+    """Lines and texts that a file writes down, its docstrings left out."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    said = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.body
+        and isinstance(node.body[0], ast.Expr)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in said:
+            yield node.lineno, node.value
+
+
+def test_a_measures_name_stands_in_the_table_and_where_it_is_made() -> None:
+    names = {each.name for each in TABLE}
+    found = []
+    for path in rooms():
+        place = str(path.relative_to(SOURCE))
+        if not place.startswith(MAKERS):
+            found += [f"{place}:{line}: {text}" for line, text in literals(path) if text in names]
+    assert [each for each in found if each not in HOMONYMS] == []
 
 
 @pytest.mark.parametrize("room", sorted(path.parent.name for path in SOURCE.glob("*/__init__.py")))

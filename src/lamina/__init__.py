@@ -34,11 +34,11 @@ _LAZY = {
     "MRHubertForCTC": "lamina.encoders.mrhubert",
     "MRHubertForPreTraining": "lamina.encoders.mrhubert",
     "MRHubertModel": "lamina.encoders.mrhubert",
-    "SynthConfig": "lamina.corpus.synth",
+    "SynthConfig": "lamina.corpus.synth.config",
     "analyze": "lamina.analysis.front",
     "load_encoder": "lamina.encoders.load",
     "open_corpus": "lamina.corpus.open",
-    "synthesize": "lamina.corpus.synth",
+    "synthesize": "lamina.corpus.synth.synthesis",
 }
 
 __all__ = [*sorted(_LAZY), "Grid", "LaminaError", "Score", "Scores"]  # noqa: PLE0604 (names are literals in _LAZY)

@@ -10,10 +10,10 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from lamina.errors import LaminaError
-from lamina.files import digest
+from lamina.files import digest, first_line, read_text
 
 if TYPE_CHECKING:
     _Model = BaseModel
@@ -48,6 +48,7 @@ class Config(_Model):
 
 
 C = TypeVar("C", bound=Config)
+R = TypeVar("R")
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -65,13 +66,11 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     path = path.resolve()
     if path in seen:
         raise LaminaError(f"{seen[-1]} extends {path.name}, which extends it in turn: remove one `extends`")
+    remedy = f"check its path in {seen[-1]}, which extends it" if seen else "check the path"
     try:
-        value = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        by = f" (extended by {seen[-1]})" if seen else ""
-        raise LaminaError(f"there is no config file {path}{by}") from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise LaminaError(f"{path} is not a TOML file: {error}") from error
+        value = tomllib.loads(read_text(path, what="a config", remedy=remedy))
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise LaminaError(f"{path} is not a TOML file: {first_line(error)}; {remedy}") from error
     return _resolve(value, path, (*seen, path))
 
 
@@ -110,7 +109,19 @@ def parse_config(value: dict[str, Any], kind: type[C], where: str) -> C:
         raise _told(error, kind, where) from error
 
 
-def _told(error: ValidationError, kind: type[BaseModel], where: str) -> LaminaError:
+def parse_record(value: Any, kind: type[R], where: str, remedy: str) -> R:
+    """Plain values of a file as a ``kind``, a dataclass; ``where`` and ``remedy`` are for the error.
+
+    Raises:
+        LaminaError: a value is missing or of another type.
+    """
+    try:
+        return TypeAdapter(kind).validate_python(value)
+    except ValidationError as error:
+        raise LaminaError(f"{_told(error, kind, where)}; {remedy}") from error
+
+
+def _told(error: ValidationError, kind: type, where: str) -> LaminaError:
     """The first fault of a config, in one line."""
     first = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"])
@@ -124,11 +135,11 @@ def _told(error: ValidationError, kind: type[BaseModel], where: str) -> LaminaEr
     return LaminaError(f"{where}: {place}: {first['msg']} (got {first['input']!r})")
 
 
-def _known_keys(kind: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:
+def _known_keys(kind: type, place: tuple[int | str, ...]) -> list[str]:
     """The keys that the table at ``place`` may have; those of all nested tables where it cannot be told."""
-    nested: list[str] = list(kind.model_fields)
+    nested: list[str] = list(getattr(kind, "model_fields", ()))
     for part in place:
-        field = kind.model_fields.get(str(part))
+        field = getattr(kind, "model_fields", {}).get(str(part))
         if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
             continue
         kind = field.annotation

@@ -24,7 +24,7 @@ class Effect:
     Attributes:
         study: name of the study.
         name: of the effect: a factor, ``FACTOR=LEVEL``, or ``FACTOR x FACTOR``.
-        measure, target, protocol, split, support, pooling, matched, head, setting: as in `lamina.score.Score`.
+        measure, target, protocol, split, support, layers, pooling, matched, head, setting: as in a `Score`.
         at: where models are read: ``best``, ``matched`` (all at one depth), ``mean`` (over layers), or ``layer``.
         layer: for ``layer``, which, from 1; 0 elsewhere.
         value: the difference.
@@ -48,6 +48,7 @@ class Effect:
     protocol: str = ""
     split: str = ""
     support: str = ""
+    layers: str = ""
     pooling: str = ""
     matched: bool = False
     head: str = ""

@@ -15,6 +15,7 @@ from typing import Literal
 
 from lamina.errors import LaminaError
 
+EXPLAINS = 3  # the rank of what explains a probe and is no outcome
 Better = Literal["higher", "lower", "neither"]
 Of = Literal["layer", "encoder"]
 
@@ -124,9 +125,9 @@ TABLE: tuple[Measure, ...] = (
     Measure("slot-cer", "probe", "character error rate of slot values", "wrong, missing and added characters in "
             "the values of slots", low=0, better="lower"),
     Measure(LAYER_WEIGHT, "mixing", "weight in the weighted sum", "what a layer counts in a probe's learned "
-            "weighted sum; read it beside the vectors' length", low=0, high=1, better="neither", rank=3),
+            "weighted sum; read it beside the vectors' length", low=0, high=1, better="neither", rank=EXPLAINS),
     Measure(LAYER_NORM, "mixing", "length of the vectors", "mean length of a layer's vectors, as a probe reads "
-            "them", low=0, better="neither", rank=3),
+            "them", low=0, better="neither", rank=EXPLAINS),
     Measure(MASKED_ACCURACY, "pretraining", "masked-prediction accuracy", "how often the unit of a masked frame "
             "is predicted right on held-out speech", low=0, high=1, of="encoder"),
     Measure(PARAMETERS, "cost", "parameters", "weights of the encoder that run", low=0, better="lower",

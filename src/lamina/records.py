@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import types
 from collections.abc import Iterable, Sequence
 from dataclasses import MISSING, asdict, fields
@@ -13,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from lamina.errors import LaminaError
-from lamina.files import csv_cell, json_line, read_lines
+from lamina.files import csv_text, json_line, read_json_lines
 
 Row = TypeVar("Row")
 HUGE = 2**1023  # a whole number beyond this is no float
@@ -26,11 +23,7 @@ def to_jsonl(rows: Iterable[Any], *, version: int) -> str:
 
 def to_csv(rows: Iterable[Any], columns: Sequence[str]) -> str:
     """Comma-separated values with a header line; what a spreadsheet would take for a formula is quoted."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([csv_cell(getattr(row, name)) for name in columns] for row in rows)
-    return buffer.getvalue()
+    return csv_text(columns, (asdict(row) for row in rows))
 
 
 def read_rows(path: Path, kind: type[Row], *, version: int, what: str, remedy: str) -> list[Row]:
@@ -50,13 +43,8 @@ def read_rows(path: Path, kind: type[Row], *, version: int, what: str, remedy: s
     hints = get_type_hints(kind)
     needed = {field.name for field in fields(kind) if field.default is MISSING}  # type: ignore[arg-type]
     made = []
-    for number, line in enumerate(read_lines(path, remedy=remedy), 1):
-        where = f"{path}, line {number}"
-        try:
-            value = json.loads(line, object_pairs_hook=_once)
-            found = value.pop("format")
-        except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
-            raise LaminaError(f"{where} is no {what}; the file may be cut off: {remedy}") from error
+    for where, value in read_json_lines(path, what=what, remedy=remedy):
+        found = value.pop("format", None)
         if found != version or isinstance(found, bool):
             raise LaminaError(f"{where} has format {found!r:.20}, this Lamina reads format {version}: {remedy}")
         if strange := sorted(set(value) - set(hints)):
@@ -68,13 +56,6 @@ def read_rows(path: Path, kind: type[Row], *, version: int, what: str, remedy: s
                 raise LaminaError(f"{where}: {name} is {one!r:.60}, which is no {_said(hints[name])}: {remedy}")
         made.append(kind(**{name: _as(one, hints[name]) for name, one in value.items()}))
     return made
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a key twice")
-    return found
 
 
 def _kinds(hint: Any) -> tuple[Any, ...]:

@@ -5,7 +5,7 @@
       log.jsonl      one JSON object a line: progress, losses, warnings
       scores.jsonl   what was measured (`lamina.score`), where something was
       …              what the run made: a corpus, units, a checkpoint, statistics
-      done           written last: the run is complete; the size of each of its files
+      done           written last: the run is complete; the size and the SHA-256 of each of its files
 
 The digest is that of the config and of the runs it builds on, so a folder that is `done` never has to be made
 again, and a changed setting never meets an old result.
@@ -13,14 +13,13 @@ again, and a changed setting never meets an old result.
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import metadata
 from itertools import pairwise
@@ -28,9 +27,22 @@ from pathlib import Path
 from typing import Any
 
 from lamina.errors import LaminaError
-from lamina.files import digest, read_json, write_json
+from lamina.files import (
+    LOCK,
+    check_folder,
+    digest,
+    file_digest,
+    json_line,
+    parse_json,
+    read_json,
+    read_lines,
+    write_json,
+)
+from lamina.lock import Lock
 
-FORMAT = 1
+FORMAT = 2
+DONE = "done"
+REMEDY = "copy the folder again, or delete it and make the run again"
 LIBRARIES = (
     "lamina",
     "torch",
@@ -75,10 +87,12 @@ class Run:
             inside = sorted(path.parent.name for path in folder.glob("*/run.json"))
             hint = f"it holds runs: give one of them, such as {folder / inside[0]}" if inside else "check the path"
             raise LaminaError(f"{folder} is no run folder (it has no run.json); {hint}")
-        value = read_json(folder / "run.json")
-        if not isinstance(value, dict) or value.get("format") != FORMAT:
-            raise LaminaError(f"{folder} was written by another version of Lamina: make the run again")
-        return cls(folder, value["config"], value["inputs"])
+        keys = {"config": dict, "inputs": dict, "digest": str}
+        value = read_json(folder / "run.json", what="a run", remedy=REMEDY, version=FORMAT, keys=keys)
+        run = cls(folder, value["config"], value["inputs"])
+        if run.digest != value["digest"]:
+            raise LaminaError(f"{folder / 'run.json'} was changed since the run began: {REMEDY}")
+        return run
 
     @property
     def digest(self) -> str:
@@ -88,16 +102,31 @@ class Run:
     @property
     def done(self) -> bool:
         """Whether the run is complete."""
-        return (self.folder / "done").is_file()
+        return (self.folder / DONE).is_file()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Work on the run alone.
+
+        Raises:
+            LaminaError: another process works on it, or the folder cannot be written.
+        """
+        lock = Lock(self.folder / LOCK)
+        check_folder(self.folder)
+        if not lock.take():
+            raise LaminaError(
+                f"{lock.holder() or 'another process'} works on {self.folder}: wait for it, or stop it; the same "
+                "command then goes on from what is there"
+            )
+        try:
+            yield
+        finally:
+            lock.drop()
 
     def start(self) -> None:
-        """Create the folder and write down what will run, and on what."""
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise LaminaError(
-                f"cannot create the run folder {self.folder}: {error.strerror}; choose another output folder"
-            ) from error
+        """Create the folder and write down what will run, and on what; it is no longer `done`."""
+        check_folder(self.folder)
+        (self.folder / DONE).unlink(missing_ok=True)
         write_json(
             self.folder / "run.json",
             {
@@ -105,27 +134,36 @@ class Run:
                 "name": self.folder.name,
                 "config": self.config,
                 "inputs": self.inputs,
+                "digest": self.digest,
                 "environment": environment(),
             },
         )
 
     def log(self, **values: Any) -> None:
         """Append one line to ``log.jsonl``."""
-        line = json.dumps({"time": round(time.time(), 3), **values}, ensure_ascii=False)
+        line = json_line({"time": round(time.time(), 3), **values})
         with (self.folder / "log.jsonl").open("a+b") as file:
             if file.tell():
                 file.seek(-1, os.SEEK_END)
                 if file.read(1) != b"\n":  # a kill in the middle of a line left a stump
                     line = "\n" + line
-            file.write((line + "\n").encode())
+            file.write(line.encode())
 
     def log_lines(self) -> list[dict[str, Any]]:
-        """All whole lines of the log; a line that was cut off by a kill is left out."""
+        """All whole lines of the log; a line that was cut off by a kill is left out.
+
+        Raises:
+            LaminaError: the log cannot be read, or was changed since the run finished.
+        """
+        path = self.folder / "log.jsonl"
+        if self.done:
+            self.check("log.jsonl")
         lines = []
-        with suppress(FileNotFoundError):
-            for line in (self.folder / "log.jsonl").read_bytes().splitlines():
-                with suppress(ValueError):
-                    lines.append(json.loads(line))
+        for line in read_lines(path, what="the log", remedy=REMEDY) if path.exists() else ():
+            with suppress(LaminaError):
+                value = parse_json(line, str(path), finite=False)
+                if isinstance(value.get("time"), int | float):
+                    lines.append(value)
         return lines
 
     def last_log(self) -> dict[str, Any]:
@@ -154,28 +192,59 @@ class Run:
         return round(killed + last, 2)
 
     def finish(self) -> None:
-        """Mark the run complete, and write down its files, so that half of a copy is known as such."""
-        files = (path for path in sorted(self.folder.rglob("*")) if path.is_file() and path.name != "done")
-        write_json(
-            self.folder / "done", {str(path.relative_to(self.folder)): path.stat().st_size for path in files}
-        )
+        """Mark the run complete, and write down its files."""
+        write_done(self.folder, (path for path in sorted(self.folder.rglob("*")) if path.is_file()))
 
-    def damaged(self) -> list[str]:
-        """The files of a `done` run that are missing or not as large as when it finished (``done`` itself, too).
+    def check(self, *names: str) -> None:
+        """`check_done` of this run."""
+        check_done(self.folder, *names)
 
-        Runs that were finished before sizes were written down (an empty ``done``) have none to compare.
-        """
-        if not (self.folder / "done").stat().st_size:
-            return []
-        try:
-            sizes: dict[str, int] = read_json(self.folder / "done")
-        except LaminaError:
-            return ["done"]
-        return [
-            name
-            for name, size in sizes.items()
-            if not (self.folder / name).is_file() or (self.folder / name).stat().st_size != size
-        ]
+
+def write_done(folder: Path, files: Iterable[Path]) -> None:
+    """Write ``done``: a folder is complete, and its files are these: what is missing or changed later is known."""
+    told = {
+        str(path.relative_to(folder)): [path.stat().st_size, file_digest(path, length=64)]
+        for path in files
+        if path.name != DONE
+    }
+    write_json(folder / DONE, {"format": FORMAT, "files": told})
+
+
+def check_done(folder: Path, *names: str) -> None:
+    """See that the files of a folder are as they were when its ``done`` was written.
+
+    Args:
+        folder: a run's, or a study's.
+        names: files that are compared by their contents; those that were not there then are left out. Without a
+            name, all are compared by their sizes alone.
+
+    Raises:
+        LaminaError: one is missing, cut short or changed.
+    """
+    files = read_json(folder / DONE, what="a run", remedy=REMEDY, version=FORMAT, keys={"files": dict})["files"]
+    for name, told in files.items() if not names else ((name, files[name]) for name in names if name in files):
+        path = folder / name
+        if not path.is_file():
+            why = "missing"
+        elif not isinstance(told, list) or len(told) != 2 or path.stat().st_size != told[0]:
+            why = "cut short or changed"
+        elif names and file_digest(path, length=64) != told[1]:
+            why = "changed"
+        else:
+            continue
+        raise LaminaError(f"{folder} is half-copied or damaged: its {name} is {why}; {REMEDY}")
+
+
+def check_file(path: Path) -> None:
+    """`check_done` of a file in the folder of a run or a study; nothing is known of other files.
+
+    Raises:
+        LaminaError: it is missing, cut short or changed.
+    """
+    path = path.resolve()
+    for folder in list(path.parents)[:2]:
+        if (folder / DONE).is_file() and any((folder / about).is_file() for about in ("run.json", "study.json")):
+            check_done(folder, str(path.relative_to(folder)))
 
 
 def environment() -> dict[str, Any]:

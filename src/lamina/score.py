@@ -106,7 +106,9 @@ class Score:
         pooling = "" if self.pooling == "all" else self.pooling
         matched = "matched" if self.matched else ""
         length = f"{self.seconds:g} s" if self.seconds else ""
-        return (self.protocol, self.split, self.support, pooling, matched, self.head, self.setting, length)
+        return (
+            self.protocol, self.split, self.support, self.layers, pooling, matched, self.head, self.setting, length
+        )  # fmt: skip
 
     @property
     def key(self) -> str:
@@ -190,7 +192,8 @@ class Scores:
         rows = self.select(measure=measure, **values)
         if not len(rows):
             raise LaminaError(f"no score has measure {measure!r} with {values or 'these rows'}")
-        return better(measure)(rows, key=lambda row: row.value)
+        found: Score = better(measure)(rows, key=lambda row: row.value)
+        return found
 
     def table(self) -> str:
         """Plain text: a block a model and target, a line a tap and way of reading, a column a measure.

@@ -18,7 +18,8 @@ from lamina.corpus.check import check, examine
 from lamina.corpus.importers.importing import import_corpus
 from lamina.corpus.open import open_corpus
 from lamina.corpus.shift import draw, shift
-from lamina.corpus.synth import Speakers, SynthConfig, synthesize
+from lamina.corpus.synth.config import Speakers, SynthConfig
+from lamina.corpus.synth.synthesis import synthesize
 
 pytest.importorskip("espeakng_loader")
 

@@ -1,4 +1,4 @@
-"""Every door, on a small tree in the corpus's real layout; and on halves and wrong folders."""
+"""Every importer, on a small tree in the corpus's real layout; and on halves and wrong folders."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from corpus_help import TREES, textgrid, tone, write
 
 from lamina.corpus.check import check
 from lamina.corpus.corpus import Segment, Utterance
-from lamina.corpus.importers.catalogue import DOORS
+from lamina.corpus.importers.catalogue import IMPORTERS
 from lamina.corpus.importers.importing import import_corpus
 from lamina.corpus.open import open_corpus
 from lamina.corpus.stored import StoredCorpus
@@ -36,7 +36,7 @@ def bring(kind: str, tmp_path: Path, **options: object) -> tuple[StoredCorpus, d
 
 
 def test_every_kind_has_a_tree() -> None:
-    assert set(TREES) == set(DOORS)
+    assert set(TREES) == set(IMPORTERS)
 
 
 def test_librispeech(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from corpus_help import TREES, textgrid, tone
 from typer.testing import CliRunner
 
 from lamina.cli import app
-from lamina.corpus.importers.catalogue import DOORS
+from lamina.corpus.importers.catalogue import IMPORTERS
 from lamina.corpus.open import open_corpus
 from lamina.corpus.show import show
 from lamina.errors import LaminaError
@@ -45,7 +45,9 @@ def test_the_page_has_what_a_person_looks_for(tmp_path: Path) -> None:
 def test_the_commands(tmp_path: Path) -> None:
     code, said = run("list")
     assert code == 0
-    assert all(f"{kind}: {door.title}" in said and door.licence in said for kind, door in DOORS.items())
+    assert all(
+        f"{kind}: {importer.title}" in said and importer.licence in said for kind, importer in IMPORTERS.items()
+    )
     TREES["fluent"](tmp_path / "src")
     code, said = run("import", "fluent", tmp_path / "src", tmp_path / "out")
     assert (code, said.splitlines()[-1].split(" in ")[0]) == (0, "3 utterances")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import filecmp
 import importlib.util
+import os
 import subprocess
 import sys
 from collections import Counter
@@ -13,15 +14,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lamina.corpus import espeak as espeak_module
-from lamina.corpus.alignment import MergedError, align
 from lamina.corpus.corpus import Corpus, Segment, Utterance
-from lamina.corpus.espeak import PHONEME, WORD, Espeak, Event, Speech
-from lamina.corpus.grammar import LEAST_WORDS, MERGED, MOST_WORDS, Lexicon, sentence
-from lamina.corpus.phones import CLASSES, LABELS
 from lamina.corpus.stored import StoredCorpus
-from lamina.corpus.syllables import syllabify
-from lamina.corpus.synth import SynthConfig, synthesize, voices
+from lamina.corpus.synth import espeak as espeak_module
+from lamina.corpus.synth.alignment import MergedError, align
+from lamina.corpus.synth.config import SynthConfig
+from lamina.corpus.synth.espeak import PHONEME, WORD, Espeak, Event, Speech
+from lamina.corpus.synth.grammar import LEAST_WORDS, MERGED, MOST_WORDS, Lexicon, sentence
+from lamina.corpus.synth.phones import CLASSES, LABELS
+from lamina.corpus.synth.syllables import syllabify
+from lamina.corpus.synth.synthesis import synthesize
+from lamina.corpus.synth.voices import voices
 from lamina.errors import LaminaError
 
 SMALL = SynthConfig(minutes=1.0, shared_sentences=1)
@@ -199,7 +202,8 @@ def test_our_process_never_loads_espeak(tmp_path: Path) -> None:
     code = f"""if True:
         import sys
         from pathlib import Path
-        from lamina.corpus.synth import Speakers, SynthConfig, synthesize
+        from lamina.corpus.synth.config import Speakers, SynthConfig
+        from lamina.corpus.synth.synthesis import synthesize
         config = SynthConfig(minutes=0.2, speakers=Speakers(train=1, dev=0, test=1))
         assert len(synthesize(config, {str(tmp_path / "speech")!r}))
         maps = Path("/proc/self/maps")
@@ -236,7 +240,7 @@ def test_espeak_in_a_deep_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     (deep / "__init__.py").write_text((home / "__init__.py").read_text())
     with Espeak() as espeak:
         usual = espeak.say("the deep river", "gmw/en-US")
-    monkeypatch.setenv("PYTHONPATH", str(deep.parent))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(deep.parent), os.environ.get("PYTHONPATH", "")]))
     with Espeak() as espeak:
         assert np.array_equal(espeak.say("the deep river", "gmw/en-US").wave, usual.wave)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from lamina.cli import pretrain as command
 from lamina.encoders.features import MfccEncoder
 from lamina.encoders.mrhubert import MRHubertConfig
 from lamina.errors import LaminaError
+from lamina.files import LOCK
 from lamina.pretrain.labels import Units
 from lamina.pretrain.loop import pretrain
 from lamina.pretrain.units import UnitsConfig, fit_units, label_units, make_units
@@ -145,11 +147,22 @@ def test_units_of_another_corpus_rate_or_length(corpus, units, tmp_path) -> None
 
 def test_what_a_kill_left_beside_the_model_goes_at_the_next_start(corpus, units, tmp_path) -> None:
     left = tmp_path / ".model.77.partial"
-    left.mkdir()
-    (left / "model.safetensors").write_bytes(b"half")
-    (tmp_path / ".run.json.78.partial").write_bytes(b"half")
+    (left / "model").mkdir(parents=True)
+    (left / LOCK).touch()  # its process is gone
+    (left / "model" / "model.safetensors").write_bytes(b"half")
+    (tmp_path / ".run.json.78.partial").mkdir()
     pretrain(tiny(steps=1), corpus, units, Run(tmp_path, {}, {}))
     assert not list(tmp_path.glob(".*"))
+
+
+def test_a_folder_in_which_another_process_trains_is_left_to_it(corpus, units, tmp_path) -> None:
+    run = Run(tmp_path, {}, {})
+    said = rf"process {os.getpid()} on .* works on .*: wait for it"
+    with run.held():
+        before = sorted(tmp_path.rglob("*"))
+        with pytest.raises(LaminaError, match=said):
+            pretrain(tiny(steps=1), corpus, units, run)
+        assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_only_damaged_checkpoints_start_anew_and_say_so(corpus, units, tmp_path) -> None:

@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 
 from lamina.encoders.load import load_encoder
 from lamina.errors import LaminaError
+from lamina.files import LOCK
 from lamina.pretrain.loop import pretrain
 from lamina.pretrain.units import UnitsConfig, make_units
 from lamina.pretrain.workers import read_ahead
@@ -114,14 +115,19 @@ def test_a_full_disk_is_a_clear_error_and_costs_no_checkpoint(
 
 def test_what_a_kill_in_the_middle_of_a_save_left_goes(corpus, units, whole, tmp_path) -> None:
     left = tmp_path / "checkpoints" / ".step-00000002.pt.77.partial"
-    left.parent.mkdir()
-    left.write_bytes(b"half")
+
+    def leave() -> None:
+        left.mkdir(parents=True)
+        (left / LOCK).touch()  # its process is gone
+        (left / "step-00000002.pt").write_bytes(b"half")
+
+    leave()
 
     def progress(done: int, total: int, figures: dict[str, float]) -> None:
         if done > 2:
             assert not left.exists()
         if done == 6:
-            left.write_bytes(b"half")
+            leave()
 
     assert same(pretrain(tiny(checkpoint_every=2), corpus, units, Run(tmp_path, {}, {}), progress=progress), whole)
     assert not left.parent.exists()

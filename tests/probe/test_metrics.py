@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from lamina.probe import metrics
 from lamina.probe.ctc import symbol_errors, word_errors
+from lamina.stats import ranking
 
 
 def slow_distance(one: list[int], other: list[int]) -> int:
@@ -148,7 +149,7 @@ def test_average_precision_by_hand() -> None:
     scores = np.array([[0.9, 0.8, 0.7, -np.inf], [0.5, 0.5, 0.1, 0.0]])
     targets = np.array([[True, False, True, False], [True, False, False, True]])
     # 1 and 2/3; then two share a rank (1/2), and the last is found at 2 of 4.
-    assert metrics.average_precisions(scores, targets) == pytest.approx([(1 + 2 / 3) / 2, 0.5])
+    assert ranking.average_precisions(scores, targets) == pytest.approx([(1 + 2 / 3) / 2, 0.5])
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -160,7 +161,7 @@ def test_average_precision_is_scikit_learns(seed: int) -> None:
     targets[:, 0] = True
     scores = np.round(random.normal(size=(20, 30)) + targets, 1)
     wanted = [average_precision_score(*each) for each in zip(targets, scores, strict=True)]
-    assert metrics.average_precisions(scores, targets) == pytest.approx(wanted)
+    assert ranking.average_precisions(scores, targets) == pytest.approx(wanted)
 
 
 def test_term_weighted_value_by_hand() -> None:
@@ -169,15 +170,15 @@ def test_term_weighted_value_by_hand() -> None:
     terms = np.array([0, 0, 0, 1, 1, 1])
     # At 3: one of two terms is found, the other has one false alarm in two: 1/2 - beta / 4. At 2: 1 - beta / 2.
     for beta, wanted in ((0.5, 0.75), (1.0, 0.5), (3.0, 0.0), (12.49, 0.0)):
-        assert metrics.term_weighted_value(scores, targets, terms, beta=beta) == pytest.approx(wanted)
-    perfect = metrics.term_weighted_value(targets.astype(float), targets, terms, beta=12.49)
+        assert ranking.term_weighted_value(scores, targets, terms, beta=beta) == pytest.approx(wanted)
+    perfect = ranking.term_weighted_value(targets.astype(float), targets, terms, beta=12.49)
     assert perfect == 1
     # A term that is nowhere does not count; nothing counts where no term does.
-    more = metrics.term_weighted_value(
+    more = ranking.term_weighted_value(
         np.append(scores, 9), np.append(targets, False), np.append(terms, 2), beta=1
     )
     assert more == pytest.approx(0.5)
-    assert np.isnan(metrics.term_weighted_value(scores, np.zeros(6, bool), terms, beta=1))
+    assert np.isnan(ranking.term_weighted_value(scores, np.zeros(6, bool), terms, beta=1))
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -193,5 +194,5 @@ def test_term_weighted_value_over_all_thresholds(seed: int) -> None:
             own, told = targets[terms == term], scores[terms == term] >= threshold
             costs.append(np.mean(~told[own]) + 2.5 * np.mean(told[~own]))
         values.append(1 - float(np.mean(costs)))
-    found = metrics.term_weighted_value(scores, targets, terms, beta=2.5, counts=counts.astype(float))
+    found = ranking.term_weighted_value(scores, targets, terms, beta=2.5, counts=counts.astype(float))
     assert found == pytest.approx(max(values))

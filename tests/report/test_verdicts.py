@@ -45,8 +45,8 @@ def test_a_study_without_claims_has_no_verdicts(tmp_path: Path) -> None:
     ("change", "message"),
     [
         (lambda value: value.update(format=0), "another version"),
-        (lambda value: value["verdicts"][0].pop("claim"), "no verdicts of the form"),
-        (lambda value: value["verdicts"][0].update(verdict="maybe"), "none of"),
+        (lambda value: value["verdicts"][0].pop("claim"), "claim: Field required .*study conclude` again"),
+        (lambda value: value["verdicts"][0].update(verdict="maybe"), "'supported', 'contradicted' or 'undecided'"),
     ],
 )
 def test_damaged_files_are_refused(tmp_path: Path, change: object, message: str) -> None:

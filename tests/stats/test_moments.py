@@ -79,18 +79,18 @@ def test_labellings_stand_apart():
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    ("wrong", "says"),
     [
-        lambda x, y: Moments.of(x, y[1:]),
-        lambda x, y: Moments.of(x, y) + Moments.of(x, x),
-        lambda x, y: ClassMoments.of(x, torch.full((len(x),), 3), 3),
-        lambda x, y: ClassMoments.empty(3, 4) + ClassMoments.empty(3, 5),
-        lambda x, y: Counts.of([torch.tensor([4])], (4,)),
-        lambda x, y: Counts.empty(3, 4) + Counts.empty(4, 3),
+        (lambda x, y: Moments.of(x, y[1:]), "rows must pair up"),
+        (lambda x, y: Moments.of(x, y) + Moments.of(x, x), "not of the same views"),
+        (lambda x, y: ClassMoments.of(x, torch.full((len(x),), 3), 3), "drop the rows of other classes"),
+        (lambda x, y: ClassMoments.empty(3, 4) + ClassMoments.empty(3, 5), "not of the same views"),
+        (lambda x, y: Counts.of([torch.tensor([4])], (4,)), "drop the items of other classes"),
+        (lambda x, y: Counts.empty(3, 4) + Counts.empty(4, 3), "cannot be merged"),
     ],
 )
-def test_what_does_not_fit_is_refused(wrong):
-    with pytest.raises(LaminaError):
+def test_what_does_not_fit_is_refused(wrong, says):
+    with pytest.raises(LaminaError, match=says):
         wrong(*rows(0, 6))
 
 

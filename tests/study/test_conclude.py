@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from lamina.effect import COLUMNS, read_effects
 from lamina.errors import LaminaError
+from lamina.files import digest
 from lamina.report.verdicts import read_verdicts
-from lamina.runs import Run
+from lamina.runs import Run, check_file
 from lamina.score import Score, Scores
 from lamina.stats.inference import Replicates, write_replicates
 from lamina.study.claims import Claim
 from lamina.study.conclude import conclude
 from lamina.study.effects import contrasts
-from lamina.study.record import Study
+from lamina.study.record import FactorWords, Study, StudyRun, Subject
 
 FACTORS = {"auxiliary": ["no", "yes"], "rate": ["20", "40"]}
-TAPS = {"front": 0.9, "enc20.1": 0.1, "mid40.1": 0.3}  # the front end never counts as a layer
+WORDS = {name: FactorWords(label=name, levels=tuple(levels)) for name, levels in FACTORS.items()}
+TAPS = {"front": 5.9, "enc20.1": 5.1, "mid40.1": 5.3}  # the front end never counts as a layer
 
 
 def claim(effect: str, direction: str, margin: float = 0.0, **more: str) -> Claim:
-    values = {"text": "So it is.", "effect": effect, "measure": "cca-mean", "target": "phone", "margin": margin}
+    values = {"text": "So it is.", "effect": effect, "measure": "mi-bits", "target": "phone", "margin": margin}
     return Claim.model_validate(values | {"direction": direction} | more)
 
 
@@ -35,7 +40,7 @@ CLAIMS = {
     "no-help": claim("rate", "raises-not", 0.01),
     "cells": claim("10 - 00", "lowers"),
     "no-such-effect": claim("width", "raises"),
-    "no-such-score": claim("rate", "raises", measure="probe-accuracy"),
+    "no-such-score": claim("rate", "raises", measure="rsa"),
 }
 
 
@@ -55,20 +60,24 @@ def make(root: Path, seeds: tuple[int, ...] = (0,), missing: bool = False, noise
         speakers = common + chance.normal(0, noise, 200)
         rows, replicates = [], Replicates()
         for depth, (tap, base) in enumerate(TAPS.items()):
-            for measure in ("cca-mean", "mi-normalised"):
-                value = base + shift
+            for measure in ("mi-bits", "mi-corrected"):
+                value = base + shift - (10 if measure == "mi-corrected" else 0)  # where that measure can be
                 rows.append(
-                    Score("", run.folder.name, f"{a}{r}", tap, depth, 20.0, measure, "phone", value, "", None,
-                          None, 50, "test", seed, "lamina", "common", "")
+                    Score(
+                        run=run.folder.name, model=f"{a}{r}", tap=tap, layer=1 if depth else None, depth=depth,
+                        period_ms=20.0, measure=measure, target="phone", value=value, n=50, split="test",
+                        protocol="lamina", support="common", seed=seed,
+                    )
                 )  # fmt: skip
                 replicates.put(f"{tap}|{measure}|phone", value + speakers, groups=200, draw="one")
         Scores(rows).write(run.folder / "scores.jsonl")
         write_replicates(run.folder, replicates)
+        run.log(event="done", seconds=1.5)
         if not (missing and a and r):
             run.finish()
-        runs.append({"folder": run.folder.name, "kind": "analysis", "model": f"{a}{r}", "seed": seed,
-                     "levels": levels})  # fmt: skip
-    study = Study("known", FACTORS, runs, {}, claims=CLAIMS)
+        subject = Subject(model=f"{a}{r}", seed=seed, levels=levels)
+        runs.append(StudyRun(folder=run.folder.name, kind="analysis", subject=subject))
+    study = Study(name="known", factors=WORDS, runs=tuple(runs), claims=CLAIMS)
     study.write(root)
     assert Study.read(root) == study
     return study
@@ -76,16 +85,16 @@ def make(root: Path, seeds: tuple[int, ...] = (0,), missing: bool = False, noise
 
 @pytest.mark.parametrize("seeds", [(0,), (0, 1, 2)])
 @pytest.mark.parametrize(
-    ("tap", "measure"),
-    [("best", "cca-mean"), ("mean", "mi-normalised"), ("matched", "cca-mean"), ("layer", "cca-mean")],
+    ("at", "measure"),
+    [("best", "mi-bits"), ("mean", "mi-corrected"), ("matched", "mi-bits"), ("layer", "mi-bits")],
 )
-def test_effects_are_the_planted_ones(tmp_path: Path, seeds: tuple[int, ...], tap: str, measure: str) -> None:
+def test_effects_are_the_planted_ones(tmp_path: Path, seeds: tuple[int, ...], at: str, measure: str) -> None:
     make(tmp_path, seeds)
-    scores = conclude(tmp_path)
-    found = {row.model: row for row in scores.select(unit="difference", tap=tap, measure=measure)}
-    assert found["effect:auxiliary"].value == pytest.approx(0.22, abs=1e-4)
-    assert found["effect:rate"].value == pytest.approx(-0.03, abs=1e-4)
-    assert found["effect:auxiliary x rate"].value == pytest.approx(0.04, abs=1e-4)
+    conclude(tmp_path)
+    found = {each.name: each for each in read_effects(tmp_path) if (each.at, each.measure) == (at, measure)}
+    assert found["auxiliary"].value == pytest.approx(0.22, abs=1e-4)
+    assert found["rate"].value == pytest.approx(-0.03, abs=1e-4)
+    assert found["auxiliary x rate"].value == pytest.approx(0.04, abs=1e-4)
     for row in found.values():  # speakers' common part cancels in paired differences
         assert row.low == pytest.approx(row.value, abs=3e-4)
         assert row.high == pytest.approx(row.value, abs=3e-4)
@@ -99,12 +108,18 @@ def test_all_rows_carry_the_study_and_are_written(tmp_path: Path) -> None:
     assert scores.distinct("study") == ["known"]
     assert Scores.read(tmp_path / "scores.jsonl") == scores
     assert len((tmp_path / "scores.csv").read_text().splitlines()) == len(scores) + 1
+    effects = read_effects(tmp_path)
+    assert {(each.study, each.seeds, each.speakers) for each in effects} == {("known", 1, 200)}
+    # 3 effects of 2 measures: at the best layer, at one depth, over the layers, and at each of two layers.
+    assert len(effects) == 3 * 2 * 5
+    header, *lines = (tmp_path / "effects.csv").read_text().splitlines()
+    assert (header.split(","), len(lines)) == (list(COLUMNS), len(effects))
 
 
 def test_a_missing_cell_means_no_effects_but_all_scores(tmp_path: Path) -> None:
     make(tmp_path, missing=True)
     scores = conclude(tmp_path)
-    assert len(scores.select(unit="difference")) == 0
+    assert read_effects(tmp_path) == ()
     assert len(scores) == 3 * len(TAPS) * 2
     verdicts = {verdict.name: verdict for verdict in read_verdicts(tmp_path)}
     assert verdicts["helps"].verdict == "undecided"
@@ -114,7 +129,7 @@ def test_a_missing_cell_means_no_effects_but_all_scores(tmp_path: Path) -> None:
 
 def test_seeds_that_a_cell_lacks_are_left_out(tmp_path: Path) -> None:
     study = make(tmp_path, seeds=(0, 1, 2))
-    (tmp_path / study.runs[-1]["folder"] / "done").unlink()  # seed 2 of the last cell
+    (tmp_path / study.runs[-1].folder / "done").unlink()  # seed 2 of the last cell
     conclude(tmp_path)
     assert {verdict.name: verdict.n_seeds for verdict in read_verdicts(tmp_path)}["helps"] == 2
 
@@ -139,7 +154,7 @@ def test_verdicts_on_planted_effects(tmp_path: Path) -> None:
     assert helps.effect == pytest.approx(0.22, abs=1e-4)
     assert (helps.n_seeds, helps.n_speakers, helps.where) == (3, 200, "best")
     assert "no effect 'width'" in verdicts["no-such-effect"].reason
-    assert "probe-accuracy of phone" in verdicts["no-such-score"].reason
+    assert "rsa of phone" in verdicts["no-such-score"].reason
 
 
 def test_one_seed_decides_nothing_that_training_made(tmp_path: Path) -> None:
@@ -166,15 +181,16 @@ def test_where_one_lacks_replicates_none_has_any(tmp_path: Path, lacks: dict[str
     """A seed or a model without resampled speakers: the effect is told from the seeds alone."""
     study = make(tmp_path, seeds=(0, 1, 2))
     for run in study.runs:
-        config = Run.read(tmp_path / run["folder"]).config
+        config = Run.read(tmp_path / run.folder).config
         if lacks.items() <= config.items():
-            (tmp_path / run["folder"] / "replicates.npz").unlink()
-            (tmp_path / run["folder"] / "done").unlink()
-            Run.read(tmp_path / run["folder"]).finish()
-    scores = conclude(tmp_path)
-    for tap in ("best", "matched", "mean", "layer"):
-        found = scores.select(unit="difference", tap=tap, measure="cca-mean", model="effect:auxiliary")
-        assert found[0].value == pytest.approx(0.22, abs=1e-4)
+            (tmp_path / run.folder / "replicates.npz").unlink()
+            (tmp_path / run.folder / "done").unlink()
+            Run.read(tmp_path / run.folder).finish()
+    conclude(tmp_path)
+    found = [each for each in read_effects(tmp_path) if (each.name, each.measure) == ("auxiliary", "mi-bits")]
+    assert {each.at for each in found} == {"best", "matched", "mean", "layer"}
+    for each in found:
+        assert each.value == pytest.approx(0.22, abs=1e-4)
     assert {verdict.name: verdict.n_speakers for verdict in read_verdicts(tmp_path)}["helps"] == 0
 
 
@@ -211,18 +227,70 @@ def test_nested_factors_are_compared_where_they_mean_something() -> None:
     assert found["loss x rate=40"] == {"yes40": 1, "yes20": -1, "no40": -1, "no20": 1}
 
 
-@pytest.mark.parametrize("name", ["scores.jsonl", "replicates.npz", "done"])
-def test_half_copied_runs_are_named(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("name", ["scores.jsonl", "replicates.npz", "log.jsonl", "done"])
+@pytest.mark.parametrize("damage", ["cut", "changed", "deleted"])
+def test_half_copied_and_changed_runs_are_named(tmp_path: Path, name: str, damage: str) -> None:
     study = make(tmp_path)
-    folder = tmp_path / study.runs[0]["folder"]
-    (folder / name).write_bytes((folder / name).read_bytes()[:50])
-    with pytest.raises(LaminaError, match=rf"half-copied: its {name} is missing or cut short; copy"):
+    path = tmp_path / study.runs[0].folder / name
+    held = path.read_bytes()
+    if damage == "cut":
+        path.write_bytes(held[:-20])
+    elif damage == "changed":
+        digit = next(place for place, byte in enumerate(held) if byte in b"1234" and place > 10)
+        path.write_bytes(held[:digit] + b"9" + held[digit + 1 :])
+    else:
+        path.unlink()
+    if (name, damage) == ("done", "deleted"):
+        assert conclude(tmp_path)  # as if it had not finished
+        return
+    said = name if name != "done" else ""  # a changed digest there is told of the file that it is of
+    with pytest.raises(LaminaError, match=rf"{said}.*copy the folder again, or delete it and make the run again"):
         conclude(tmp_path)
+
+
+def test_one_changed_digit_of_what_was_concluded_is_named(tmp_path: Path) -> None:
+    make(tmp_path)
+    conclude(tmp_path)
+    path = tmp_path / "scores.jsonl"
+    check_file(path)
+    path.write_text(path.read_text().replace('"value": 5.4', '"value": 5.9', 1))
+    with pytest.raises(LaminaError, match=r"its scores\.jsonl is changed"):
+        check_file(path)
+    conclude(tmp_path)
+    check_file(path)
+
+
+CHANGES = {
+    "digit": lambda value: value["claims"]["helps"].update(margin=0.5),
+    "version": lambda value: value.update(format=0),
+    "runs": lambda value: value.update(runs={}),
+    "run": lambda value: value["runs"].append("x"),
+    "claims": lambda value: value.update(claims=[1]),
+    "claim": lambda value: value["claims"].update(new={}),
+    "factors": lambda value: value.update(factors={"rate": 2}),
+    "outside": lambda value: value["runs"][0].update(folder="../elsewhere"),
+    "name": lambda value: value.pop("name"),
+}
+
+
+@pytest.mark.parametrize("sealed", [False, True])
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_study_of_another_shape_is_one_line(tmp_path: Path, change: str, sealed: bool) -> None:
+    make(tmp_path)
+    path = tmp_path / "study.json"
+    value = json.loads(path.read_text())
+    CHANGES[change](value)
+    if sealed and change != "digit":  # whoever changed it knew of the digest
+        value["digest"] = digest({key: each for key, each in value.items() if key not in {"format", "digest"}})
+    path.write_text(json.dumps(value))
+    with pytest.raises(LaminaError, match=r"study\.json.*run `lamina study run` again") as told:
+        conclude(tmp_path)
+    assert "\n" not in str(told.value)
 
 
 def test_weights_and_corpora_need_not_be_copied(tmp_path: Path) -> None:
     study = make(tmp_path)
-    folder = tmp_path / study.runs[0]["folder"]
+    folder = tmp_path / study.runs[0].folder
     (folder / "model").mkdir()
     (folder / "model" / "weights").write_text("heavy")
     (folder / "done").unlink()
@@ -233,15 +301,49 @@ def test_weights_and_corpora_need_not_be_copied(tmp_path: Path) -> None:
 
 def test_runs_of_another_version_are_named(tmp_path: Path) -> None:
     study = make(tmp_path)
-    path = tmp_path / study.runs[1]["folder"] / "run.json"
-    path.write_text(path.read_text().replace('"format": 1', '"format": 0'))
-    with pytest.raises(LaminaError, match=f"{study.runs[1]['folder']} was written by another version"):
+    path = tmp_path / study.runs[1].folder / "run.json"
+    path.write_text(path.read_text().replace('"format": 2', '"format": 1'))
+    with pytest.raises(LaminaError, match=f"{study.runs[1].folder}/run.json was written by another version"):
         conclude(tmp_path)
 
 
 def test_folders_that_are_no_study(tmp_path: Path) -> None:
     with pytest.raises(LaminaError, match="is no study folder: there is no file"):
         conclude(tmp_path)
-    Study("empty", FACTORS, [], {}).write(tmp_path)
+    Study(name="empty", factors=WORDS, runs=()).write(tmp_path)
     with pytest.raises(LaminaError, match="no run in"):
         conclude(tmp_path)
+
+
+def test_measures_without_a_better_way_have_no_best_layer(tmp_path: Path) -> None:
+    """Effective rank describes: its difference is told over the layers and at each, never at a best one."""
+    study = make(tmp_path)
+    for run in study.runs:
+        folder = tmp_path / run.folder
+        rows = [
+            replace(row, measure="effective-rank", value=20 + row.value) if row.measure == "mi-corrected" else row
+            for row in Scores.read(folder / "scores.jsonl")
+        ]
+        Scores(rows).write(folder / "scores.jsonl")
+        Run.read(folder).finish()
+    conclude(tmp_path)
+    assert {each.at for each in read_effects(tmp_path) if each.measure == "effective-rank"} == {"mean", "layer"}
+
+
+def test_probes_of_one_task_with_two_heads_have_effects_of_their_own(tmp_path: Path) -> None:
+    study = make(tmp_path)
+    for run in study.runs:
+        folder = tmp_path / run.folder
+        rows = list(Scores.read(folder / "scores.jsonl"))
+        probes = [
+            Score(
+                run=run.folder, model=run.subject.model, layers="weighted", measure="accuracy", target="word",
+                value=0.5, head=head, protocol="lamina",
+            )
+            for head in ("linear", "mlp")
+        ]  # fmt: skip
+        Scores([*rows, *probes]).write(folder / "scores.jsonl")
+        Run.read(folder).finish()
+    conclude(tmp_path)
+    found = [each for each in read_effects(tmp_path) if each.measure == "accuracy"]
+    assert {(each.head, each.layers) for each in found} == {("linear", "weighted"), ("mlp", "weighted")}

@@ -38,7 +38,7 @@ def test_the_factors_of_the_docs_make_plans(block: dict[str, Any]) -> None:
     assert len(names) == len(set(names))
     for place, step in enumerate(steps):
         assert all(need in steps[:place] for need in step.needs.values()), step.name
-    levels = [step.config["levels"] for step in steps if step.kind == "analysis" and step.config["levels"]]
+    levels = [step.subject.levels for step in steps if step.kind == "analysis" and step.subject.levels]
     for name, factor in block["factors"].items():
         assert {level[name] for level in levels if name in level} == set(factor["levels"])
 
@@ -73,13 +73,13 @@ def test_presets(name: str) -> None:
     config = load_config(ROOT / "configs" / "study" / f"{name}.toml", StudyConfig)
     steps = plan(config)
     kinds = [step.kind for step in steps]
-    assert {step.config["model"] for step in steps if step.kind == "analysis"} >= {"mel", "mfcc", "untrained"}
+    assert {step.subject.model for step in steps if step.kind == "analysis"} >= {"mel", "mfcc", "untrained"}
     assert config.claims
     assert ("pretrain" in kinds) == (name != "published")
     assert (kinds.count("encoder") > 4) == (name == "published")
-    cells = {step.config["model"] for step in steps if step.kind == "analysis" and step.config["levels"]}
+    cells = {step.subject.model for step in steps if step.kind == "analysis" and step.subject.levels}
     assert len(cells) == (7 if name == "paper" else 4)
-    seeds = {step.config["seed"] for step in steps if step.kind == "analysis" and step.config["levels"]}
+    seeds = {step.subject.seed for step in steps if step.kind == "analysis" and step.subject.levels}
     assert len(seeds) == (3 if name in ("small", "paper") else 1)
 
 
@@ -109,7 +109,6 @@ CLAIM = {"text": "x", "effect": "auxiliary", "measure": "cca-mean", "direction":
         ([RATE, {"pretrain": {"units": "mffc"}}], "there are no units 'mffc'; there are mfcc"),
         ([RATE, {"pretrain": {"units": ["mfcc"] * 3}}], "names 3 units and predicts at 2 levels"),
         ([AUXILIARY, {"claims": {"c": CLAIM | {"effect": "auxilary"}}}], "no effect 'auxilary'; there are"),
-        ([AUXILIARY, {"claims": {"c": CLAIM | {"target": "wrd"}}}], "'wrd' is not measured"),
         ([AUXILIARY, {"claims": {"c": CLAIM | {"direction": "none"}}}], "a claim of no effect needs a margin"),
         ([{"pretrain": {}, "units": {"features": "mfcc"}}], r"units are named: write \[units.NAME\]"),
         ([RATE, {"corpus": {"path": ""}}], "corpus"),
@@ -120,3 +119,22 @@ CLAIM = {"text": "x", "effect": "auxiliary", "measure": "cca-mean", "direction":
 def test_impossible_designs_are_refused(changes: list[dict[str, Any]], says: str) -> None:
     with pytest.raises(LaminaError, match=says):
         steps_of(*changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"target": "wrd"}, r"c.target: cca-mean of wrd is not measured here; there is mel, phone, word"),
+        ({}, r"c.target: cca-mean is not measured here; there is mel, phone, word"),
+        ({"measure": "cca-men"}, "no measure 'cca-men'; did you mean 'cca-mean'"),
+        ({"measure": "probe-accuracy"}, "no measure 'probe-accuracy'"),
+        ({"measure": "cka", "target": "phone"}, "c.measure: cka of phone is not measured here; there is"),
+        ({"measure": "mi-bits", "target": "mel"}, "c.target: mi-bits of mel is not measured here"),
+        ({"measure": "accuracy", "target": "phone"}, "accuracy of phone is not measured here"),
+        ({"measure": "macs", "seconds": 3.5}, "c.target: macs of 3.5 s is not measured here"),
+        ({"measure": "effective-rank", "target": "phone"}, "has no best layer"),
+    ],
+)
+def test_claims_of_what_is_not_measured_are_refused(changes: dict[str, Any], says: str) -> None:
+    with pytest.raises(LaminaError, match=says):
+        steps_of(AUXILIARY, {"claims": {"c": CLAIM | changes}})

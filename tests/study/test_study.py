@@ -14,12 +14,14 @@ from pathlib import Path
 import pytest
 
 from lamina.config import load_config
+from lamina.effect import read_effects
 from lamina.errors import LaminaError
 from lamina.runs import Run
 from lamina.score import Scores
+from lamina.study.budget import makespan, summary
 from lamina.study.conclude import conclude
 from lamina.study.design import StudyConfig
-from lamina.study.estimate import estimates, makespan, summary, training_macs
+from lamina.study.estimate import estimates, training_macs
 from lamina.study.plan import plan
 from lamina.study.record import Study
 from lamina.study.study import open_runs, run_next
@@ -120,10 +122,10 @@ def test_everything_is_there(whole: Path) -> None:
         "speed",
         "parameters",
     }
-    assert {row.model for row in scores.select(unit="difference")} == {"effect:downsampling"}
+    assert {each.name for each in read_effects(study)} == {"downsampling"}
     assert set(scores.select(model="40ms", measure="cca-mean").distinct("period_ms")) == {20.0, 40.0}
     assert len({row.n for row in scores.select(measure="cca-mean", target="phone", control="")}) == 1
-    macs = {row.model: row.value for row in scores.select(measure="macs", tap="")}
+    macs = {row.model: row.value for row in scores.select(measure="macs", part="")}
     assert macs["40ms"] < macs["20ms"]
     assert (study / "scores.csv").is_file()
     assert list((study / "report" / "figures").glob("*.svg"))

@@ -25,7 +25,7 @@ from lamina.encoders.encoder import Encoder, States, Tap, find_taps
 from lamina.errors import LaminaError
 from lamina.files import digest, file_digest
 from lamina.grid import Grid
-from lamina.measures import family, spelled_out
+from lamina.measures import TABLE, family, spelled_out
 from lamina.stats.archive import Statistic
 
 GIB = 2**30
@@ -91,7 +91,11 @@ class Sweep:
             why = "; ".join(self.notes[len(self.roles.notes) :])
             raise LaminaError(f"nothing can be measured on {self.corpus.name}: {why}")
         samples = round(config.batch_seconds * self.corpus.sample_rate)
-        self.phases = [list(plan(role, samples)) for role in (self.roles.fit, self.roles.score) if role]
+        *first, last = (role for role in (self.roles.fit, self.roles.score) if role)
+        # Trials and item files may be of utterances that are neither fitted on nor scored.
+        known = {utterance.id for role in (*first, last) for utterance in role}
+        more = {one.id: one for target in self.targets for one in target.roles.fit if one.id not in known}
+        self.phases = [list(plan(role, samples)) for role in (*first, (*last, *more.values()))]
 
     def _readings(self, asked: Asked, basis: Basis) -> Iterator[Reading]:
         """Every tap against every target, in every way that is asked for; as long as memory allows."""
@@ -221,3 +225,13 @@ def _check_rates(encoder: Encoder, corpus: Corpus, support: Sequence[Grid]) -> N
                 f"a grid of the support counts {grid.sample_rate} samples a second, {corpus.name} has "
                 f"{corpus.sample_rate}: compare encoders of one sample rate"
             )
+
+
+def measures_of(config: AnalysisConfig, target: str) -> tuple[str, ...]:
+    """The measures that an analysis makes of a target, by name, in the order of the table."""
+    rules = PROTOCOLS[config.protocol].rules
+    found: set[str] = set()
+    for kind in kinds_of(target, rules.targets):
+        able = family(*(each for one in rules.instruments if kind in one.takes for each in one.families))
+        found.update(able if kind.implied else config.wanted.intersection(able))
+    return tuple(each.name for each in TABLE if each.name in found)

@@ -15,7 +15,7 @@ from lamina.analysis.compare import Differences, compare
 from lamina.analysis.config import AnalysisConfig
 from lamina.analysis.instruments.instrument import Finding
 from lamina.analysis.reading import Reading
-from lamina.analysis.rows import EACH
+from lamina.analysis.targets.segments import EACH
 from lamina.errors import LaminaError
 from lamina.measures import find_measure
 from lamina.score import CHOSEN, SHUFFLED, Score, Scores, better

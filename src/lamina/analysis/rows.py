@@ -9,15 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lamina.analysis.targets.segments import Segmented
+from lamina.analysis.targets.segments import EACH, Segmented
 from lamina.analysis.targets.target import Target
 from lamina.corpus.batches import Batch
 from lamina.corpus.splits import Roles
 from lamina.encoders.encoder import States
 from lamina.frames import Ints, Pool, frame_counts, met, nearest
 from lamina.grid import Grid
-
-EACH = "each"  # a pooling that averages nothing: every frame that a segment owns is a row
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,37 @@ class Sample(Statistic):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Totals(Statistic):
+    """Sums of rows in numbered cells, and how many rows they are of.
+
+    Attributes:
+        sums: (cells, width) float64.
+        counts: (cells,).
+    """
+
+    sums: Tensor
+    counts: Tensor
+
+    @classmethod
+    def empty(cls, cells: int, width: int) -> Totals:
+        """Of no rows."""
+        return cls(torch.zeros(cells, width, dtype=torch.float64), torch.zeros(cells, dtype=torch.int64))
+
+    def put(self, x: Tensor, cells: Tensor) -> None:
+        """Add rows x (n, width) to their cells (n,), in place."""
+        self.sums.index_add_(0, cells, x.double())
+        self.counts.index_add_(0, cells, torch.ones_like(cells))
+
+    @property
+    def n(self) -> int:
+        """How many rows there are."""
+        return int(self.counts.sum())
+
+    def __add__(self, other: Totals) -> Totals:
+        return Totals(self.sums + other.sums, self.counts + other.counts)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Progress:
     """Where a pass stands.
 

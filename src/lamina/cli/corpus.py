@@ -19,15 +19,15 @@ corpus = typer.Typer(
 @corpus.command("list")
 def corpus_list() -> None:
     """Name the corpora that can be imported: what each needs, its size, licence and source."""
-    from lamina.corpus.importers.catalogue import DOORS
+    from lamina.corpus.importers.catalogue import IMPORTERS
 
-    for door in DOORS.values():
-        say(f"{door.kind}: {door.title}")
-        say(f"  needs    {door.layout}")
-        say(f"  gives    {door.gives}")
-        say(f"  size     {door.size}")
-        say(f"  licence  {door.licence}")
-        say(f"  from     {door.source}")
+    for importer in IMPORTERS.values():
+        say(f"{importer.kind}: {importer.title}")
+        say(f"  needs    {importer.layout}")
+        say(f"  gives    {importer.gives}")
+        say(f"  size     {importer.size}")
+        say(f"  licence  {importer.licence}")
+        say(f"  from     {importer.source}")
 
 
 @corpus.command("import")
@@ -78,7 +78,8 @@ def corpus_synth(
 ) -> None:
     """Synthesise a corpus with exact alignments (needs the extra `synth`)."""
     from lamina.config import load_config
-    from lamina.corpus.synth import SynthConfig, synthesize
+    from lamina.corpus.synth.config import SynthConfig
+    from lamina.corpus.synth.synthesis import synthesize
 
     settings = load_config(config, SynthConfig)
     with progress("synthesis, seconds of audio") as tell:

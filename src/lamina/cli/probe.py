@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lamina.cli.options import Beside, EncoderName, Seed, Taps, open_speech, tell_found
 from lamina.errors import LaminaError
 from lamina.terminal import names, progress, say, show
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lamina.corpus.corpus import Corpus
+    from lamina.encoders.encoder import Encoder
+    from lamina.grid import Grid
+    from lamina.probe.config import ProbeConfig
+    from lamina.probe.probe import Probed
+    from lamina.runs import Run
+
+
+# Tasks that train nothing: the family of measures, and what it is asked of where it is not `--tier`.
+READINGS = {"abx": "", "centroid": "", "knn": "", "map": "word", "qbe": "query"}
+REPLICATES = 1000
+SUPERB_QBE = "qbe, protocol superb: read one layer at a time; the row `chosen` is of the one that is best on dev"
 
 
 def probe(
@@ -36,6 +52,7 @@ def probe(
     tier: Annotated[str, typer.Option(help="knn, centroid, abx: the tier whose segments are compared.")] = "phone",
     items: Annotated[Path | None, typer.Option(help="abx: an item file of fastabx or ZeroSpeech.")] = None,
     contexts: Annotated[str, typer.Option(help="abx: same or any labels to either side.")] = "same",
+    folds: Annotated[int, typer.Option(min=2, help="Of speakers, where the corpus has no splits.")] = 5,
     beside: Beside = None,
     seed: Seed = 0,
     out: Annotated[
@@ -56,14 +73,22 @@ def probe(
     from lamina.encoders.load import load_encoder
     from lamina.files import check_folder, file_digest
     from lamina.probe.config import ProbeConfig
+    from lamina.probe.probe import Probed
     from lamina.probe.probe import probe as probe_encoder
     from lamina.probe.task import find_task
     from lamina.report.console import probe_tables
     from lamina.runs import Run
     from lamina.stats.inference import write_replicates
 
+    tasks = names(task, "--task") or ()
+    read_tasks = [name for name in tasks if name in READINGS]
+    trained = [name for name in tasks if name not in READINGS]
+    for name in trained:
+        find_task(name)
+    if protocol == "superb" and (strange := [name for name in read_tasks if name != "qbe"]):
+        raise LaminaError(f"SUPERB has no task {strange[0]!r}: use `--protocol lamina` for it")
     settings: dict[str, Any] = {
-        "tasks": names(task, "--task"),
+        "tasks": tasks,
         "taps": names(taps, "--taps") or (),
         "layers": layers,
         "grid": grid,
@@ -74,40 +99,87 @@ def probe(
         "steps": steps,
         "most_minutes": minutes,
         "lexicon": "" if lexicon is None else str(lexicon),
-        "tier": tier,
-        "items": "" if items is None else str(items),
-        "contexts": contexts,
+        "folds": folds,
+        "replicates": REPLICATES,
         "seed": seed,
     }
     config = parse_config(settings, ProbeConfig, "options")
-    for name in config.tasks:
-        find_task(name)
     if out is not None:
         check_folder(out)
     speech, read = open_speech(corpus_path), load_encoder(encoder_name)
     run = None
+    about = {"tier": tier, "items": str(items or ""), "contexts": contexts}
     if out is not None:
         plan = {"kind": "probe", "encoder": encoder_name, "corpus": str(corpus_path), "beside": list(beside or [])}
-        plan |= config.to_json()
+        plan |= config.to_json() | about
         digests = {"encoder": read.digest, "corpus": speech.digest}
         for name, file in (("items", items), ("lexicon", lexicon)):
             if file is not None and file.is_file():
                 digests[name] = file_digest(file)
         run = Run.plan(out, f"probe-{read.name}", plan, digests)
         run.start()
-    with progress(f"{read.name} on {speech.name}") as tell:
-        found = probe_encoder(
-            read,
-            speech,
-            config,
-            support=grids_of(beside or []),
-            run_name=run.folder.name if run else "",
-            folder=run.folder if run else None,
-            progress=tell,
-        )
+    support = grids_of(beside or [])
+    found = _untrained(read, speech, config, read_tasks, about, support, run)
+    if trained:
+        with progress(f"{read.name} on {speech.name}") as tell:
+            heads_found = probe_encoder(
+                read,
+                speech,
+                config.model_copy(update={"tasks": tuple(trained)}),
+                support=support,
+                run_name=run.folder.name if run else "",
+                folder=run.folder if run else None,
+                progress=tell,
+            )
+        heads_found.replicates.join(found.replicates)
+        scores, notes = heads_found.scores + found.scores, (*heads_found.notes, *found.notes)
+        found = Probed(scores, heads_found.replicates, notes)
     if run:
         write_replicates(run.folder, found.replicates)
     tell_found(probe_tables(found.scores), found.scores, found.notes, run)
+
+
+def _untrained(
+    read: Encoder,
+    speech: Corpus,
+    config: ProbeConfig,
+    tasks: list[str],
+    about: dict[str, str],
+    support: Sequence[Grid],
+    run: Run | None,
+) -> Probed:
+    """What is told without training: an analysis of each target that the tasks are asked of."""
+    from lamina.analysis.config import AnalysisConfig
+    from lamina.analysis.sweep import analyze
+    from lamina.probe.layers import chosen
+    from lamina.probe.probe import Probed
+    from lamina.score import Scores
+    from lamina.stats.inference import Replicates
+
+    by_target: dict[str, list[str]] = {}
+    for name in tasks:
+        by_target.setdefault(READINGS[name] or about["tier"], []).append(name)
+    scores, replicates = Scores(), Replicates()
+    notes = [SUPERB_QBE] if config.protocol == "superb" and tasks else []
+    for target, families in by_target.items():
+        asked = AnalysisConfig(
+            targets=(target,),
+            measures=tuple(families),
+            taps=tuple(tap.name for tap in chosen(read, config)),
+            folds=config.folds,
+            items=about["items"] or None,
+            contexts=about["contexts"],
+            most_pairs=AnalysisConfig.model_fields["most_pairs"].default if config.protocol == "lamina" else 10**9,
+            replicates=config.replicates,
+            batch_seconds=config.batch_seconds,
+            seed=config.seed,
+        )
+        with progress(f"{read.name}: {', '.join(families)} of {target}") as tell:
+            found = analyze(read, speech, asked, support=support, run=run, progress=tell)
+        scores += found.scores.with_columns(protocol=config.protocol)
+        replicates.join(found.replicates)
+        notes += found.notes
+    return Probed(scores, replicates, tuple(dict.fromkeys(notes)))
 
 
 def _rate(text: str) -> float:
@@ -118,17 +190,20 @@ def _rate(text: str) -> float:
 
 
 def _list() -> None:
-    from lamina.probe.free import Reading
+    from lamina.measures import TABLE
     from lamina.probe.task import broken_tasks, tasks
     from lamina.report.console import table
 
     rows = []
     for each in tasks().values():
-        if isinstance(each, Reading):
-            trained = ("no training", "no training" if each.superb else "")
-        else:
-            trained = (", ".join(each.heads), f"{each.superb.steps} x {each.superb.batch}" if each.superb else "")
-        rows.append((each.name, each.title, each.needs, *trained))
+        superb = f"{each.superb.steps} x {each.superb.batch}" if each.superb else ""
+        rows.append((each.name, each.title, each.needs, ", ".join(each.heads), superb))
+    for name, target in READINGS.items():
+        label = next(each.label for each in TABLE if each.family == name)
+        needs = {"word": "a tier `word`", "query": "spoken queries and documents with trials"}.get(
+            target, "the tier of `--tier`, `phone` by default"
+        )
+        rows.append((name, label, needs, "no training", "no training" if name == "qbe" else ""))
     show(table(("task", "what", "needs", "heads", "superb: steps x batch"), rows))
     for name, why in broken_tasks().items():
         say(f"broken: {name}: {why}")

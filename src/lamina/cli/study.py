@@ -55,8 +55,9 @@ def study_plan(
 ) -> None:
     """List the runs of a study with the time, memory and disk that they take; nothing is started."""
     from lamina.config import load_config
+    from lamina.study.budget import summary, table
     from lamina.study.design import StudyConfig
-    from lamina.study.estimate import estimates, summary, table
+    from lamina.study.estimate import estimates
 
     design = load_config(config, StudyConfig)
     root = out or design.default_root()

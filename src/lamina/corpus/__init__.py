@@ -21,14 +21,5 @@ inventories phone sets that corpora use
 show        one page about a corpus
 spectra     log-mel spectra to look at
 pictures    spectrograms with boundaries, figures
-synth       synthetic speech: configs, speakers
-speaking    one synthetic speaker's work
-material    what they say: sentences, commands, queries, texts
-grammar     seeded sentences with a Zipf-like vocabulary
-acoustics   noise and reverberation
-trying      trials of synthetic corpora
-espeak      eSpeak NG in a process of its own
-alignment   its events made into exact phones and words
-phones      its phonemes to phone classes
-syllables   phones into syllables
+synth       synthetic speech with exact alignments, by eSpeak NG
 """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lamina.corpus.phones import CLASSES
+from lamina.corpus.synth.phones import CLASSES
 
 MOST = 0.9  # the share of a corpus's phones that make an inventory its own
 

@@ -1,4 +1,4 @@
-"""One door for all corpora: ours, lhotse CutSets and Shar folders, folders of audio with alignments."""
+"""One function opens all corpora: ours, lhotse CutSets and Shar folders, folders of audio with alignments."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ Interval = tuple[str, float, float]  # label, onset and offset in seconds
 
 # What marks that nothing is said, or nothing that anybody transcribed, in the tools and corpora that write
 # alignments (MFA, PocketSphinx, Kaldi, TIMIT, Buckeye, Switchboard, xlabel); compared without case. Such intervals
-# are no segments. Bare words such as "noise" are words: a corpus that uses them as marks says so in its door.
+# are no segments. Bare words such as "noise" are words: a corpus that uses them as marks says so in its importer.
 _SILENCES = """
     sil sp spn nsn pau h# epi # _ - . ( !sil [sil] (sil) {sl} {sil} <sil> <eps> <s> </s> <p> <p:> <nib> <unk>
     [silence] [noise] ++noise++ ++breath++ [laughter] [vocalized-noise] [breath] [cough] [sigh] <noise> <laugh>

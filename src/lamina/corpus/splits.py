@@ -75,11 +75,14 @@ def plan_roles(corpus: Corpus, least: int, *, folds: int, seed: int, max_groups:
 
 def unfitted(roles: Roles, max_groups: int) -> Roles:
     """The same for what fits nothing: where there are no splits everybody is scored, in groups of speakers."""
-    if not roles.folded:
-        return roles
-    group, groups = speaker_groups(roles.fit, max_groups)
-    keys = {utterance.id: groups.index(group[utterance.speaker]) for utterance in roles.fit}
-    return replace(roles, split="all", keys=keys, groups=groups)
+    return everybody(roles.fit, "all", max_groups, roles.notes) if roles.folded else roles
+
+
+def everybody(utterances: Sequence[Utterance], split: str, max_groups: int, notes: tuple[str, ...] = ()) -> Roles:
+    """All of these are scored, whatever splits the corpus has, in groups of speakers; nothing is fitted."""
+    group, groups = speaker_groups(utterances, max_groups)
+    keys = {utterance.id: groups.index(group[utterance.speaker]) for utterance in utterances}
+    return Roles(tuple(utterances), (), split, keys, groups, notes)
 
 
 def _splits(fit: Sequence[Utterance], score: Sequence[Utterance], seed: int, max_groups: int) -> Roles:
@@ -162,36 +165,6 @@ def _round(sizes: Mapping[str, int], owner: Mapping[str, str], folds: int, seed:
     names = sorted(sizes)
     drawn = [names[place] for place in np.random.default_rng(seed).permutation(len(names))]
     return {name: place % folds for place, name in enumerate(sorted(drawn, key=lambda name: owner[name]))}
-
-
-def roles(corpus: Corpus, *, seed: int) -> tuple[list[Utterance], list[Utterance], str]:
-    """The utterances to fit on, those to score on, and what the latter are: the ``split`` of scores.
-
-    The train and the test split where the corpus has both. Else speakers are shuffled by ``seed`` and about a
-    third of them is scored; a corpus of one speaker is divided by utterances, and its scores say nothing of new
-    speakers. Manifest order is kept.
-
-    Raises:
-        LaminaError: the corpus has fewer than two utterances.
-    """
-    everything = list(corpus.utterances())
-    fit = [utterance for utterance in everything if utterance.split == "train"]
-    score = [utterance for utterance in everything if utterance.split == "test"]
-    if fit and score:
-        return fit, score, "test"
-    if len(everything) < 2:
-        raise LaminaError(f"{corpus.name} has one utterance: there is nothing to score on; add more audio")
-    names = sorted({utterance.speaker for utterance in everything})
-    by_speaker = len(names) > 1
-    if not by_speaker:
-        names = sorted(utterance.id for utterance in everything)
-    order = np.random.default_rng(seed).permutation(len(names))
-    scored = {names[place] for place in order[: max(1, round(len(names) / 3))]}
-    fit, score = [], []
-    for utterance in everything:
-        (score if (utterance.speaker if by_speaker else utterance.id) in scored else fit).append(utterance)
-    whose = "speakers" if by_speaker else "utterances of one speaker"
-    return fit, score, f"{len(scored)} of {len(names)} {whose} (seed {seed})"
 
 
 def of_split(corpus: Corpus, split: str) -> list[Utterance]:

@@ -71,15 +71,19 @@ def read_pickle(path: Path) -> Any:
     Stubs of settings come back as plain containers (see `plain`).
 
     Raises:
-        LaminaError: there is no such file, it is empty, cut short, no checkpoint, or asks for anything else.
+        LaminaError: there is no such file, it is empty, cut short, damaged (what a zip's checksums tell; older
+            files have none), no checkpoint, or asks for anything else.
     """
     if not path.is_file():
         raise LaminaError(f"there is no checkpoint file {path}")
     if not path.stat().st_size:
         raise LaminaError(f"{path} is empty: its download probably failed, fetch it again")
+    zipped = zipfile.is_zipfile(path)
     try:
+        if zipped and (part := _damaged(path)):  # torch compares no checksums
+            raise ValueError(f"{part} is not what its checksum says")
         with torch.serialization.safe_globals([(stub, name) for name, stub in STUBS.items()]), _quiet():
-            value = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+            value = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
     except Exception as error:
         asked = refused_names(path) or sorted(set(_NAMED.findall(str(error))))
         if asked:
@@ -88,10 +92,16 @@ def read_pickle(path: Path) -> Any:
                 "may be malicious, or pickled by another toolkit: save its weights again as a plain state dict"
             ) from error
         raise LaminaError(
-            f"{path} is not a readable torch checkpoint ({_first_line(error)}): it may be cut short or another "
-            "kind of file; compare its size and checksum with the source"
+            f"{path} is not a readable torch checkpoint ({_first_line(error)}): it may be damaged, cut short or "
+            "another kind of file; compare its size and checksum with the source"
         ) from error
     return plain(value)
+
+
+def _damaged(path: Path) -> str | None:
+    """The first part of a zip whose bytes do not have the checksum that it gives."""
+    with zipfile.ZipFile(path) as archive:
+        return archive.testzip()
 
 
 def _quiet() -> warnings.catch_warnings[None]:

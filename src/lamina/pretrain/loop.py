@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -18,7 +19,7 @@ from lamina.pretrain.labels import Units
 from lamina.pretrain.meter import Alarms, Meter
 from lamina.pretrain.recipe import ModelConfig, PretrainConfig
 from lamina.pretrain.update import Updater, Work
-from lamina.pretrain.weights import Checkpoints, build, remove_partials, write_model
+from lamina.pretrain.weights import Checkpoints, build, write_model
 from lamina.pretrain.workers import Stopper, Workers, read_ahead
 from lamina.runs import Run
 
@@ -56,8 +57,8 @@ def pretrain(
         The model folder.
 
     Raises:
-        LaminaError: before the first step, where audio, units and config do not fit; later, where the loss is no
-            number or the disk is full.
+        LaminaError: before the first step, where audio, units and config do not fit or another process trains in
+            the folder; later, where the loss is no number or the disk is full.
         KeyboardInterrupt: it was asked to stop by SIGINT, SIGTERM or a file ``stop`` in the run folder; a
             checkpoint is saved first. The file also leaves the model as it is in ``stopped/``.
     """
@@ -70,14 +71,14 @@ def pretrain(
     if not workers.agree(int(folder.is_dir()), "whether the model is finished"):
         model = build(config.model, [each.clusters for each in units], config.seed)
         sources = _sources(config, model, corpus, units, workers) if config.steps else []
-        if workers.main:
-            run.start()
-            remove_partials(run.folder)
-        workers.wait()
-        if sources:
-            _train(config, model, sources, run, workers, journal, checkpoints, progress)
-        if workers.main:
-            write_model(model, folder)
+        with run.held() if workers.main else nullcontext():
+            if workers.main:
+                run.start()
+            workers.wait()
+            if sources:
+                _train(config, model, sources, run, workers, journal, checkpoints, progress)
+            if workers.main:
+                write_model(model, folder)
     if workers.main:
         checkpoints.remove()  # left over where it was killed after writing the model
     workers.wait()

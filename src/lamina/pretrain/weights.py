@@ -113,15 +113,6 @@ def _write_model(model: MRHubertForPreTraining, folder: Path) -> None:
         )
 
 
-def remove_partials(folder: Path) -> None:
-    """Delete what a kill in the middle of writing left in ``folder`` (`lamina.files.replacing`)."""
-    for left in folder.glob(".*.partial"):
-        if left.is_dir():
-            shutil.rmtree(left, ignore_errors=True)
-        else:
-            left.unlink(missing_ok=True)
-
-
 class Checkpoints:
     """The checkpoints of a run: everything but the data order, which the step number tells.
 
@@ -149,7 +140,6 @@ class Checkpoints:
             torch.save(state, file)
         for old in self._newest_first()[KEPT:]:
             old.unlink(missing_ok=True)
-        remove_partials(self._folder)
 
     def restore(self, trained: Stateful) -> int:
         """Load the newest readable checkpoint and return its step; 0 where there is none.

@@ -38,12 +38,7 @@ class ProbeConfig(Config):
         batch_seconds: the most padded audio in a batch of the encoder.
         lexicon: ``pr``: a file of pronunciations (``WORD P1 P2 …``) for the phones of transcripts; the
             phones that were aligned where empty.
-        tier: ``knn``, ``centroid`` and ``abx`` compare segments of this tier.
-        neighbours: how many name a segment (``knn``).
-        items: ``abx``: an item file of fastabx or ZeroSpeech to take its segments from, instead of the tier.
-        contexts: ``abx``: A, B and X have the ``same`` labels to either side, or ``any``.
-        most_items: readings without training take at most so many segments or words, drawn by ``seed``.
-        most_pairs: and warp at most so many pairs a tap (``abx``: within and across each; ``qbe``: a list).
+        folds: of speakers, where the corpus has no train and test split.
         replicates: resamples for intervals.
         seed: of splits, subsets and resampling.
     """
@@ -68,11 +63,6 @@ class ProbeConfig(Config):
     memory_gib: float = Field(4.0, gt=0)
     batch_seconds: float = Field(40.0, gt=0)
     lexicon: str = ""
-    tier: str = "phone"
-    neighbours: int = Field(10, ge=1)
-    items: str = ""
-    contexts: Literal["same", "any"] = "same"
-    most_items: int = Field(2000, ge=2)
-    most_pairs: int = Field(20_000, ge=2)
+    folds: int = Field(5, ge=2)
     replicates: int = Field(1000, ge=2)
     seed: int = 0

@@ -37,6 +37,7 @@ class Sequences(Objective):
     """
 
     rows: ClassVar[Literal["frames", "mean", "segments"]] = "frames"
+    items: ClassVar[str] = "symbols"
 
     def __init__(
         self, parts: Parts, measures: Mapping[str, Compare], ends: tuple[str, ...] = (), grid: Grid | None = None

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from lamina.corpus.corpus import Corpus, Utterance
-from lamina.corpus.splits import roles
+from lamina.corpus.splits import fold_roles
 from lamina.errors import LaminaError
 from lamina.files import digest
 from lamina.frames import long_enough, seen_everywhere
@@ -21,9 +21,9 @@ def parts(task: Task, corpus: Corpus, config: ProbeConfig, grids: Sequence[Grid]
     """The examples of a task: one division, or one a fold.
 
     Utterances without the task's label, with an empty one, or too short for a frame on some grid are left out of
-    all parts. Train and test are the corpus's splits, else a third of the speakers is scored; dev is the corpus's,
-    else a sixth of the training speakers (of the utterances of one speaker). Where speakers are named, splits hold
-    if test speakers are in train; else every speaker's utterances are divided.
+    all parts. Train and test are the corpus's splits, else folds of speakers score each other, as in an analysis;
+    dev is the corpus's, else a sixth of the training speakers (of the utterances of one speaker). Where speakers
+    are named, splits hold if test speakers are in train; else every speaker's utterances are divided.
 
     Args:
         task: what is asked.
@@ -97,15 +97,16 @@ def _divided(task: Task, corpus: Corpus, config: ProbeConfig, kept: list[Utteran
         if not (given["train"] and given["test"] and same):
             return [_within_speakers(task, kept, config.seed, say)]
     whose = {name: {one.speaker for one in side} for name, side in given.items()}
+    apart = bool(given["train"] and given["test"])
     shared = whose["train"] & whose["test"]
     if shared and task.strangers:
         say(f"{task.name}: the corpus's splits share {len(shared)} speakers; speakers are divided anew")
-        rest, score = _hold_out(kept, 1 / 3, config.seed, least=2)
-        train, dev = _hold_out(rest, 1 / 6, config.seed, least=2)
-        return [(train, dev, score, f"a third of the speakers (seed {config.seed})")]
-    if shared and not task.speakers:
+        apart = False
+    elif shared and not task.speakers:
         say(f"{task.name}: {len(shared)} speakers are in train and in test of {corpus.name}")
-    for other in ("train", "test") if given["train"] and given["test"] else ():  # else dev is not the corpus's
+    if not apart:
+        return _folds(task, config, kept, say)
+    for other in ("train", "test"):
         known = whose["dev"] & whose[other]
         if known and task.strangers:
             given["dev"] = []
@@ -115,13 +116,25 @@ def _divided(task: Task, corpus: Corpus, config: ProbeConfig, kept: list[Utteran
             )
         elif known and not task.speakers:
             say(f"{task.name}: {len(known)} speakers are in dev and in {other} of {corpus.name}")
-    ids = {one.id for one in kept}
-    fit, score, split = roles(corpus, seed=config.seed)
-    fit, score = ([one for one in side if one.id in ids] for side in (fit, score))
-    if split == "test" and given["dev"]:
-        return [(fit, given["dev"], score, split)]
-    train, dev = _hold_out(fit, 1 / 6, config.seed, least=1 + task.strangers, by_speaker=not task.speakers)
-    return [(train, dev, score, split)]
+    train, dev = given["train"], given["dev"]
+    if not dev:
+        train, dev = _hold_out(train, 1 / 6, config.seed, least=1 + task.strangers, by_speaker=not task.speakers)
+    return [(train, dev, given["test"], "test")]
+
+
+def _folds(task: Task, config: ProbeConfig, kept: list[Utterance], say: Say) -> list[Division]:
+    """Folds of speakers, each scored once by heads that the others trained, as an analysis divides them."""
+    least = 1 + task.strangers  # speakers a part
+    number = min(config.folds, len({one.speaker for one in kept}) // least) if task.strangers else config.folds
+    roles = fold_roles(kept, folds=max(2, number), seed=config.seed)
+    for note in roles.notes:
+        say(f"{task.name}: {note}")
+    made = []
+    for fold in range(len(roles.groups)):
+        rest = [one for one in kept if roles.keys[one.id] != fold]
+        train, dev = _hold_out(rest, 1 / 6, config.seed, least=least)
+        made.append((train, dev, [one for one in kept if roles.keys[one.id] == fold], roles.split))
+    return made
 
 
 def _fold(label: str, session: str, kept: list[Utterance], seed: int) -> Division:

@@ -45,6 +45,7 @@ class Diarization(Objective):
     """
 
     rows: ClassVar[Literal["frames", "mean", "segments"]] = "frames"
+    items: ClassVar[str] = "frames"
 
     def __init__(self, parts: Parts, grid: Grid, collar: float) -> None:
         super().__init__()

@@ -17,7 +17,7 @@ from lamina.encoders.encoder import Encoder
 from lamina.errors import LaminaError
 from lamina.files import check_folder, digest, file_digest
 from lamina.grid import Grid
-from lamina.probe.ask import Asked, asked
+from lamina.measures import EXPLAINS, find_measure
 from lamina.probe.config import ProbeConfig
 from lamina.probe.data import parts
 from lamina.probe.layers import chosen, groups
@@ -25,7 +25,7 @@ from lamina.probe.rows import Rows
 from lamina.probe.search import Job, schedule, search
 from lamina.probe.store import Store, Want, read
 from lamina.probe.task import MakeHead, Say, Task, find_task
-from lamina.score import LAYERS, WEIGHTED, Score, Scores
+from lamina.score import WEIGHTED, Score, Scores
 from lamina.stats.inference import Replicates, read_replicates, rough, write_replicates
 
 
@@ -73,7 +73,7 @@ def probe(
         say: told each note as it comes up.
 
     Returns:
-        A row a task, head, tap (``weighted`` for a weighted sum) and measure, the mean over seeds, with its
+        A row a task, head, tap (or weighted sum of taps) and measure, the mean over seeds, with its
         interval from resampling speakers (utterances where there is one); weights and norms of layers; the
         majority class.
 
@@ -131,17 +131,10 @@ class Work:
     def run(self, support: tuple[Grid, ...]) -> Probed:
         """All tasks."""
         jobs, wants = self.plan(support)
-        questions = {
-            (each.reading.name, "free", "all"): each
-            for each in asked(self.encoder, self.corpus, self.config, support, self.note)
-        }
-        for question in questions.values():
-            wants |= question.wants()
         utterances = len({one.id for _, whose in wants.values() for one in whose})
         self.identity = self._identity(support)
         self.total = utterances + sum(self._steps(job) * len(self._heads(job.task)) for job in jobs)
-        self.total += sum(each.taps for each in questions.values())
-        finished = {key: self._finished(key) for key in (*questions, *self._keys(jobs))}
+        finished = {key: self._finished(key) for key in self._keys(jobs)}
         if all(found is not None for found in finished.values()):
             wants = {}
         stores = read(
@@ -156,13 +149,12 @@ class Work:
         )
         self.done = utterances
         rows, replicates = Scores(), Replicates()
-        todo: dict[tuple[str, str, str], Asked | list[Job]] = {**questions, **self._keys(jobs)}
-        for key, own in todo.items():
+        for key, own in self._keys(jobs).items():
             found = finished[key]
             if found is None:
-                found = self._ask(own, stores) if isinstance(own, Asked) else self._probe(own, key[1], stores)
+                found = self._probe(own, key[1], stores)
                 self._keep(key, found)
-            self.done += own.taps if isinstance(own, Asked) else sum(map(self._steps, own))
+            self.done += sum(map(self._steps, own))
             self.tell(0)
             rows += found.scores
             replicates.join(found.replicates)
@@ -179,8 +171,8 @@ class Work:
 
     def plan(self, support: tuple[Grid, ...]) -> tuple[list[Job], dict[str, tuple[Want, list[Utterance]]]]:
         """What is trained, and the states that it reads."""
-        trained = {name: task for name in self.config.tasks if isinstance(task := find_task(name), Task)}
-        read_groups = groups(self.encoder, self.config) if trained else []
+        trained = {name: find_task(name) for name in self.config.tasks}
+        read_groups = groups(self.encoder, self.config)
         taps = chosen(self.encoder, self.config)
         grids = list(dict.fromkeys([*(tap.grid for tap in taps), *support]))
         jobs: list[Job] = []
@@ -245,18 +237,12 @@ class Work:
         scores, replicates = self.rows.scores(jobs, found, head)
         return Probed(scores, replicates, tuple(note for each in found for note in each.notes))
 
-    def _ask(self, own: Asked, stores: Mapping[str, Store]) -> Probed:
-        """One question, at all taps; what it compares is written down where there is a folder."""
-        if self.folder is not None and (name := own.question.keep(self.folder)):
-            self.note(f"{own.reading.name}: what is compared is in {name}")
-        return Probed(*own.scores(stores, self.rows, self.tell))
-
     def _steps(self, job: Job) -> int:
         return schedule(job.task, job.group, self.config).steps
 
     def _identity(self, support: Sequence[Grid]) -> str:
         """What a finished part depends on, beside its task and head: the folder's parts of others are not used."""
-        read = [Path(name) for name in (self.config.lexicon, self.config.items) if name]
+        read = [Path(self.config.lexicon)] if self.config.lexicon else []
         return digest(
             {
                 "lamina": version("lamina"),
@@ -291,9 +277,10 @@ class Work:
 
 def _sorted(rows: Scores) -> Scores:
     """Scores first, then what layers weigh; by task and head as they came, taps in the order of the data flow."""
-    order = {key: place for place, key in enumerate(dict.fromkeys((row.target, row.support) for row in rows))}
+    order = {key: place for place, key in enumerate(dict.fromkeys((row.target, row.head) for row in rows))}
 
     def place(row: Score) -> tuple[bool, int, int, bool]:
-        return row.measure in LAYERS, order[row.target, row.support], row.depth, row.tap == WEIGHTED
+        explains = find_measure(row.measure).rank == EXPLAINS
+        return explains, order[row.target, row.head], row.depth, row.layers == WEIGHTED
 
     return Scores(sorted(rows, key=place))

@@ -82,6 +82,7 @@ def segments(tier: str, title: str) -> Task:
         label=label,
         objective=lambda parts, *_: SegmentClasses(parts),
         heads=POOLED,
+        measures=("accuracy",),
         steps=1000,
         batch=256,
         tier=tier,

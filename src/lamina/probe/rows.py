@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lamina.encoders.encoder import Tap
+from lamina.measures import LAYER_NORM, LAYER_WEIGHT, find_measure
 from lamina.probe.classes import Classes
 from lamina.probe.config import ProbeConfig
-from lamina.probe.free import Answer, Question
 from lamina.probe.search import Found, Job
-from lamina.score import CHOSEN, LAYERS, MAJORITY, WEIGHTED, Score, Scores, bounded
+from lamina.score import MAJORITY, WEIGHTED, Score, Scores
 from lamina.stats.inference import Replicates, draw_name, interval, resample_weights
 
 Floats = NDArray[np.float64]
@@ -50,7 +50,7 @@ class Rows:
         a fold counts as often as its speakers were drawn, so folds of one speaker spread, too.
         """
         rows, replicates = [], Replicates()
-        group, task = jobs[0].group, jobs[0].task
+        group = jobs[0].group
         whose = _whose(jobs)
         names = sorted({name for own in whose for name in own})
         groups = len(names)
@@ -65,71 +65,35 @@ class Rows:
             ]
             drawn = _over_folds(resampled, weights_of)
             value = float(np.mean([tally.value() for fold in folds for tally in fold]))
-            low, high = bounded(measure, *interval(value, drawn, groups=groups))
-            tap = None if pick is None else group.taps[pick]
+            low, high = find_measure(measure).bounded(*interval(value, drawn, groups=groups))
+            deepest = max(each.depth for each in group.taps)
+            summed = {"layers": WEIGHTED, "depth": deepest, "period_ms": group.grid.period_ms}
             row = self._row(
-                task.name,
-                tap=WEIGHTED if tap is None else tap.name,
-                depth=max(each.depth for each in group.taps) if tap is None else tap.depth,
-                period_ms=group.grid.period_ms if tap is None else tap.grid.period_ms,
+                jobs[0],
+                **(summed if pick is None else _of(group.taps[pick])),
                 measure=measure,
                 value=value,
                 low=low,
                 high=high,
                 n=sum(fold[0].n for fold in folds),
                 split=jobs[0].parts.split,
-                support=f"{head} head",
+                head=head,
             )
             rows.append(row)
             replicates.put(row.key, drawn, groups=groups, draw=draw)
         sums = [(each.weights, each.norms) for each in found if each.weights is not None]
         if sums:
-            for measure, values in zip(LAYERS, np.mean(sums, axis=0), strict=True):  # over folds
+            mean = np.mean(sums, axis=0)  # over folds
+            for measure, values in zip((LAYER_WEIGHT, LAYER_NORM), mean, strict=True):
                 rows += [
                     self._layer(jobs[0], head, measure, *each) for each in zip(group.taps, values, strict=True)
                 ]
         return Scores(rows), replicates
 
-    def answered(
-        self, task: str, question: Question, tap: Tap, measure: str, answer: Answer
-    ) -> tuple[Score, Resampled]:
-        """What one tap says without training, and its resamples."""
-        names = sorted(set(answer.groups))
-        weights = resample_weights(names, replicates=self.config.replicates, seed=self.config.seed)
-        drawn = answer.tally.resampled(weights, answer.groups)
-        value = answer.tally.value()
-        low, high = bounded(measure, *interval(value, drawn, groups=len(names)))
-        row = self._row(
-            task,
-            tap=tap.name,
-            depth=tap.depth,
-            period_ms=tap.grid.period_ms,
-            measure=measure,
-            value=value,
-            low=low,
-            high=high,
-            n=answer.tally.n,
-            split=question.split,
-            support=question.how,
-        )
-        return row, Resampled(drawn, len(names), draw_name(weights))
-
-    def picked(self, row: Score) -> Score:
-        """The row of the tap that dev chose, as a row of its own."""
-        return replace(row, tap=CHOSEN, support=f"{row.support}; {row.tap} chosen on dev")
-
     def _layer(self, job: Job, head: str, measure: str, tap: Tap, value: float) -> Score:
         """How much a tap counts in the weighted sum, or how long its vectors are."""
         return self._row(
-            job.task.name,
-            tap=tap.name,
-            depth=tap.depth,
-            period_ms=tap.grid.period_ms,
-            measure=measure,
-            value=float(value),
-            n=len(job.parts.train),
-            split="train",
-            support=f"{head} head",
+            job, **_of(tap), measure=measure, value=float(value), n=len(job.parts.train), split="train", head=head
         )
 
     def majority(self, jobs: Sequence[Job]) -> list[Score]:
@@ -138,41 +102,47 @@ class Rows:
         for name in dict.fromkeys(job.task.name for job in jobs):
             own = [job for job in jobs if job.task.name == name]
             told = [
-                job.objective.majority(job.parts)["accuracy"]
+                job.objective.majority(job.parts)
                 for job in own
                 if job.group is own[0].group and isinstance(job.objective, Classes)
             ]
-            if told:
+            for measure in told[0] if told else ():
+                tallies = [each[measure] for each in told]
                 row = self._row(
-                    name,
+                    own[0],
                     model=MAJORITY,
-                    control="",
-                    tap=MAJORITY,
-                    depth=0,
-                    period_ms=0.0,
-                    measure="accuracy",
-                    value=float(np.mean([tally.value() for tally in told])),
-                    n=sum(tally.n for tally in told),
+                    control=MAJORITY,
+                    measure=measure,
+                    value=float(np.mean([tally.value() for tally in tallies])),
+                    n=sum(tally.n for tally in tallies),
                     split=own[0].parts.split,
-                    support="most frequent class",
                 )
                 rows.append(row)
         return rows
 
-    def _row(self, task: str, **values: Any) -> Score:
+    def _row(self, job: Job, **values: Any) -> Score:
         base: dict[str, Any] = {
-            "study": "",
             "run": self.run,
             "model": self.model,
-            "target": task,
-            "unit": "",
-            "low": None,
-            "high": None,
+            "target": job.task.name,
+            "items": "segments" if job.task.tier else job.objective.items,
             "seed": self.config.seed,
             "protocol": self.config.protocol,
+            "support": "common",
             "control": self.control,
         }
-        return Score(**{**base, **values})
+        return Score(**(base | values))
+
+
+def _of(tap: Tap) -> dict[str, Any]:
+    """The columns that say which tap was read."""
+    return {
+        "tap": tap.name,
+        "block": tap.block,
+        "layer": tap.layer,
+        "depth": tap.depth,
+        "period_ms": tap.grid.period_ms,
+    }
 
 
 def _whose(jobs: Sequence[Job]) -> list[list[str]]:

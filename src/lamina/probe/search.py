@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lamina.errors import LaminaError
+from lamina.measures import find_measure
 from lamina.probe.bank import Bank, Slot
 from lamina.probe.config import RATES, SUPERB_RATES, ProbeConfig
 from lamina.probe.layers import Group
@@ -20,7 +21,6 @@ from lamina.probe.store import Store
 from lamina.probe.tally import Tally
 from lamina.probe.task import Example, MakeHead, Objective, Parts, Task
 from lamina.probe.train import Data, Schedule, evaluate, train
-from lamina.score import lower_is_better
 
 Floats = NDArray[np.float64]
 
@@ -122,7 +122,7 @@ def search(
     bank = Bank(partial(make, group.taps[0].width, objective.outputs), slots, len(group.taps), device)
     selecting = test if superb and superb.on_test else dev
     trained = train(bank, objective, fit, selecting, plan, device=device, progress=progress)
-    best = _best(slots, trained.dev, lower=lower_is_better(plan.select))
+    best = _best(slots, trained.dev, lower=find_measure(plan.select).better == "lower")
     read = "1 weighted sum" if group.mixed else f"{len(picks)} taps"
     chosen = ", ".join(dict.fromkeys(f"{slots[own[0]].rate:g}" for own in best.values()))
     edges = {min(rates(config)), max(rates(config))} if len(rates(config)) > 2 else set()

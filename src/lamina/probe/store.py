@@ -24,7 +24,6 @@ from lamina.encoders.encoder import Encoder, Tap
 from lamina.errors import LaminaError
 from lamina.files import digest, read_json, write_json
 from lamina.frames import aligned, means
-from lamina.grid import Grid
 from lamina.probe.layers import Group
 
 FORMAT = 1
@@ -36,7 +35,7 @@ class Want:
     """Rows that are wanted of some utterances.
 
     Attributes:
-        rows: ``frames``, ``mean`` (one row an utterance), ``segments`` (one row each) or ``owned`` (their frames).
+        rows: ``frames``, ``mean`` (one row an utterance) or ``segments`` (one row each).
         group: taps, and the grid of frames.
         segments: by utterance id, in the order of the utterances; empty lists where whole utterances are meant.
         name: of its files.
@@ -53,14 +52,7 @@ class Want:
             return 1
         if self.rows == "frames":
             return self.group.grid.frames(utterance.samples)
-        return sum(self.pieces(utterance))
-
-    def pieces(self, utterance: Utterance) -> list[int]:
-        """How many rows each segment of an utterance has."""
-        if self.rows == "segments":
-            return [1] * len(self.segments[utterance.id])
-        grid = self.group.grid
-        return [len(frames) for frames in self.owned(utterance.id, grid, grid.frames(utterance.samples))]
+        return len(self.segments[utterance.id])
 
     def digest(self, utterances: Sequence[Utterance]) -> str:
         """What the rows are of: taps, utterances and segments, in order."""
@@ -71,10 +63,6 @@ class Want:
         taps = [[tap.name, repr(tap.grid)] for tap in self.group.taps]
         return digest([self.rows, repr(self.group.grid), taps, of])
 
-    def owned(self, utterance: str, grid: Grid, frames: int) -> list[range]:
-        """The frames of a grid, of so many, that each segment of an utterance (id) owns."""
-        return [grid.owned(one.onset, one.offset, frames) for one in self.segments[utterance]]
-
 
 class Store:
     """The rows of a want.
@@ -83,14 +71,11 @@ class Store:
         values: (rows, taps, width).
         starts: by utterance id, its first row.
         counts: by utterance id, how many rows it has.
-        pieces: how many rows each segment has, in the order of the utterances; empty where there are none.
     """
 
     def __init__(self, want: Want, utterances: Sequence[Utterance], folder: Path | None, identity: str) -> None:
         self.want = want
         self.counts = {one.id: want.count(one) for one in utterances}
-        pieces = [want.pieces(one) for one in utterances] if want.rows in {"segments", "owned"} else []
-        self.pieces = np.array([count for own in pieces for count in own], dtype=np.int64)
         ends = np.cumsum([0, *self.counts.values()])
         self.starts = dict(zip(self.counts, ends[:-1].tolist(), strict=True))
         shape = (int(ends[-1]), len(want.group.taps), want.group.taps[0].width)
@@ -132,10 +117,8 @@ class Store:
             rows = aligned(states, grid, want.group.grid, self.counts[utterance.id])
         elif want.rows == "mean":
             rows = states.double().mean(0, keepdim=True)
-        elif want.rows == "owned":
-            rows = states[[place for frames in want.owned(utterance.id, grid, len(states)) for place in frames]]
         else:
-            owned = want.owned(utterance.id, grid, len(states))
+            owned = [grid.owned(one.onset, one.offset, len(states)) for one in want.segments[utterance.id]]
             start, stop = (np.array([getattr(frames, end) for frames in owned]) for end in ("start", "stop"))
             rows = means(states, start, stop)
         begin = self.starts[utterance.id]

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamina.probe.metrics import equal_error_rate
+from lamina.stats.inference import resampled_ratios
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -60,11 +61,7 @@ class Ratio:
 
     def resampled(self, weights: Ints, groups: Sequence[str]) -> Floats:
         """The ratio in each resample; not a number where nothing was drawn."""
-        names, place = np.unique(np.asarray(groups), return_inverse=True)
-        parts, wholes = (np.bincount(place, each, len(names)) for each in (self.parts, self.wholes))
-        with np.errstate(invalid="ignore", divide="ignore"):
-            drawn: Floats = (weights @ parts) / (weights @ wholes)
-        return drawn
+        return resampled_ratios(self.parts, self.wholes, groups, weights.astype(np.float64))
 
 
 @dataclass(frozen=True)

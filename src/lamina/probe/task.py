@@ -20,7 +20,6 @@ from lamina.corpus.corpus import Corpus, Segment, Utterance
 from lamina.errors import LaminaError
 from lamina.grid import Grid
 from lamina.probe.config import ProbeConfig
-from lamina.probe.free import Reading
 from lamina.probe.tally import Tally
 
 # An utterance's label; None where it has none, empty where it says nothing.
@@ -50,6 +49,7 @@ class Objective(ABC):
 
     Attributes:
         rows: what heads read: all ``frames``, their ``mean`` over the utterance, or over each of its ``segments``.
+        items: what is counted.
         outputs: values that a head puts out (a frame, or an example).
         measures: what is scored, the measure that selects first.
         notes: counted rules that were applied to the labels, for people.
@@ -57,6 +57,7 @@ class Objective(ABC):
     """
 
     rows: ClassVar[Literal["frames", "mean", "segments"]]
+    items: ClassVar[str] = "utterances"
     outputs: int
     measures: tuple[str, ...]
     starts: tuple[tuple[float, ...], ...] = ()
@@ -155,6 +156,7 @@ class Task:
         needs: what the corpus must carry, in words.
         label: an utterance's label (one label a segment for tasks on segments); None where it has none.
         objective: from the examples of all parts (and the grid of the frames that heads read).
+        measures: what the objective scores, the one that selects first.
         heads: by name, the small one first.
         superb: None where SUPERB has no such task.
         steps, batch: of the protocol ``lamina``.
@@ -171,6 +173,7 @@ class Task:
     label: Label
     objective: Callable[[Parts, Corpus, ProbeConfig, Grid], Objective]
     heads: Mapping[str, MakeHead]
+    measures: tuple[str, ...]
     superb: Superb | None = None
     steps: int = 1000
     batch: int = 16
@@ -182,11 +185,11 @@ class Task:
 
 
 @cache
-def _files() -> tuple[dict[str, Task | Reading], dict[str, str]]:
+def _files() -> tuple[dict[str, Task], dict[str, str]]:
     """The tasks by name, and why a file has none, by the file's name."""
     from lamina.probe import tasks as package
 
-    found: dict[str, Task | Reading] = {}
+    found: dict[str, Task] = {}
     broken: dict[str, str] = {}
     for name in sorted(module.name for module in pkgutil.iter_modules(package.__path__)):
         spec = find_spec(f"{package.__name__}.{name}")
@@ -201,8 +204,8 @@ def _files() -> tuple[dict[str, Task | Reading], dict[str, str]]:
             where = f", line {line}" if line else ""
             broken[name] = f"{file}{where}: {type(error).__name__}: {error}"
             continue
-        if not isinstance(task, (Task, Reading)):
-            broken[name] = f"{file}: it has no TASK that is a `Task` or a `Reading`"
+        if not isinstance(task, Task):
+            broken[name] = f"{file}: it has no TASK that is a `Task`"
         elif task.name != name:
             broken[name] = f"{file}: its task is called {task.name!r}; a file is called as its task"
         else:
@@ -210,8 +213,8 @@ def _files() -> tuple[dict[str, Task | Reading], dict[str, str]]:
     return found, broken
 
 
-def tasks() -> Mapping[str, Task | Reading]:
-    """All tasks by name, trained or not: one for each module of `lamina.probe.tasks` that can be used."""
+def tasks() -> Mapping[str, Task]:
+    """All tasks by name: one for each module of `lamina.probe.tasks` that can be used."""
     return _files()[0]
 
 
@@ -220,7 +223,7 @@ def broken_tasks() -> Mapping[str, str]:
     return _files()[1]
 
 
-def find_task(name: str) -> Task | Reading:
+def find_task(name: str) -> Task:
     """The task of that name.
 
     Raises:

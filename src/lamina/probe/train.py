@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lamina.measures import find_measure
 from lamina.probe.bank import Adam, Bank
 from lamina.probe.heads import spec_augment
 from lamina.probe.store import Store
 from lamina.probe.task import Example, Objective
-from lamina.score import lower_is_better
 
 MOST_FRAMES = 8000  # frames read at once where nothing is trained
 
@@ -163,7 +163,7 @@ def train(
         device: where.
         progress: told how many steps are done.
     """
-    sign = -1.0 if lower_is_better(schedule.select) else 1.0
+    sign = -1.0 if find_measure(schedule.select).better == "lower" else 1.0
     leaves = {name: value.requires_grad_() for name, value in bank.parameters.items()}
     rates = torch.tensor([slot.rate for slot in bank.slots], device=device)
     adam = Adam(

@@ -35,6 +35,7 @@ class Verification(Objective):
     """
 
     rows: ClassVar[Literal["frames", "mean", "segments"]] = "frames"
+    items: ClassVar[str] = "pairs"
     scale, margin = 30.0, 0.4
 
     def __init__(self, parts: Parts, corpus: Corpus, config: ProbeConfig, _grid: Grid | None = None) -> None:

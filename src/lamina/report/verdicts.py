@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
-from lamina.errors import LaminaError
+from lamina.config import parse_record
 from lamina.files import read_json, write_json
 
 FORMAT = 1
@@ -78,20 +78,6 @@ def read_verdicts(folder: Path) -> tuple[Verdict, ...]:
     path = folder / FILE
     if not path.is_file():
         return ()
-    value = read_json(path)
-    if not isinstance(value, dict) or value.get("format") != FORMAT:
-        raise LaminaError(f"{path} was written by another version of Lamina: run `lamina study conclude` again")
-    try:
-        verdicts = tuple(Verdict(**each) for each in value["verdicts"])
-    except (KeyError, TypeError) as error:
-        names = ", ".join(field.name for field in fields(Verdict))
-        raise LaminaError(
-            f"{path} holds no verdicts of the form {names} ({error}): run `lamina study conclude` again"
-        ) from error
-    for verdict in verdicts:
-        if verdict.verdict not in get_args(Answer):
-            raise LaminaError(
-                f"{path}: claim {verdict.name} has verdict {verdict.verdict!r}, which is none of "
-                f"{', '.join(get_args(Answer))}: run `lamina study conclude` again"
-            )
-    return verdicts
+    remedy = "run `lamina study conclude` again"
+    value = read_json(path, what="verdicts", remedy=remedy, version=FORMAT, keys={"verdicts": list})
+    return tuple(parse_record(each, Verdict, f"{path}: verdict", remedy) for each in value["verdicts"])

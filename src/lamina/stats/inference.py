@@ -47,6 +47,25 @@ def draw_name(*weights: NDArray[np.int64]) -> str:
     return hashlib.sha256(b"".join(str(each.shape).encode() + each.tobytes() for each in weights)).hexdigest()[:16]
 
 
+def resampled_ratios(parts: Floats, wholes: Floats, owners: Sequence[str], weights: Floats) -> Floats:
+    """A sum over items divided by another, in each resample of their owners; not a number where none was drawn.
+
+    Args:
+        parts: (items,) what is counted.
+        wholes: (items,) out of how much.
+        owners: (items,) whose each item is.
+        weights: (replicates, names) how often each owner counts, in the order of the sorted names.
+
+    Returns:
+        (replicates,) ratios.
+    """
+    names, place = np.unique(np.asarray(owners), return_inverse=True)
+    above, below = (np.bincount(place, each, len(names)) for each in (parts, wholes))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        drawn: Floats = (weights @ above) / (weights @ below)
+    return drawn
+
+
 class Replicates(dict[str, Floats]):
     """Resampled values by row key (``tap|measure|target``, …), and what was resampled for each.
 

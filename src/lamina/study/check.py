@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from lamina.analysis.config import AnalysisConfig
 from lamina.errors import LaminaError
+from lamina.measures import MASKED_ACCURACY, PARAMETERS, family
 from lamina.pretrain.recipe import ModelConfig
 from lamina.study.design import RUN, Cell, StoredConfig, StudyConfig
 from lamina.study.effects import contrasts, weights_of
@@ -161,16 +162,35 @@ def _claims(config: StudyConfig, first: Sequence[Cell], where: str) -> None:
         *(["units"] if len(config.units) == 1 else [f"units-{name}" for name in config.units]),
     ]
     models += [cell.model for cell in first]
-    probed = [str(each) for each in (config.probe or {}).get("tasks", ())]
-    lengths = [f"{length:g} s" for length in config.cost.seconds]
-    targets = [*config.analysis.targets, *probed, "unit", *lengths]
+    measured = measurable(config)
     for name, claim in config.claims.items():
         if weights_of(claim.effect, known, models) is None:
             raise LaminaError(
                 f"{where}: claims.{name}.effect: there is no effect {claim.effect!r}; there are "
                 f"{', '.join(known)}, or `MODEL - MODEL` of {', '.join(models)}"
             )
-        if claim.target and claim.target not in targets:
+        of = f"{claim.seconds:g} s" if claim.seconds else claim.target
+        if of not in measured.get(claim.measure, ()):
+            what, there = "measure", sorted(measured)
+            if claim.measure in measured:
+                what, there = "target", [each or "(empty)" for each in measured[claim.measure]]
             raise LaminaError(
-                f"{where}: claims.{name}.target: {claim.target!r} is not measured; what is: {', '.join(targets)}"
+                f"{where}: claims.{name}.{what}: {claim.what} is not measured here; there is {', '.join(there)}"
             )
+
+
+def measurable(config: StudyConfig) -> dict[str, list[str]]:
+    """What the study measures: by measure, its targets (of costs, lengths of audio such as ``10 s``)."""
+    from lamina.analysis.plan import measures_of
+    from lamina.probe.task import find_task
+
+    found: dict[str, list[str]] = {MASKED_ACCURACY: ["unit"], PARAMETERS: [""]}
+    for measure in family("cost"):
+        found.setdefault(measure, [f"{length:g} s" for length in config.cost.seconds])
+    for target in config.analysis.targets:
+        for measure in measures_of(config.analysis, target):
+            found.setdefault(measure, []).append(target)
+    for task in config.probe.tasks if config.probe is not None else ():
+        for measure in find_task(task).measures:
+            found.setdefault(measure, []).append(task)
+    return found

@@ -9,6 +9,8 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from lamina.config import Config
+from lamina.errors import LaminaError
+from lamina.measures import find_measure
 from lamina.report.verdicts import Answer, Verdict
 from lamina.stats.inference import Estimate, holm
 
@@ -28,8 +30,9 @@ class Claim(Config):
         text: the sentence, as its authors mean it.
         effect: which difference decides it: a factor (of two levels), ``FACTOR=LEVEL`` (against its first level),
             ``FACTOR x FACTOR`` (their interaction), or ``MODEL - MODEL`` (two cells or baselines by name).
-        measure: of which score, such as ``cca-mean``, ``probe-accuracy``, ``masked-accuracy``, ``macs``.
-        target: of which target, such as ``word``; the length of audio (``10 s``) for costs.
+        measure: of which score (`lamina measures`).
+        target: of which target, such as ``word``, or a probe's task.
+        seconds: of which length of audio, for costs.
         at: ``best`` (each encoder at its best layer), ``matched`` (all at one depth), or ``mean`` (over layers);
             without meaning for scores of a whole encoder.
         direction: what the claim says of the effect: it ``raises`` the score, ``lowers`` it,
@@ -41,19 +44,32 @@ class Claim(Config):
     effect: str = Field(min_length=1)
     measure: str = Field(min_length=1)
     target: str = ""
+    seconds: float = Field(default=0.0, ge=0)
     at: Literal["best", "matched", "mean"] = "best"
     direction: Literal["raises", "raises-not", "lowers", "none"]
     margin: float = Field(default=0.0, ge=0)
 
     @model_validator(mode="after")
     def _sensible(self) -> Claim:
+        try:
+            measure = find_measure(self.measure)
+        except LaminaError as error:
+            raise ValueError(str(error)) from error
+        if measure.better == "neither" and self.at != "mean":
+            raise ValueError(f'{self.measure} has no best layer, as it only describes: compare with at = "mean"')
         if self.direction in ("none", "raises-not") and not self.margin:
             raise ValueError("a claim of no effect needs a margin: the largest difference that counts as none")
         return self
 
+    @property
+    def what(self) -> str:
+        """The measure and what it is of, in words."""
+        of = self.target or (f"{self.seconds:g} s" if self.seconds else "")
+        return f"{self.measure} of {of}" if of else self.measure
+
     def hypothesis(self, where: str) -> str:
         """What the claim says of our numbers."""
-        what = f"{self.measure}{f' of {self.target}' if self.target else ''} {WORDS[where]}"
+        what = f"{self.what} {WORDS[where]}"
         if self.direction == "none":
             return f"{self.effect} changes {what} by less than {self.margin:g}"
         by = f" by more than {self.margin:g}" if self.margin else ""
@@ -134,7 +150,7 @@ def judge(claims: Mapping[str, Claim], effects: Mapping[str, Judged]) -> list[Ve
                 n_seeds=judged.seeds,
                 n_speakers=judged.speakers,
                 measure=claim.measure,
-                target=claim.target,
+                target=claim.target or (f"{claim.seconds:g} s" if claim.seconds else ""),
                 where=judged.where,
                 reason=_reason(judged, corrected.get(name), len(raw)),
                 margin=claim.margin,

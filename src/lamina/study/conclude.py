@@ -1,29 +1,33 @@
 """Conclude: from the finished runs of a study to its scores, effects and verdicts. Needs no torch.
 
 A study folder holds ``study.json`` (the resolved design and the run folder of every step), the run folders,
-``scores.jsonl``, ``scores.csv``, ``verdicts.json`` and ``report/``. It can be copied without weights and corpora.
+``scores.jsonl`` and ``effects.jsonl`` (and both as CSV), ``verdicts.json`` and ``report/``. It can be copied
+without weights and corpora.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
+from lamina.effect import FILE as EFFECTS
+from lamina.effect import Effect, read_effects, write_effects
 from lamina.errors import LaminaError
 from lamina.files import write_text
+from lamina.measures import find_measure
+from lamina.report.verdicts import FILE as VERDICTS
 from lamina.report.verdicts import read_verdicts, write_verdicts
-from lamina.runs import Run
+from lamina.runs import DONE, Run, write_done
 from lamina.score import Score, Scores
 from lamina.stats.inference import Estimate
 from lamina.study.claims import Claim, Judged, judge, missing
-from lamina.study.effects import READINGS, Outcomes, Weights, contrasts, layers_of, weights_of
-from lamina.study.handover import trained
+from lamina.study.effects import PLACES, Outcomes, Weights, contrasts, is_layered, layers_of, weights_of
+from lamina.study.handover import notes, trained
 from lamina.study.record import SCORES, Study
 
 
 def conclude(root: Path) -> Scores:
-    """Gather the scores of all finished runs, add the effects, judge the claims, and write all of it.
+    """Gather the scores of all finished runs, tell the effects, judge the claims, and write all of it.
 
     Raises:
         LaminaError: no run of the study is done, or one is only half there.
@@ -32,16 +36,19 @@ def conclude(root: Path) -> Scores:
     runs = study.finished(root)
     if not runs:
         raise LaminaError(f"no run in {root} has scores yet: `lamina study run` makes them")
-    scores = Scores(row for run in runs for row in Scores.read(root / run["folder"] / SCORES)).with_columns(
+    scores = Scores(row for run in runs for row in Scores.read(root / run.folder / SCORES)).with_columns(
         study=study.name
     )
     outcomes = Outcomes(study, root, runs, scores)
-    known = dict(contrasts(study.factors, study.within, outcomes.cells))
-    scores += Scores(_effects(outcomes, known))
+    levels = {name: each.levels for name, each in study.factors.items()}
+    known = dict(contrasts(levels, study.within, outcomes.cells))
+    (root / DONE).unlink(missing_ok=True)
     scores.write(root / SCORES)
     write_text(root / "scores.csv", scores.to_csv())
+    write_effects(root, _effects(outcomes, known))
     judged = {name: _judged(claim, outcomes, known) for name, claim in study.claims.items()}
     write_verdicts(root, judge(study.claims, judged))
+    write_done(root, (root / name for name in (SCORES, EFFECTS, VERDICTS)))
     return scores
 
 
@@ -51,13 +58,23 @@ def report_study(root: Path) -> Path:
 
     scores = conclude(root)
     study = Study.read(root)
-    method = study.method | {"runs": {run["folder"]: _seconds(root / run["folder"]) for run in study.runs}}
+    method = {
+        "question": study.question,
+        "factors": {name: each.to_json() for name, each in study.factors.items()},
+        "caveats": list(study.caveats),
+        "config": study.config,
+        "config_digest": study.config_digest,
+        "environment": study.environment,
+        "notes": notes(study, root),
+        "runs": {run.folder: _seconds(root / run.folder) for run in study.runs},
+    }
     return write_report(
         scores,
         root / "report",
         title=f"Study: {study.name}",
         method=method,
         verdicts=read_verdicts(root),
+        effects=read_effects(root),
         trained=trained(study, root),
     )
 
@@ -67,52 +84,56 @@ def _seconds(folder: Path) -> float | None:
     return Run.read(folder).seconds() if (folder / "done").is_file() else None
 
 
-def _effects(outcomes: Outcomes, known: dict[str, Weights]) -> Iterator[Score]:
-    """A row an effect, measure, target and reading (``best``, ``matched``, ``mean``), and one a layer."""
+def _effects(outcomes: Outcomes, known: dict[str, Weights]) -> Iterator[Effect]:
+    """An effect, measure, target and place (``best``, ``matched``, ``mean``), and one a layer.
+
+    Where no value of a measure is better than another there is no best layer, nor one depth at which all are best.
+    """
     for like in outcomes.kinds():
+        ranked = find_measure(like.measure).better != "neither"
         for name, weights in known.items():
-            for at in READINGS:
+            for at in PLACES if ranked else ("mean",):
                 found = outcomes.estimate(weights, like, at)
                 if found is not None:
-                    yield _row(name, found[0], like, at, 0)
+                    yield _effect(name, found, like, at, 0)
             for layer in range(layers_of(outcomes, weights, like)):
                 found = outcomes.estimate(weights, like, "layer", layer)
                 if found is not None:
-                    yield _row(name, found[0], like, "layer", layer + 1)
+                    yield _effect(name, found, like, "layer", layer + 1)
 
 
-def _row(name: str, effect: Estimate, like: Score, at: str, depth: int) -> Score:
-    low, high = effect.interval()
-    return replace(
-        like,
-        run="conclude",
-        model=f"effect:{name}",
-        tap=at,
-        depth=depth,
-        period_ms=0.0,
-        value=effect.value,
-        unit="difference",
+def _effect(name: str, found: tuple[Estimate, int, int], like: Score, at: str, layer: int) -> Effect:
+    estimate, seeds, speakers = found
+    low, high = estimate.interval()
+    same = ("study", "measure", "target", "unit", "protocol", "split", "support", "layers", "pooling", "matched")
+    return Effect(
+        name=name,
+        at=at,
+        layer=layer,
+        value=estimate.value,
         low=low,
         high=high,
-        control="",
+        seeds=seeds,
+        speakers=speakers,
+        **{column: getattr(like, column) for column in (*same, "head", "setting")},
     )
 
 
 def _judged(claim: Claim, outcomes: Outcomes, known: dict[str, Weights]) -> Judged:
     """What the study's numbers say of the effect that a claim asks for."""
-    models = list(dict.fromkeys(run["model"] for run in outcomes.study.runs if run["model"]))
+    models = list(dict.fromkeys(run.subject.model for run in outcomes.study.runs if run.subject.model))
     weights = weights_of(claim.effect, known, models)
     if weights is None:
         return Judged(None, claim.at, lacking=f"There is no effect {claim.effect!r} in this study.")
-    like = outcomes.example(claim.measure, claim.target, weights)
+    like = outcomes.example(claim.measure, claim.target, claim.seconds, weights)
     if like is None:
-        what = f"{claim.measure}{f' of {claim.target}' if claim.target else ''}"
-        return Judged(None, claim.at, lacking=f"It cannot be told: no finished run has scores of {what}.")
-    where = claim.at if like.tap and like.measure != "masked-accuracy" else "whole"
+        lacking = f"It cannot be told: no finished run has scores of {claim.what}."
+        return Judged(None, claim.at, lacking=lacking)
+    where = claim.at if is_layered(like.measure) else "whole"
     found = outcomes.estimate(weights, like, where)
     if found is None:
-        lacking = [model for model in weights if not outcomes.seeds([model], like)]
-        return Judged(None, where, like.unit, lacking=missing(lacking or list(weights)))
+        without = [model for model in weights if not outcomes.seeds([model], like)]
+        return Judged(None, where, like.unit, lacking=missing(without or list(weights)))
     estimate, seeds, speakers = found
     beside = _beside(outcomes, like, where, (model for model in models if model not in outcomes.cells))
     return Judged(estimate, where, like.unit, beside=beside, seeds=seeds, speakers=speakers)

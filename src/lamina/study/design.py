@@ -9,10 +9,11 @@ from pydantic import Field, field_validator
 
 from lamina.analysis.config import AnalysisConfig
 from lamina.config import Config, merge, parse_config
-from lamina.corpus.synth import SynthConfig
+from lamina.corpus.synth.config import SynthConfig
 from lamina.errors import LaminaError
 from lamina.pretrain.recipe import PretrainConfig
 from lamina.pretrain.units import UnitsConfig
+from lamina.probe.config import ProbeConfig
 from lamina.study.claims import Claim
 
 RUN = "run:"  # before the name of a model of the study, where units are of its states
@@ -100,7 +101,7 @@ class StudyConfig(Config):
         encoders: released encoders that are read as they are.
         baselines: runs beside the cells.
         analysis: what is measured of every encoder.
-        probe: the same of probes, a `ProbeConfig`; none where left out.
+        probe: the same of probes; none where left out.
         cost: of every cell.
         claims: what is judged.
         caveats: what the numbers do not show, for the report.
@@ -116,7 +117,7 @@ class StudyConfig(Config):
     encoders: dict[str, Released] = Field(default_factory=dict)
     baselines: dict[str, Baseline] = Field(default_factory=dict)
     analysis: AnalysisConfig
-    probe: dict[str, Any] | None = None
+    probe: ProbeConfig | None = None
     cost: CostConfig
     claims: dict[str, Claim] = Field(default_factory=dict)
     caveats: tuple[str, ...] = ()
@@ -139,17 +140,6 @@ class StudyConfig(Config):
         if "path" in self.corpus:
             return parse_config(self.corpus, StoredConfig, where)
         return parse_config(self.corpus, SynthConfig, where)
-
-    @property
-    def probes(self) -> Config | None:
-        """The probes' config.
-
-        Raises:
-            LaminaError: it is not valid.
-        """
-        from lamina.probe.config import ProbeConfig
-
-        return None if self.probe is None else parse_config(self.probe, ProbeConfig, f"study {self.name}: probe")
 
     def default_root(self) -> Path:
         """Where the study's folder is if nobody says."""

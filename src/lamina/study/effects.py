@@ -13,7 +13,6 @@ model gives one number a seed, read at one of these places:
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -23,19 +22,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lamina.score import MAJORITY, Score, Scores, lower_is_better
+from lamina.measures import EXPLAINS, find_measure
+from lamina.score import MAJORITY, SHUFFLED, Score, Scores
 from lamina.stats.inference import Estimate, Replicates, over_seeds_and_speakers, read_replicates
-from lamina.study.record import Study
+from lamina.study.record import Study, StudyRun
 
 Floats = NDArray[np.float64]
 Weights = dict[str, float]
-MASKED = "masked-accuracy"
-COUNTED = ("macs", "macs-attention", "parameters")
-READINGS = ("best", "matched", "mean")
+PLACES = ("best", "matched", "mean")
+REPLICATES = "replicates.npz"
 
 
 @dataclass(frozen=True, eq=False)
-class Reading:
+class Profile:
     """The scores of one model with one seed, by tap in the order of depth.
 
     Attributes:
@@ -55,8 +54,8 @@ class Reading:
 
     @property
     def layers(self) -> list[int]:
-        """Which taps are transformer layers (``enc20.3``); all where none is, as of MFCC."""
-        found = [place for place, row in enumerate(self.rows) if re.search(r"\.\d+$", row.tap)]
+        """Which taps are transformer layers; all where none is, as of MFCC."""
+        found = [place for place, row in enumerate(self.rows) if row.layer is not None]
         return found or list(range(len(self.rows)))
 
 
@@ -78,21 +77,22 @@ class Outcomes:
         scores: their scores.
     """
 
-    def __init__(self, study: Study, root: Path, runs: Sequence[dict[str, Any]], scores: Scores) -> None:
+    def __init__(self, study: Study, root: Path, runs: Sequence[StudyRun], scores: Scores) -> None:
         self.study = study
-        self.cells = {run["model"]: run["levels"] for run in study.runs if run["levels"]}
-        self._serves_all = {run["model"] for run in study.runs if run.get("every_seed")}
+        whose = [run.subject for run in study.runs]
+        self.cells = {each.model: each.levels for each in whose if each.levels}
+        self._serves_all = {each.model for each in whose if each.every_seed}
         # Each run tells its most frequent class, too: the same for every cell, no outcome of any.
-        own = [row for row in scores if row.control != "shuffled" and row.model != MAJORITY]
+        own = [row for row in scores if row.control not in (SHUFFLED, MAJORITY)]
         by_run: dict[str, list[Score]] = {}
         for row in own:
             by_run.setdefault(row.run, []).append(row)
         self._rows: dict[str, dict[int, list[Score]]] = {}
         self._drawn: dict[tuple[str, int], Replicates] = {}
         for run in runs:
-            model, seed, folder = run["model"], run["seed"], root / run["folder"]
-            self._rows.setdefault(model, {}).setdefault(seed, []).extend(by_run.get(run["folder"], ()))
-            if (folder / "replicates.npz").is_file():
+            model, seed, folder = run.subject.model, run.subject.seed, root / run.folder
+            self._rows.setdefault(model, {}).setdefault(seed, []).extend(by_run.get(run.folder, ()))
+            if (folder / REPLICATES).is_file():
                 self._drawn.setdefault((model, seed), Replicates()).join(read_replicates(folder))
 
     def kinds(self) -> list[Score]:
@@ -101,31 +101,38 @@ class Outcomes:
         for model in self.cells:
             for rows in self._rows.get(model, {}).values():
                 for row in rows:
-                    if row.tap and row.measure not in (MASKED, *COUNTED):
+                    if is_layered(row.measure):
                         found.setdefault(_rules(row), row)
         return list(found.values())
 
-    def example(self, measure: str, target: str, models: Iterable[str]) -> Score | None:
-        """A row of that measure and target of any of these models, read plainly where one is; None without any."""
+    def example(self, measure: str, target: str, seconds: float, models: Iterable[str]) -> Score | None:
+        """A row of that measure and target of any of these models, read plainly where one is; None without any.
+
+        Args:
+            measure: its name.
+            target: of scores at layers, and of masked prediction.
+            seconds: length of audio, of costs.
+            models: by name.
+        """
         found = [
             row
             for model in models
             for rows in self._rows.get(model, {}).values()
             for row in rows
-            if row.measure == measure and row.target == target
+            if (row.measure, row.target, row.seconds, row.part) == (measure, target, seconds, "")
         ]
         return min(found, key=lambda row: not row.plain, default=None)
 
-    def reading(self, model: str, seed: int, like: Score) -> Reading | None:
+    def reading(self, model: str, seed: int, like: Score) -> Profile | None:
         """The rows of one model and seed under the rules of ``like``; None where there are none."""
         seeds = self._rows.get(model, {})
         if model in self._serves_all and seeds:
             seed = min(seeds)
         rows = [row for row in seeds.get(seed, ()) if _rules(row) == _rules(like)]
-        if like.measure == MASKED:  # of the finest level alone: a coarse level names other units
-            rows = [min(rows, key=lambda row: row.period_ms)] if rows else []
-        elif not like.tap:
-            rows = [row for row in rows if not row.tap]
+        if not is_layered(
+            like.measure
+        ):  # masked prediction: the finest level alone, a coarse one names other units
+            rows = sorted(rows, key=lambda row: row.period_ms)[:1]
         elif len(rows) > 1:
             rows = sorted((row for row in rows if row.depth > 0), key=lambda row: row.depth)
         if not rows:
@@ -135,7 +142,7 @@ class Outcomes:
         table = [each for each in drawn if each is not None]
         whole = len(table) == len(rows) and np.isfinite(table).any()
         speakers = min((known.groups[row.key] for row in rows), default=0) if whole else 0
-        return Reading(tuple(rows), np.array(table) if whole else np.zeros((len(rows), 0)), speakers)
+        return Profile(tuple(rows), np.array(table) if whole else np.zeros((len(rows), 0)), speakers)
 
     def seeds(self, models: Iterable[str], like: Score) -> list[int]:
         """The seeds with which every one of these models has scores like ``like``."""
@@ -163,7 +170,7 @@ class Outcomes:
         readings = {
             model: [reading for seed in seeds if (reading := self.reading(model, seed, like))] for model in weights
         }
-        if like.measure in COUNTED:
+        if find_measure(like.measure).counted:
             values = {model: found[0].values.max() for model, found in readings.items()}
             total = sum(weight * values[model] for model, weight in weights.items())
             return Estimate(float(total), 0.0, exact=True), len(seeds), 0
@@ -178,13 +185,17 @@ class Outcomes:
         return over_seeds_and_speakers(values_, np.asarray(resampled), speakers=speakers), len(seeds), speakers
 
 
+def is_layered(measure: str) -> bool:
+    """Whether a measure is an outcome that is read at layers; those that explain a probe are no outcomes."""
+    found = find_measure(measure)
+    return found.of == "layer" and found.rank < EXPLAINS
+
+
 def _rules(row: Score) -> tuple[str, ...]:
-    # Costs say in `support` on what they were measured, which is no rule of theirs.
-    support = "" if row.measure in COUNTED else row.support
-    return row.measure, row.target, row.protocol, support, row.split
+    return row.measure, row.target, row.part, *row.way
 
 
-def read_at(readings: Mapping[str, Sequence[Reading]], at: str, layer: int = 0) -> dict[str, Outcome]:
+def read_at(readings: Mapping[str, Sequence[Profile]], at: str, layer: int = 0) -> dict[str, Outcome]:
     """The outcome of every model at ``best``, ``matched``, ``mean``, ``layer`` or ``whole`` (see the module).
 
     Where one lacks resampled values, or has another number of them, none has any: they could not be paired.
@@ -194,7 +205,7 @@ def read_at(readings: Mapping[str, Sequence[Reading]], at: str, layer: int = 0) 
             model: [replace(reading, drawn=reading.drawn[:, :0]) for reading in found]
             for model, found in readings.items()
         }
-    lower = lower_is_better(next(found[0].rows[0].measure for found in readings.values()))
+    lower = find_measure(next(found[0].rows[0].measure for found in readings.values())).better == "lower"
     if at in ("best", "whole"):
         return {
             model: _outcome(found, lambda _, table: (table.min if lower else table.max)(axis=0))
@@ -225,7 +236,7 @@ def read_at(readings: Mapping[str, Sequence[Reading]], at: str, layer: int = 0) 
     return outcomes
 
 
-def _outcome(found: Sequence[Reading], reduce: Any) -> Outcome:
+def _outcome(found: Sequence[Profile], reduce: Any) -> Outcome:
     values = np.array([reduce(reading, reading.values) for reading in found])
     return Outcome(values, np.array([reduce(reading, reading.drawn) for reading in found]))
 

@@ -7,26 +7,19 @@ of two is all that they are meant for.
 
 from __future__ import annotations
 
-import os
-import shutil
 import statistics
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from lamina.encoders.published import PUBLISHED
 from lamina.pretrain.recipe import ModelConfig, PretrainConfig
 from lamina.study.check import shape
-from lamina.study.design import StoredConfig, StudyConfig
+from lamina.study.design import Released, StoredConfig, StudyConfig
 from lamina.study.plan import plan
 from lamina.study.record import Study
 from lamina.study.schedule import is_done
 from lamina.study.step import Step
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 PROCESS = 600 << 20  # bytes of a process with torch and transformers loaded
 SYNTHESIS = 200.0  # seconds of speech a second, one thread
@@ -73,7 +66,7 @@ def estimates(config: StudyConfig, root: Path, *, measure: bool = True) -> list[
     rates = [
         macs / seconds for step in steps if (seconds := took.get(step.name)) and (macs := training_macs(step))
     ]
-    recipes = [PretrainConfig.model_validate(step.config) for step in steps if step.kind == "pretrain"]
+    recipes = [step.settings for step in steps if isinstance(step.settings, PretrainConfig)]
     trains = [recipe for recipe in recipes if recipe.steps]
     shapes = [model for step in steps if (model := _model_of(step))]
     tried = trains or [PretrainConfig(model=model, steps=1) for model in shapes]
@@ -162,21 +155,22 @@ def _count(model: str, seconds: float) -> tuple[float, int, int]:
 
 def training_macs(step: Step) -> float:
     """Multiply-accumulates of a training run, forward and backward; 0 for any other run."""
-    if step.kind != "pretrain":
+    recipe = step.settings
+    if not isinstance(recipe, PretrainConfig):
         return 0.0
-    recipe = PretrainConfig.model_validate(step.config)
     macs = forward_macs(recipe.model, recipe.crop_seconds)
     return macs * TRAINING * recipe.batch_size * recipe.steps
 
 
 def _need(step: Step, audio: float, rate: float, config: StudyConfig) -> Need:
     if step.kind == "corpus":
-        made = 0.0 if "path" in step.config else audio
+        made = 0.0 if isinstance(step.settings, StoredConfig) else audio
         return Need(step, False, made / SYNTHESIS, PROCESS, round(made * FLAC))
-    if step.kind == "pretrain":
-        return _pretraining(step, rate, audio)
-    if step.kind == "encoder":
-        published = next((each.parameters for each in PUBLISHED if each.name == step.config["source"]), None)
+    if isinstance(step.settings, PretrainConfig):
+        return _pretraining(step, step.settings, rate, audio)
+    if isinstance(step.settings, Released):
+        source = step.settings.source
+        published = next((each.parameters for each in PUBLISHED if each.name == source), None)
         # The checkpoint as it was published and as it is converted.
         return Need(step, False, None, None, None if published is None else published * 10**6 * 8)
     return _reading(step, audio, rate, config)
@@ -203,8 +197,7 @@ def _reading(step: Step, audio: float, rate: float, config: StudyConfig) -> Need
     return Need(step, False, forward + counted, memory + taps * targets * width * width * 32, disk)
 
 
-def _pretraining(step: Step, rate: float, audio: float) -> Need:
-    recipe = PretrainConfig.model_validate(step.config)
+def _pretraining(step: Step, recipe: PretrainConfig, rate: float, audio: float) -> Need:
     _, kept, parameters = _count(recipe.model.model_dump_json(), recipe.crop_seconds)
     part = -(-recipe.batch_size // recipe.accumulate)
     half = 2 if recipe.dtype != "float32" else 1
@@ -217,12 +210,13 @@ def _pretraining(step: Step, rate: float, audio: float) -> Need:
 def _model_of(step: Step) -> ModelConfig | None:
     """The model that a run reads: one of this study, or a published one as far as its shape is known."""
     if "model" in step.needs or "teacher" in step.needs:
-        trained = step.needs.get("model") or step.needs["teacher"]
-        return PretrainConfig.model_validate(trained.config).model
-    if "encoder" not in step.needs:
+        trained = (step.needs.get("model") or step.needs["teacher"]).settings
+        return trained.model if isinstance(trained, PretrainConfig) else None
+    released = step.needs["encoder"].settings if "encoder" in step.needs else None
+    if not isinstance(released, Released):
         return None
     for each in PUBLISHED:
-        if each.name == step.needs["encoder"].config["source"] and each.levels and each.block_layers:
+        if each.name == released.source and each.levels and each.block_layers:
             ratios = [n for a, b in zip(each.levels, each.levels[1:], strict=False) for n in (1, b // a)]
             large = {"hidden_size": 1024, "num_attention_heads": 16, "intermediate_size": 4096}
             size = large if (each.parameters or 0) > 200 else {}
@@ -242,116 +236,3 @@ def _audio_seconds(config: StudyConfig) -> float:
 
     corpus = open_corpus(speech.path)
     return sum(utterance.samples for utterance in corpus.utterances()) / corpus.sample_rate
-
-
-def makespan(needs: Sequence[Need], jobs: int) -> float | None:
-    """Seconds until all is done with so many runs side by side; None where a run's time is unknown."""
-    left = [need for need in needs if not need.done]
-    ends: dict[str, float] = {}
-    free = [0.0] * jobs
-    while left:
-        missing = {need.step.name for need in left}
-        open_ = [need for need in left if not missing & {each.name for each in need.step.needs.values()}]
-        timed = all(need.step.alone for need in left)
-        worker = min(range(jobs), key=free.__getitem__)
-        begins = {
-            need.step.name: max([free[worker], *(ends.get(each.name, 0.0) for each in need.step.needs.values())])
-            for need in open_
-            if timed or not need.step.alone
-        }
-        need = min((need for need in open_ if need.step.name in begins), key=lambda need: begins[need.step.name])
-        if need.seconds is None:
-            return None
-        if timed:
-            free = [max(free)] * jobs
-            begins[need.step.name] = max(free)
-        ends[need.step.name] = free[worker] = begins[need.step.name] + need.seconds
-        left.remove(need)
-    return max(free)
-
-
-def table(needs: Sequence[Need]) -> Table:
-    """A row a run."""
-    from lamina.report.console import table as make
-
-    rows = [
-        (
-            "done" if need.done else "to do",
-            need.step.name,
-            duration(need.seconds),
-            "" if need.done else size(need.memory),
-            size(need.disk),
-        )
-        for need in needs
-    ]
-    return make(("", "run", "time", "memory", "disk"), rows)
-
-
-def summary(config: StudyConfig, needs: Sequence[Need], jobs: int, root: Path) -> list[str]:
-    """What is left to do, what it takes, and what is missing for it."""
-    left = [need for need in needs if not need.done]
-    counts: Mapping[str, int] = {
-        kind: sum(need.step.kind == kind for need in needs) for kind in dict.fromkeys(n.step.kind for n in needs)
-    }
-    lines = [f"{len(needs)} runs ({', '.join(f'{n} {kind}' for kind, n in counts.items())}), {len(left)} to do"]
-    times = [need.seconds for need in left if need.seconds is not None]
-    whole = makespan(needs, jobs)
-    unknown = sum(need.seconds is None for need in left)
-    told = f"about {duration(sum(times))} of work on this machine, one thread a run" if times else ""
-    if left and whole is not None:
-        lines.append(f"{told}; {duration(whole)} with {jobs} side by side")
-    elif left:
-        lines.append(f"{told}{'; ' if told else ''}{unknown} runs of which nothing is known yet")
-    work = sum(map(training_macs, (need.step for need in left)))
-    if work:
-        lines.append(
-            f"training takes {work:.1e} multiply-accumulates in all: divide by what your GPUs do a second"
-        )
-    memory = sorted((need.memory or 0 for need in left), reverse=True)[:jobs]
-    disk = sum(need.disk or 0 for need in left)
-    if left:
-        free = shutil.disk_usage(
-            next(place for place in (root.absolute(), *root.absolute().parents) if place.exists())
-        )
-        lines.append(
-            f"at most {size(sum(memory))} of memory{_installed()} and {size(disk)} of disk "
-            f"({size(free.free)} are free)"
-        )
-    known = {need.step.run(root).folder.name for need in needs}
-    others = sorted(run.parent.name for run in root.glob("*/run.json") if run.parent.name not in known)
-    if others:
-        lines.append(
-            f"{len(others)} run folders here are of another design or of an older Lamina and are not used: "
-            f"{', '.join(others[:3])}{' …' if len(others) > 3 else ''}"
-        )
-    speech = config.speech
-    if isinstance(speech, StoredConfig) and not Path(speech.path).exists():
-        lines.append(f"missing: there is no corpus at {speech.path}. {speech.about}".strip())
-    return lines
-
-
-def _installed() -> str:
-    try:
-        return f" (this machine has {size(os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE'))})"
-    except (AttributeError, ValueError, OSError):
-        return ""
-
-
-def duration(seconds: float | None) -> str:
-    """A length of time in words, two digits or so."""
-    if seconds is None:
-        return "?"
-    for unit, length in (("years", 365.25 * 86400), ("days", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.1f} {unit}"
-    return f"{seconds:.0f} s"
-
-
-def size(count: int | None) -> str:
-    """A number of bytes in words."""
-    if count is None:
-        return "?"
-    for unit, bytes_ in (("TB", 10**12), ("GB", 10**9), ("MB", 10**6), ("kB", 1000)):
-        if count >= bytes_:
-            return f"{count / bytes_:.1f} {unit}"
-    return f"{count} B"

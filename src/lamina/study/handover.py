@@ -1,4 +1,4 @@
-"""What the report is told of a study's training runs. Needs no torch."""
+"""What the report is told of a study's runs: how training went, what was noted. Needs no torch."""
 
 from __future__ import annotations
 
@@ -10,24 +10,23 @@ from lamina.study.record import Study
 
 
 def trained(study: Study, root: Path) -> list[Trained]:
-    """The finished training runs, by the names that their analyses give them, in the study's order.
-
-    An analysis names its model's run by digest; a run whose analysis is not there is told by its folder's name.
-    """
-    pretrained = {
-        each["folder"]: Run.read(root / each["folder"])
-        for each in study.runs
-        if each["kind"] == "pretrain" and (root / each["folder"] / "run.json").is_file()
-    }
-    analysed = {
-        Run.read(root / each["folder"]).inputs.get("model"): each
-        for each in study.runs
-        if each["kind"] == "analysis" and (root / each["folder"] / "run.json").is_file()
-    }
+    """The training runs that are there, in the study's order."""
     told = []
-    for folder, run in pretrained.items():
-        about = analysed.get(run.digest)
-        model = about["model"] if about else folder.removeprefix("pretrain-").rpartition("-")[0]
-        levels = about["levels"] if about else {}
-        told.append(Trained(model, run.config["seed"], run.config, levels, run.log_lines()))
+    for each in study.runs:
+        if each.kind == "pretrain" and (root / each.folder / "run.json").is_file():
+            run, whose = Run.read(root / each.folder), each.subject
+            settings = run.config.get("settings", {})
+            told.append(Trained(whose.model, whose.seed, settings, whose.levels, run.log_lines()))
     return told
+
+
+def notes(study: Study, root: Path) -> dict[str, list[str]]:
+    """What analyses and probes noted, by the model's name."""
+    told: dict[str, dict[str, None]] = {}
+    for each in study.runs:
+        if each.kind in ("analysis", "probe") and (root / each.folder / "run.json").is_file():
+            lines = Run.read(root / each.folder).log_lines()
+            told.setdefault(each.subject.model, {}).update(
+                {str(line["note"]): None for line in lines if "note" in line}
+            )
+    return {model: list(lines) for model, lines in told.items() if lines}

@@ -2,76 +2,110 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from pydantic import Field
+
+from lamina.config import Config, parse_record
 from lamina.errors import LaminaError
-from lamina.files import read_json, write_json
+from lamina.files import digest, read_json, write_json
 from lamina.runs import Run
 from lamina.stats.inference import FILE as REPLICATES
 from lamina.study.claims import Claim
 
-FORMAT = 1
-SCORES = "scores.jsonl"
+FORMAT = 2
+FILE, SCORES = "study.json", "scores.jsonl"
+Kind = Literal["corpus", "units", "pretrain", "encoder", "analysis", "probe", "cost"]
 
 
-@dataclass(frozen=True)
-class Study:
+class Subject(Config):
+    """Whose run it is: the ``model``, ``seed`` and ``control`` of its scores.
+
+    Attributes:
+        model: the encoder, as the study calls it; empty for corpora and units.
+        seed: of its training.
+        levels: its level of every factor; empty for baselines, which are in no effect.
+        control: ``untrained`` for an untrained control, else empty.
+        every_seed: whether one run serves all seeds, as no seed went into it (MFCC, a released encoder).
+    """
+
+    model: str = ""
+    seed: int = 0
+    levels: dict[str, str] = Field(default_factory=dict)
+    control: str = ""
+    every_seed: bool = False
+
+
+class StudyRun(Config):
+    """One run of a study: its folder's name, what it makes, and whose it is."""
+
+    folder: str
+    kind: Kind
+    subject: Subject
+
+
+class FactorWords(Config):
+    """A factor for readers: its label, and its levels, the one that others are compared with first."""
+
+    label: str
+    levels: tuple[str, ...]
+
+
+class Study(Config):
     """What `lamina.study.conclude` needs to know of a study's design.
 
     Attributes:
         name: of the study.
-        factors: the levels of every factor, the one others are compared to first.
+        question: what it asks.
+        factors: what is varied, by name.
         within: for a nested factor, the level of each factor without which it means nothing.
-        runs: one entry a step: its ``folder``, ``kind``, ``model``, ``seed``, ``levels``, and ``every_seed``:
-            whether one run serves all seeds (MFCC has none).
+        runs: one entry a step.
         claims: what is judged, by name.
-        method: everything else that the report's methods section tells.
+        caveats: what the numbers do not show.
+        config: the whole resolved config.
+        config_digest: its digest.
+        environment: versions and machine.
     """
 
     name: str
-    factors: dict[str, list[str]]
-    runs: list[dict[str, Any]]
-    method: dict[str, Any]
-    within: dict[str, dict[str, str]] = field(default_factory=dict)
-    claims: dict[str, Claim] = field(default_factory=dict)
+    question: str = ""
+    factors: dict[str, FactorWords]
+    within: dict[str, dict[str, str]] = Field(default_factory=dict)
+    runs: tuple[StudyRun, ...]
+    claims: dict[str, Claim] = Field(default_factory=dict)
+    caveats: tuple[str, ...] = ()
+    config: dict[str, Any] = Field(default_factory=dict)
+    config_digest: str = ""
+    environment: dict[str, Any] = Field(default_factory=dict)
 
     def write(self, root: Path) -> None:
         """Write ``study.json``."""
-        write_json(
-            root / "study.json",
-            {
-                "format": FORMAT,
-                "name": self.name,
-                "factors": self.factors,
-                "within": self.within,
-                "runs": self.runs,
-                "claims": {name: claim.to_json() for name, claim in self.claims.items()},
-                "method": self.method,
-            },
-        )
+        value = self.to_json()
+        write_json(root / FILE, {"format": FORMAT, "digest": digest(value)} | value)
 
     @classmethod
     def read(cls, root: Path) -> Study:
         """Read ``study.json``.
 
         Raises:
-            LaminaError: the folder is no study folder, or one of another version.
+            LaminaError: the folder is no study folder, or one of another version, or the file is damaged.
         """
-        if not (root / "study.json").is_file():
+        path, remedy = root / FILE, "copy the study's folder again, or run `lamina study run` again"
+        if not path.is_file():
             raise LaminaError(
-                f"{root} is no study folder: there is no file {root / 'study.json'}; `lamina study run` writes "
-                "it, copy it along with the run folders"
+                f"{root} is no study folder: there is no file {path}; `lamina study run` writes it, copy it along "
+                "with the run folders"
             )
-        value = read_json(root / "study.json")
-        if not isinstance(value, dict) or value.get("format") != FORMAT:
-            raise LaminaError(f"{root} was written by another version of Lamina: run the study again")
-        claims = {name: Claim.model_validate(claim) for name, claim in value.get("claims", {}).items()}
-        return cls(
-            value["name"], value["factors"], value["runs"], value["method"], value.get("within", {}), claims
-        )
+        value = read_json(path, what="a study", remedy=remedy, version=FORMAT, keys={"digest": str})
+        told = {key: each for key, each in value.items() if key not in {"format", "digest"}}
+        if digest(told) != value["digest"]:
+            raise LaminaError(f"{path} was changed since it was written: {remedy}")
+        study = parse_record(told, cls, str(path), remedy)
+        for run in study.runs:
+            if Path(run.folder).name != run.folder:
+                raise LaminaError(f"{path}: the run {run.folder!r} lies outside the study's folder: {remedy}")
+        return study
 
     @classmethod
     def check_version(cls, root: Path) -> None:
@@ -80,10 +114,10 @@ class Study:
         Raises:
             LaminaError: it is of another version.
         """
-        if (root / "study.json").is_file():
+        if (root / FILE).is_file():
             cls.read(root)
 
-    def finished(self, root: Path) -> list[dict[str, Any]]:
+    def finished(self, root: Path) -> list[StudyRun]:
         """The runs that are done and have scores.
 
         Raises:
@@ -92,28 +126,10 @@ class Study:
         """
         found = []
         for each in self.runs:
-            folder = root / each["folder"]
+            folder = root / each.folder
             if (folder / "done").is_file():
                 run = Run.read(folder)
-                need_whole(run, ("done", SCORES, REPLICATES, "log.jsonl"))
+                run.check(SCORES, REPLICATES, "log.jsonl")
                 if (folder / SCORES).is_file():
                     found.append(each)
         return found
-
-
-def need_whole(run: Run, only: Sequence[str] = ()) -> None:
-    """Raise unless the files of a finished run are those that were there when it finished.
-
-    Args:
-        run: a run that is `done`.
-        only: names of the files that matter; all where none is named.
-
-    Raises:
-        LaminaError: a file is missing or has another size.
-    """
-    for name in run.damaged():
-        if not only or name in only:
-            raise LaminaError(
-                f"{run.folder} is half-copied: its {name} is missing or cut short; copy the folder again (or "
-                "delete it, and `lamina study run` makes it again)"
-            )

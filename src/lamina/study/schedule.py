@@ -20,7 +20,6 @@ from typing import Protocol
 from lamina.errors import LaminaError
 from lamina.runs import Run
 from lamina.study.locks import Locks
-from lamina.study.record import need_whole
 from lamina.study.step import Step
 
 
@@ -55,7 +54,7 @@ def is_done(step: Step, root: Path) -> bool:
     run = step.run(root)
     if not run.done:
         return False
-    need_whole(Run.read(run.folder))
+    Run.read(run.folder).check()
     return True
 
 

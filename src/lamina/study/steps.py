@@ -5,20 +5,22 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lamina.encoders.encoder import Encoder
 from lamina.encoders.load import load_encoder
 from lamina.errors import LaminaError
 from lamina.files import read_json, write_json
 from lamina.grid import Grid
+from lamina.measures import MASKED_ACCURACY
 from lamina.pretrain.recipe import ModelConfig, PretrainConfig
 from lamina.pretrain.units import UnitsConfig, features_of
 from lamina.runs import Run
 from lamina.score import MAJORITY, Score, Scores
 from lamina.study.check import shape
-from lamina.study.design import RUN, StoredConfig
-from lamina.study.record import SCORES
+from lamina.study.design import RUN, Released, StoredConfig
+from lamina.study.record import SCORES, Kind
+from lamina.study.step import AnalysisRun, CostRun, ProbeRun, Read, settings_of, subject_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,24 +70,31 @@ def _logged(run: Run) -> Progress:
 def _corpus(run: Run, _inputs: dict[str, Run], progress: Progress) -> None:
     """Synthesise speech, or open what is there and write down which speech it is."""
     from lamina.corpus.open import open_corpus
-    from lamina.corpus.synth import SynthConfig, synthesize
+    from lamina.corpus.synth.config import SynthConfig
+    from lamina.corpus.synth.synthesis import synthesize
 
-    if "path" not in run.config:
-        synthesize(_config(run, SynthConfig), run.folder / "corpus", progress=progress)
+    if not _stored(run):
+        synthesize(settings_of(run, SynthConfig), run.folder / "corpus", progress=progress)
         return
-    corpus = open_corpus(run.config["path"])
+    path = settings_of(run, StoredConfig).path
+    corpus = open_corpus(path)
     for note in corpus.notes:
         run.log(note=note)
-    write_json(run.folder / CORPUS, {"format": FORMAT, "path": run.config["path"], "digest": corpus.digest})
+    write_json(run.folder / CORPUS, {"format": FORMAT, "path": path, "digest": corpus.digest})
+
+
+def _stored(corpus: Run) -> bool:
+    """Whether a corpus was there before the study; else it is in the run's folder."""
+    return "path" in corpus.config["settings"]
 
 
 def _open(inputs: dict[str, Run]) -> StoredCorpus:
     from lamina.corpus.open import open_corpus
 
     run = inputs["corpus"]
-    if "path" not in run.config:
+    if not _stored(run):
         return open_corpus(run.folder / "corpus")
-    corpus = open_corpus(run.config["path"])
+    corpus = open_corpus(settings_of(run, StoredConfig).path)
     known = read_json(run.folder / CORPUS)
     if known["digest"] != corpus.digest:
         raise LaminaError(
@@ -121,13 +130,13 @@ def open_for(config: StoredConfig, asked: list[str]) -> StoredCorpus:
 def _units(run: Run, inputs: dict[str, Run], progress: Progress) -> None:
     from lamina.pretrain.units import make_units
 
-    _, quality = make_units(_units_config(run.config, inputs), _open(inputs), run.folder, progress)
+    config = _units_config(settings_of(run, UnitsConfig), inputs)
+    _, quality = make_units(config, _open(inputs), run.folder, progress)
     run.log(event="quality", **quality)
 
 
-def _units_config(value: dict[str, Any], inputs: dict[str, Run]) -> UnitsConfig:
+def _units_config(config: UnitsConfig, inputs: dict[str, Run]) -> UnitsConfig:
     """The units' config, with the folder of the model of this study whose states they cluster."""
-    config = UnitsConfig.model_validate({key: each for key, each in value.items() if key != "kind"})
     if not config.features.startswith(RUN):
         return config
     model = inputs["teacher"] if "teacher" in inputs else inputs["model"]
@@ -138,7 +147,7 @@ def _pretrain(run: Run, inputs: dict[str, Run], progress: Progress) -> None:
     from lamina.pretrain.labels import Units
     from lamina.pretrain.loop import pretrain
 
-    config = _config(run, PretrainConfig)
+    config = settings_of(run, PretrainConfig)
     units = [Units.read(inputs[role].folder) for role in sorted(inputs) if role.partition(".")[0] == "units"]
     pretrain(config, _open(inputs), units, run, progress=lambda done, total, _: progress(done, total))
 
@@ -153,21 +162,22 @@ def _released(run: Run, _inputs: dict[str, Run], _progress: Progress) -> None:
     write_json(run.folder / ENCODER, {"format": FORMAT, "digest": encoder.digest, "taps": taps})
 
 
-def _load(released: Run) -> Encoder:
-    encoder = load_encoder(released.config["source"])
-    if not released.config["untrained"]:
+def _load(run: Run) -> Encoder:
+    released = settings_of(run, Released)
+    encoder = load_encoder(released.source)
+    if not released.untrained:
         return encoder
     from lamina.encoders.untrained import untrained
 
     fresh = untrained(encoder, seed=0)
     if fresh is None:
-        raise LaminaError(f"{released.config['source']} has no weights: it has no untrained twin")
+        raise LaminaError(f"{released.source} has no weights: it has no untrained twin")
     return fresh
 
 
-def _support(run: Run, inputs: dict[str, Run]) -> list[Grid]:
+def _support(models: tuple[ModelConfig, ...], inputs: dict[str, Run]) -> list[Grid]:
     """The grids of all encoders of the study, on which every scored segment has a frame."""
-    grids = [tap.grid for model in run.config["support"] for tap in shape(ModelConfig.model_validate(model)).taps]
+    grids = [tap.grid for model in models for tap in shape(model).taps]
     for role, released in inputs.items():
         if role.startswith("support."):
             told = read_json(released.folder / ENCODER)["taps"]
@@ -176,34 +186,33 @@ def _support(run: Run, inputs: dict[str, Run]) -> list[Grid]:
 
 
 def _analysis(run: Run, inputs: dict[str, Run], progress: Progress) -> None:
-    from lamina.analysis.sweep import AnalysisConfig, analyze
+    from lamina.analysis.sweep import analyze
 
+    settings = settings_of(run, AnalysisRun)
     found = analyze(
-        _encoder(run, inputs),
+        _encoder(settings.read, inputs),
         _open(inputs),
-        AnalysisConfig.model_validate(run.config["analysis"]),
-        support=_support(run, inputs),
+        settings.analysis,
+        support=_support(settings.support, inputs),
         run=run,
-        control=run.config["control"],
+        control=subject_of(run).control,
         progress=progress,
     )
-    scores = found.scores
-    if "model" in inputs:
-        scores += _masked_accuracy(inputs["model"], scores[0])
-    _write(run, scores)
+    masked = _masked_accuracy(inputs["model"], settings.analysis.protocol) if "model" in inputs else Scores()
+    _write(run, found.scores + masked)
 
 
 def _probe(run: Run, inputs: dict[str, Run], progress: Progress) -> None:
-    from lamina.probe.config import ProbeConfig
     from lamina.probe.probe import probe
     from lamina.stats.inference import write_replicates
 
+    settings = settings_of(run, ProbeRun)
     found = probe(
-        _encoder(run, inputs),
+        _encoder(settings.read, inputs),
         _open(inputs),
-        ProbeConfig.model_validate(run.config["probe"]),
-        support=_support(run, inputs),
-        control=run.config["control"],
+        settings.probe,
+        support=_support(settings.support, inputs),
+        control=subject_of(run).control,
         folder=run.folder,
         progress=progress,
     )
@@ -216,52 +225,51 @@ def _probe(run: Run, inputs: dict[str, Run], progress: Progress) -> None:
 def _cost(run: Run, inputs: dict[str, Run], _progress: Progress) -> None:
     from lamina.cost.cost import measure_cost
 
-    _write(run, measure_cost(_encoder(run, inputs), seconds=run.config["seconds"], repeats=run.config["repeats"]))
+    settings = settings_of(run, CostRun)
+    _write(run, measure_cost(_encoder(Read(), inputs), seconds=settings.seconds, repeats=settings.repeats))
 
 
 def _write(run: Run, scores: Scores) -> None:
     """Write a run's scores under the names that the study gives to its models and seeds."""
+    whose = subject_of(run)
     named = Scores(
-        row if row.model == MAJORITY else replace(row, model=run.config["model"], seed=run.config["seed"])
+        row
+        if row.control == MAJORITY
+        else replace(row, model=whose.model, seed=whose.seed, control=row.control or whose.control)
         for row in scores
     )
     named.with_columns(run=run.folder.name).write(run.folder / SCORES)
 
 
-def _masked_accuracy(pretrained: Run, example: Score) -> Scores:
+def _masked_accuracy(pretrained: Run, protocol: str) -> Scores:
     """How often a pretrained model names the unit of a masked frame on the dev split, a row a level."""
     told = [line for line in pretrained.log_lines() if line.get("event") == "validation"]
     if not told:
         return Scores()
-    config = _config(pretrained, PretrainConfig)
-    last, about = told[-1], shape(config.model)
+    config = settings_of(pretrained, PretrainConfig)
+    last = told[-1]
     return Scores(
         Score(
-            study="",
-            run=example.run,
-            model=example.model,
             tap=tap.name,
+            block=tap.block,
+            layer=tap.layer,
             depth=tap.depth,
             period_ms=tap.grid.period_ms,
-            measure="masked-accuracy",
+            measure=MASKED_ACCURACY,
             target="unit",
             value=last[f"accuracy_masked_{level}"],
-            unit="",
-            low=None,
-            high=None,
             n=int(last[f"frames_masked_{level}"]),
+            items="frames",
             split=config.validation_split,
-            seed=config.seed,
-            protocol=example.protocol,
-            support="masked frames",
-            control=example.control,
+            protocol=protocol,
+            support="masked",
         )
-        for level, tap in enumerate(about.predicting_taps)
+        for level, tap in enumerate(shape(config.model).predicting_taps)
         if f"accuracy_masked_{level}" in last
     )
 
 
-KINDS: dict[str, Callable[[Run, dict[str, Run], Progress], None]] = {
+KINDS: dict[Kind, Callable[[Run, dict[str, Run], Progress], None]] = {
     "corpus": _corpus,
     "units": _units,
     "pretrain": _pretrain,
@@ -272,22 +280,17 @@ KINDS: dict[str, Callable[[Run, dict[str, Run], Progress], None]] = {
 }
 
 
-def _config(run: Run, kind: Any) -> Any:
-    return kind.model_validate({key: value for key, value in run.config.items() if key != "kind"})
-
-
-def _encoder(run: Run, inputs: dict[str, Run]) -> Encoder:
+def _encoder(read: Read, inputs: dict[str, Run]) -> Encoder:
     """The encoder that a run reads: a pretrained one, a released one, mel, MFCC, or the units themselves."""
     if "model" in inputs:
         return load_encoder(str(inputs["model"].folder))
     if "encoder" in inputs:
         return _load(inputs["encoder"])
-    kind = run.config["features"]
-    if kind == "units":
+    if read.of is not None:
         from lamina.pretrain.labels import CODEBOOK_FILE, Codebook
         from lamina.pretrain.units import UnitsEncoder
 
-        features = features_of(_units_config(run.config["of"], inputs))
+        features = features_of(_units_config(read.of, inputs))
         return UnitsEncoder(features, Codebook.read(inputs["units"].folder / CODEBOOK_FILE))
     # Scaled over the utterance, as units of MFCC usually are.
-    return features_of(UnitsConfig(features=kind))
+    return features_of(UnitsConfig(features=read.features))

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 from lamina.errors import LaminaError
+from lamina.files import check_folder
 from lamina.runs import environment
 from lamina.study.check import tiers
 from lamina.study.conclude import report_study
 from lamina.study.design import StoredConfig, StudyConfig
-from lamina.study.locks import Locks, unwritable
+from lamina.study.locks import Locks
 from lamina.study.plan import plan
-from lamina.study.record import Study
+from lamina.study.record import FactorWords, Study, StudyRun
 from lamina.study.schedule import Watcher, is_done, next_step, ready, run_steps
 from lamina.study.step import Step, find_step
 from lamina.study.steps import execute, make, open_for
@@ -100,40 +100,29 @@ def begin(config: StudyConfig, root: Path) -> list[Step]:
     Study.check_version(root)
     if isinstance(config.speech, StoredConfig) and not all(is_done(step, root) for step in steps):
         open_for(config.speech, tiers(config.analysis))
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise LaminaError(unwritable(root, error)) from error
+    check_folder(root)
     study_of(config, steps, root).write(root)
     return steps
 
 
 def study_of(config: StudyConfig, steps: list[Step], root: Path) -> Study:
     """The resolved design: what `conclude` and the report need to know of it."""
-    runs = [
-        {
-            "folder": step.run(root).folder.name,
-            "kind": step.kind,
-            "model": step.config.get("model", "") if isinstance(step.config.get("model", ""), str) else "",
-            "seed": step.config.get("seed", 0),
-            "levels": step.config.get("levels", {}),
-            "every_seed": step.config.get("every_seed", False),
-        }
-        for step in steps
-    ]
-    factors = {name: list(factor.levels) for name, factor in config.factors.items()}
-    method: dict[str, Any] = {
-        "question": config.question,
-        "factors": {
-            name: {"label": each.label, "levels": list(each.levels)} for name, each in config.factors.items()
+    return Study(
+        name=config.name,
+        question=config.question,
+        factors={
+            name: FactorWords(label=each.label, levels=tuple(each.levels)) for name, each in config.factors.items()
         },
-        "caveats": list(config.caveats),
-        "config": config.to_json(),
-        "config_digest": config.digest,
-        "environment": environment(),
-    }
-    within = {name: dict(factor.within) for name, factor in config.factors.items() if factor.within}
-    return Study(config.name, factors, runs, method, within, config.claims)
+        within={name: dict(each.within) for name, each in config.factors.items() if each.within},
+        runs=tuple(
+            StudyRun(folder=step.run(root).folder.name, kind=step.kind, subject=step.subject) for step in steps
+        ),
+        claims=config.claims,
+        caveats=config.caveats,
+        config=config.to_json(),
+        config_digest=config.digest,
+        environment=environment(),
+    )
 
 
 def open_runs(config: StudyConfig, root: Path) -> list[Step]:

@@ -5,6 +5,12 @@ canonical   CCA, SVCCA, PWCCA: directions learned on some speakers, correlations
 kernels     CKA and dimensions in use; nothing is fitted
 codebook    k-means clusters: mutual information with labels, purity
 likeness    pairs of utterances: same sentence or not, or how alike people find them
+nearest     segments named by k neighbours, or by the nearest mean of a class
+abx         is X nearer to A, of its class, than to B?
+discrimination  do tokens of one word rank first?
+rsa         do classes lie to each other as other speakers' do?
+procrustes  how well one tap turns into another
+spotting    is a spoken query in a spoken document?
 
 How an instrument is written
 ----------------------------

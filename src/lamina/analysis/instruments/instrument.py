@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -48,6 +49,31 @@ class Finding:
     units: int = 0
     setting: str = ""
     dev: Mapping[str, float] | None = None
+
+
+class Parts:
+    """Groups that are kept in a few parts, for measures whose every resample would be dear.
+
+    Parts are drawn as if they were the groups: a part's weight is the mean of its m groups' weights, spread by
+    sqrt(m) about 1, as a mean of m varies too little.
+
+    Args:
+        groups: how many groups there are.
+        most: how many parts at most.
+
+    Attributes:
+        of: (groups,) the part of each.
+    """
+
+    def __init__(self, groups: int, most: int = 8) -> None:
+        self.count = min(groups, most)
+        self.of = torch.arange(groups) % self.count
+
+    def weights(self, drawn: Tensor) -> Tensor:
+        """(replicates, parts) of those of groups (replicates, groups)."""
+        members = torch.nn.functional.one_hot(self.of).double()
+        m = members.sum(0)
+        return 1 + (drawn @ (members / m) - 1) * m.sqrt()
 
 
 class Instrument(ABC):

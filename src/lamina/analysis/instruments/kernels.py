@@ -10,7 +10,7 @@ from torch import Tensor
 
 from lamina.analysis.config import AnalysisConfig
 from lamina.analysis.instruments.canonical import view_of
-from lamina.analysis.instruments.instrument import Draw, Finding, Instrument, Values
+from lamina.analysis.instruments.instrument import Draw, Finding, Instrument, Parts, Values
 from lamina.analysis.rows import Rows, Way
 from lamina.analysis.targets.labels import Labels
 from lamina.analysis.targets.sources import Frames
@@ -22,15 +22,9 @@ from lamina.stats.folds import linear_replicates
 from lamina.stats.moments import ClassMoments, Moments
 from lamina.stats.spectrum import effective_rank, participation_ratio
 
-BUCKETS = 8
-
 
 class CKA(Instrument):
-    """CKA and dimensions of the rows that are scored.
-
-    They are kept in at most `BUCKETS` parts, drawn as if they were the groups: a part's weight is the mean of its
-    m groups' weights, spread by sqrt(m) about 1, as a mean of m varies too little.
-    """
+    """CKA and dimensions of the rows that are scored, in `Parts`."""
 
     families: ClassVar = ("cka", "rank")
     takes: ClassVar = (Labels, Vectors, Frames)
@@ -39,10 +33,9 @@ class CKA(Instrument):
     def __init__(self, tap: Tap, way: Way, target: Target, config: AnalysisConfig) -> None:
         super().__init__(tap, way, target, config)
         self._size, self._labellings, self._classed = view_of(target)
-        groups = len(target.roles.groups)
-        self._bucket = torch.arange(groups) % min(groups, BUCKETS)
+        self._kept = Parts(len(target.roles.groups))
         for number in range(1 if self._classed else self._labellings):
-            for bucket in range(min(groups, BUCKETS)):
+            for bucket in range(self._kept.count):
                 self.sums[f"{number}-{bucket}"] = (
                     ClassKernels.empty(tap.width, self._size, self._labellings)
                     if self._classed
@@ -51,7 +44,7 @@ class CKA(Instrument):
 
     def score(self, x: Tensor, rows: Rows) -> None:
         """Take rows x (n, width) that are scored."""
-        buckets = self._bucket[rows.keys]
+        buckets = self._kept.of[rows.keys]
         for bucket in torch.unique(buckets).tolist():
             chosen = torch.nonzero(buckets == bucket)[:, 0]
             for key, held in self.sums.items():
@@ -67,10 +60,7 @@ class CKA(Instrument):
     def values(self, draw: Draw) -> Iterator[Finding]:
         """CKA of every labelling, then dimensions."""
         names = self.target.roles.groups
-        members = torch.nn.functional.one_hot(self._bucket).double()
-        m = members.sum(0)
-        drawn = 1 + (draw(names) @ (members / m) - 1) * m.sqrt()
-        units = min(len(names), BUCKETS)
+        drawn, units = self._kept.weights(draw(names)), self._kept.count
         for labelling in range(self._labellings):
             parts = self._parts(0 if self._classed else labelling)
             number = labelling if self._classed else 0

@@ -7,8 +7,9 @@ vectors   words and their vectors
 sources   frames of sound, of another tap or of another encoder
 pairs     whole utterances held against each other
 items     segments whose frames are compared one by one
-words     tokens of words that are said again
-queries   spoken queries and documents
+itemfile  files of such segments, as fastabx and ZeroSpeech have them
+tokens    tokens of labels that are said again
+queries   spoken queries and documents with trials
 
 A new kind is a file with one class: a `Target` (or one of `segments.Segmented`) that says which names mean it
 (`Target.means`) and how it is planned (`Target.plan`). Instruments name the kinds that they take.

@@ -91,10 +91,14 @@ class Labels(Segmented):
         """Labels (labellings, sample) and folds (sample,) of the sample."""
         held = np.flatnonzero(self.slots >= 0)
         places = held[np.argsort(self.slots[held])]
-        folds = np.zeros(len(self.fit), dtype=np.int64)
+        return torch.from_numpy(self.labels[:, places]), torch.from_numpy(self.folds()[places])
+
+    def folds(self) -> Ints:
+        """(fit segments,) the fold, or the part, of each."""
+        found = np.zeros(len(self.fit), dtype=np.int64)
         for name, (start, stop) in self.fit.first.items():
-            folds[start:stop] = self.roles.keys[name]
-        return torch.from_numpy(self.labels[:, places]), torch.from_numpy(folds[places])
+            found[start:stop] = self.roles.keys[name]
+        return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -21,6 +21,7 @@ from lamina.grid import Grid
 
 Spans = Callable[[Utterance], Iterable[Segment]]
 NONE = np.zeros(0, dtype=np.int64)
+EACH = "each"  # a pooling that averages nothing: every frame that a segment owns is a row
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,6 +56,13 @@ class Segments:
 
     def __len__(self) -> int:
         return len(self.onsets)
+
+    def owners(self, utterances: Iterable[Utterance]) -> list[str]:
+        """(segments,) who says each: its speaker; its utterance where all are of one speaker."""
+        speaker = {utterance.id: utterance.speaker for utterance in utterances}
+        ids = [name for name, (start, stop) in self.first.items() for _ in range(start, stop)]
+        found = [speaker[name] for name in ids]
+        return found if len(set(found)) > 1 else ids
 
     def numbers(self, utterances: Sequence[Utterance]) -> tuple[Ints, Ints]:
         """Numbers of the segments of these utterances, and the place of each one's utterance among them."""

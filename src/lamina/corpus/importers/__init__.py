@@ -1,8 +1,8 @@
 """Importers of the corpora that researchers have, one short file a family of layouts.
 
-door       what a door is, and what it finds
-importing  `import_corpus`: through a door into a corpus folder of ours
-catalogue  the list of all doors, with size, licence and source
+importer   what an importer is, and what it finds
+importing  `import_corpus`: by an importer into a corpus folder of ours
+catalogue  the list of all importers, with size, licence and source
 reading    read speech: LibriSpeech, VCTK, LJ Speech, Common Voice
 phonetic   hand-labelled phones: TIMIT, Buckeye, EMO-DB
 commands   short commands: Speech Commands, Fluent Speech Commands, Audio SNIPS
@@ -11,7 +11,6 @@ queries    spoken queries: QUESST 2014
 general    any folder, any CutSet, any Hugging Face dataset folder
 
 lhotse's recipes are not called: they leave out missing files with a line in a log, hold all of a corpus in
-memory, fetch
-lists from the network, and know neither TextGrid trees nor these splits and labels. Their tables are used
-(TIMIT's), they are oracles in the tests, and what they prepare comes in by the door ``cuts``.
+memory, fetch lists from the network, and know neither TextGrid trees nor these splits and labels. Their tables
+are used (TIMIT's), they are oracles in the tests, and what they prepare comes in by ``cuts``.
 """

@@ -1,12 +1,12 @@
-"""The list of all doors: what each needs, how large the corpus is, its licence, and where it comes from."""
+"""The list of all importers: what each needs, how large the corpus is, its licence, and where it comes from."""
 
 from __future__ import annotations
 
 from lamina.corpus.importers import commands, general, people, phonetic, queries, reading
-from lamina.corpus.importers.importer import Door
+from lamina.corpus.importers.importer import Importer
 
 _ALL = (
-    Door(
+    Importer(
         "librispeech",
         "LibriSpeech",
         "train-clean-100/SPEAKER/CHAPTER/*.flac and *.trans.txt (or dev-*, test-*), SPEAKERS.TXT; --alignments: a "
@@ -17,7 +17,7 @@ _ALL = (
         "text, gender, part; splits of the parts; word and phone with --alignments",
         reading.librispeech,
     ),
-    Door(
+    Importer(
         "timit",
         "TIMIT",
         "TRAIN and TEST with DR1/FCJF0/SA1.WAV, .PHN, .WRD, .TXT",
@@ -27,7 +27,7 @@ _ALL = (
         "phone (39 classes), word, text, gender, dialect; train, dev, core test",
         phonetic.timit,
     ),
-    Door(
+    Importer(
         "buckeye",
         "Buckeye",
         "s01/s0101a.wav with .phones and .words",
@@ -37,7 +37,7 @@ _ALL = (
         "phone, word; tracks cut at pauses",
         phonetic.buckeye,
     ),
-    Door(
+    Importer(
         "vctk",
         "VCTK",
         "wav48_silence_trimmed (or wav48), txt, speaker-info.txt; --alignments: TextGrids",
@@ -47,7 +47,7 @@ _ALL = (
         "text, gender, accent, age, region; word and phone with --alignments",
         reading.vctk,
     ),
-    Door(
+    Importer(
         "ljspeech",
         "LJ Speech",
         "metadata.csv and wavs; --alignments: TextGrids",
@@ -57,7 +57,7 @@ _ALL = (
         "text; word and phone with --alignments",
         reading.ljspeech,
     ),
-    Door(
+    Importer(
         "emodb",
         "EMO-DB",
         "wav/03a01Fa.wav; lablaut and labsilb where wanted",
@@ -67,7 +67,7 @@ _ALL = (
         "emotion, gender, sentence, text; phone, syllable",
         phonetic.emodb,
     ),
-    Door(
+    Importer(
         "speechcommands",
         "Speech Commands",
         "a folder a word, validation_list.txt, testing_list.txt, _background_noise_",
@@ -77,7 +77,7 @@ _ALL = (
         "keyword, text; train, dev, test",
         commands.speechcommands,
     ),
-    Door(
+    Importer(
         "voxceleb1",
         "VoxCeleb1",
         "dev/wav and test/wav with id10001/VIDEO/00001.wav, iden_split.txt, veri_test.txt",
@@ -87,7 +87,7 @@ _ALL = (
         "speakers, gender, nationality; iden splits; trials",
         people.voxceleb1,
     ),
-    Door(
+    Importer(
         "fluent",
         "Fluent Speech Commands",
         "data/train_data.csv, valid_data.csv, test_data.csv and wavs",
@@ -97,7 +97,7 @@ _ALL = (
         "intent, action, object, location, text; train, dev, test",
         commands.fluent,
     ),
-    Door(
+    Importer(
         "librimix",
         "LibriMix",
         "wav16k/max/train-100/mix_clean with s1 and s2 beside; --alignments: RTTMs",
@@ -107,7 +107,7 @@ _ALL = (
         "speaker:1, speaker:2 (who speaks when); train, dev, test",
         people.librimix,
     ),
-    Door(
+    Importer(
         "iemocap",
         "IEMOCAP",
         "Session1 to Session5 with sentences/wav, dialog/EmoEvaluation, dialog/transcriptions",
@@ -117,7 +117,7 @@ _ALL = (
         "emotion, session, style, gender, text; word and phone from its forced alignment",
         people.iemocap,
     ),
-    Door(
+    Importer(
         "quesst14",
         "QUESST 2014",
         "Audio, dev_queries, eval_queries, scoring with language_key_*.lst and groundtruth_quesst14_*",
@@ -127,7 +127,7 @@ _ALL = (
         "role, language; trials of queries and documents",
         queries.quesst14,
     ),
-    Door(
+    Importer(
         "snips",
         "Audio SNIPS",
         "train, valid, test with SPEAKER-snips-SPLIT-N.wav, and all.iob.snips.txt",
@@ -137,7 +137,7 @@ _ALL = (
         "slots, intent, text; SUPERB's speakers of train, dev, test",
         commands.snips,
     ),
-    Door(
+    Importer(
         "commonvoice",
         "Common Voice",
         "one language: clips, train.tsv, dev.tsv, test.tsv",
@@ -147,7 +147,7 @@ _ALL = (
         "text, age, gender, accent, language; train, dev, test",
         reading.commonvoice,
     ),
-    Door(
+    Importer(
         "folder",
         "folder of audio",
         "audio (wav, flac, mp3, ogg, or tars of them) with TextGrid, CTM, .lab, RTTM or CSV, and manifest.tsv",
@@ -157,7 +157,7 @@ _ALL = (
         "the tiers of the alignments, the labels of manifest.tsv",
         general.folder,
     ),
-    Door(
+    Importer(
         "cuts",
         "lhotse manifest",
         "a CutSet (.jsonl, .jsonl.gz), a Shar folder, or a recipe's recordings and supervisions",
@@ -167,7 +167,7 @@ _ALL = (
         "alignments as tiers, custom values as labels",
         general.cuts,
     ),
-    Door(
+    Importer(
         "hf",
         "Hugging Face dataset folder",
         "metadata.csv or metadata.jsonl with file_name beside audio, or .parquet or .arrow with an audio column",
@@ -178,4 +178,4 @@ _ALL = (
         general.hf,
     ),
 )
-DOORS = {door.kind: door for door in _ALL}
+IMPORTERS = {importer.kind: importer for importer in _ALL}

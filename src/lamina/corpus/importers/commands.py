@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from lamina.corpus.importers.importer import Found, Source, rows, told
+from lamina.corpus.importers.importer import FoundUtterance, ImportSource, rows, told
 from lamina.corpus.intervals import read_text
 from lamina.corpus.stored import audio_file
 from lamina.errors import LaminaError
@@ -14,7 +14,7 @@ KEYWORDS = frozenset({"yes", "no", "up", "down", "left", "right", "on", "off", "
 UNKNOWN, SILENCE, BACKGROUND = "_unknown_", "_silence_", "_background_noise_"
 
 
-def speechcommands(source: Source) -> Iterator[Found]:
+def speechcommands(source: ImportSource) -> Iterator[FoundUtterance]:
     """A folder a word, ``validation_list.txt``, ``testing_list.txt``, ``_background_noise_``; v0.01 or v0.02.
 
     Where the separate test set lies beside it (``speech_commands_test_set_v0.0N``), that is the test split, and
@@ -47,15 +47,15 @@ def speechcommands(source: Source) -> Iterator[Found]:
                 yield _command(wave, word, "test", f"test/{folder.name}/{wave.stem}", folder.name)
 
 
-def _command(wave: Path, word: str, split: str, identity: str, keyword: str = "") -> Found:
+def _command(wave: Path, word: str, split: str, identity: str, keyword: str = "") -> FoundUtterance:
     keyword = keyword or (word if word in KEYWORDS else UNKNOWN)
     text = "" if keyword == SILENCE else word
     before = wave.stem.split("_nohash_")[0]
     speaker = "background" if keyword == SILENCE else before.rsplit("_", 1)[-1]
-    return Found(identity, wave, speaker, split, text, labels={"keyword": keyword})
+    return FoundUtterance(identity, wave, speaker, split, text, labels={"keyword": keyword})
 
 
-def _noise(wave: Path, source: Source) -> Iterator[Found]:
+def _noise(wave: Path, source: ImportSource) -> Iterator[FoundUtterance]:
     try:
         audio, _ = audio_file(wave)
     except LaminaError as error:
@@ -65,10 +65,10 @@ def _noise(wave: Path, source: Source) -> Iterator[Found]:
     for number in range(audio.samples // audio.rate):
         stretch = (number * audio.rate, (number + 1) * audio.rate)
         identity = f"{BACKGROUND}/{wave.stem}-{number:03d}"
-        yield Found(identity, wave, "background", split, labels={"keyword": SILENCE}, stretch=stretch)
+        yield FoundUtterance(identity, wave, "background", split, labels={"keyword": SILENCE}, stretch=stretch)
 
 
-def fluent(source: Source) -> Iterator[Found]:
+def fluent(source: ImportSource) -> Iterator[FoundUtterance]:
     """``data/{train,valid,test}_data.csv`` and ``wavs/speakers/``; action, object and location make the intent."""
     base = source.base("data/train_data.csv", "wavs")
     for split, name in (("train", "train"), ("dev", "valid"), ("test", "test")):
@@ -80,7 +80,7 @@ def fluent(source: Source) -> Iterator[Found]:
             if not {"path", "speakerId", "transcription", "action", "object", "location"} <= row.keys():
                 raise source.wrong(f"path, speakerId, transcription, action, object and location in {path.name}")
             intent = " ".join(row[key] for key in ("action", "object", "location"))
-            yield Found(
+            yield FoundUtterance(
                 Path(row["path"]).stem, base / row["path"], row["speakerId"], split, row["transcription"],
                 labels=told(
                     intent=intent, action=row["action"], object=row["object"], location=row["location"],
@@ -97,7 +97,7 @@ SNIPS_SPEAKERS = {
 }
 
 
-def snips(source: Source) -> Iterator[Found]:
+def snips(source: ImportSource) -> Iterator[FoundUtterance]:
     """``train``, ``valid``, ``test`` with ``SPEAKER-snips-SPLIT-N.wav`` (or mp3) and ``all.iob.snips.txt``."""
     base = source.base("all.iob.snips.txt", "train")
     said: dict[str, tuple[str, str, str]] = {}
@@ -125,6 +125,6 @@ def snips(source: Source) -> Iterator[Found]:
                 continue
             text, slots, intent = said[audio.stem]
             split = "dev" if folder == "valid" else folder
-            yield Found(audio.stem, audio, speaker, split, text, labels=told(intent=intent, slots=slots))
+            yield FoundUtterance(audio.stem, audio, speaker, split, text, labels=told(intent=intent, slots=slots))
     if left_out:
         source.notes.append(f"{left_out} files are of speakers that SUPERB has in another split: left out")

@@ -13,7 +13,7 @@ from typing import Any
 from lamina.corpus.corpus import Utterance
 from lamina.corpus.cutsets import cut_items, is_shar, shar_items
 from lamina.corpus.folders import SPLITS, folder_items
-from lamina.corpus.importers.importer import Found, Source, rows
+from lamina.corpus.importers.importer import FoundUtterance, ImportSource, rows
 from lamina.corpus.intervals import read_text
 from lamina.corpus.stored import SAMPLE_RATE, Audio, AudioFile, audio_file
 from lamina.errors import LaminaError
@@ -25,7 +25,7 @@ _PLACES = {  # columns of a dataset that have a place of their own
 }
 
 
-def folder(source: Source) -> Iterator[Found]:
+def folder(source: ImportSource) -> Iterator[FoundUtterance]:
     """See `lamina.corpus.folders`."""
     if not source.path.is_dir():
         raise source.wrong("audio")
@@ -35,14 +35,14 @@ def folder(source: Source) -> Iterator[Found]:
     source.notes = [note for note in source.notes if "averaged" not in note]
 
 
-def _found(utterance: Utterance, audio: AudioFile | bytes) -> Found:
-    return Found(
+def _found(utterance: Utterance, audio: AudioFile | bytes) -> FoundUtterance:
+    return FoundUtterance(
         utterance.id, audio, utterance.speaker, utterance.split, utterance.text,
         labels=utterance.labels, segments=utterance.tiers,
     )  # fmt: skip
 
 
-def cuts(source: Source) -> Iterator[Found]:
+def cuts(source: ImportSource) -> Iterator[FoundUtterance]:
     """A CutSet (``.jsonl``, ``.jsonl.gz``), a Shar folder, or the folder of recordings and supervisions of a
     recipe.
 
@@ -61,7 +61,7 @@ def cuts(source: Source) -> Iterator[Found]:
         source.notes.append(f"{made} cuts are more than a stretch of one file: written out at {SAMPLE_RATE:,} Hz")
 
 
-def _cut_items(source: Source) -> Iterator[tuple[Utterance, Audio]]:
+def _cut_items(source: ImportSource) -> Iterator[tuple[Utterance, Audio]]:
     path = source.path
     if path.is_file():
         if not path.name.endswith((".jsonl", ".jsonl.gz")):
@@ -76,7 +76,7 @@ def _cut_items(source: Source) -> Iterator[tuple[Utterance, Audio]]:
         yield from _recipe(source)
 
 
-def _recipe(source: Source) -> Iterator[tuple[Utterance, Audio]]:
+def _recipe(source: ImportSource) -> Iterator[tuple[Utterance, Audio]]:
     """What ``lhotse prepare`` writes: ``X_recordings_PART.jsonl.gz`` and ``X_supervisions_PART.jsonl.gz``."""
     import tempfile
 
@@ -115,7 +115,7 @@ def _supervision_id(utterance: Utterance) -> Utterance:
     return replace(utterance, id=utterance.id.removesuffix("-0"))
 
 
-def _placed(audio: AudioFile, source: Source) -> AudioFile | None:
+def _placed(audio: AudioFile, source: ImportSource) -> AudioFile | None:
     """The audio where it is here; its header is read."""
     path = audio.path
     if source.root is not None and path.startswith(source.root[0]):
@@ -148,7 +148,7 @@ def _flac(audio: Audio, samples: int) -> bytes:
     return packed.getvalue()
 
 
-def hf(source: Source) -> Iterator[Found]:
+def hf(source: ImportSource) -> Iterator[FoundUtterance]:
     """A dataset folder: ``metadata.csv`` or ``.jsonl`` beside audio, or ``.parquet`` or ``.arrow``."""
     tables = sorted(
         path for name in ("metadata.csv", "metadata.jsonl") for path in source.path.rglob(name) if path.is_file()
@@ -186,7 +186,7 @@ def _metadata(path: Path) -> Iterator[dict[str, Any]]:
             raise LaminaError(f"{path}, line {number} is not JSON ({error}): half-copied") from error
 
 
-def _arrow(path: Path, source: Source) -> Iterator[Found]:
+def _arrow(path: Path, source: ImportSource) -> Iterator[FoundUtterance]:
     """Rows whose ``audio`` column holds encoded bytes, or a path."""
     import pyarrow
     import pyarrow.ipc
@@ -210,7 +210,7 @@ def _arrow(path: Path, source: Source) -> Iterator[Found]:
         raise LaminaError(f"{path} does not read ({error}): half-copied; download it again") from error
 
 
-def _row(row: Mapping[str, Any], identity: str, audio: Path | bytes, split: str) -> Found:
+def _row(row: Mapping[str, Any], identity: str, audio: Path | bytes, split: str) -> FoundUtterance:
     place = {
         role: next((str(row[name]) for name in names if row.get(name)), "") for role, names in _PLACES.items()
     }
@@ -221,7 +221,7 @@ def _row(row: Mapping[str, Any], identity: str, audio: Path | bytes, split: str)
         if key not in used and isinstance(value, str | int | float) and str(value) and key != "split"
     }
     told = SPLITS.get(str(row.get("split") or split).casefold(), split)
-    return Found(place["id"] or identity, audio, place["speaker"], told, place["text"], labels=labels)
+    return FoundUtterance(place["id"] or identity, audio, place["speaker"], told, place["text"], labels=labels)
 
 
 def _split_of(path: Path, base: Path) -> str:

@@ -1,4 +1,4 @@
-"""What a door is, and what it finds: utterances as a corpus's own files tell them."""
+"""What an importer is, and what it finds: utterances as a corpus's own files tell them."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from lamina.errors import LaminaError
 
 
 @dataclass(frozen=True)
-class Found:
-    """One utterance as a door finds it.
+class FoundUtterance:
+    """One utterance as an importer finds it.
 
     Attributes:
         id, speaker, split, text, labels: see `lamina.corpus.corpus.Utterance`.
@@ -42,17 +42,17 @@ class Found:
 
 
 @dataclass
-class Source:
-    """What a door reads from and where it tells what it found.
+class ImportSource:
+    """What an importer reads from and where it tells what it found.
 
     Attributes:
         path: the corpus's folder (or file).
-        layout: what the door expects there, for errors.
+        layout: what the importer expects there, for errors.
         faults: where faults of single utterances are told.
         alignments: a folder of alignments from elsewhere.
         stamps: what an xlabel time is, where the corpus does not say (`lamina.corpus.intervals.lab`).
         root: a path's beginning on another machine, and what it is here.
-        notes, trials: filled by the door.
+        notes, trials: filled by the importer.
     """
 
     path: Path
@@ -178,11 +178,11 @@ def ids(paths: Iterable[Path]) -> dict[str, Path]:
     return {path.stem: path for path in paths}
 
 
-Reader = Callable[[Source], Iterator[Found]]
+Reader = Callable[[ImportSource], Iterator[FoundUtterance]]
 
 
 @dataclass(frozen=True)
-class Door:
+class Importer:
     """One kind of corpus.
 
     Attributes:

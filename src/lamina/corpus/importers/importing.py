@@ -1,4 +1,4 @@
-"""Through a door into a corpus folder of ours, an utterance at a time."""
+"""By an importer into a corpus folder of ours, an utterance at a time."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pathlib import Path
 from lamina.corpus.corpus import Segment, Utterance
 from lamina.corpus.faults import Faults
 from lamina.corpus.folders import unwritable
-from lamina.corpus.importers.catalogue import DOORS
-from lamina.corpus.importers.importer import Door, Found, Source
+from lamina.corpus.importers.catalogue import IMPORTERS
+from lamina.corpus.importers.importer import FoundUtterance, Importer, ImportSource
 from lamina.corpus.intervals import ENDS
 from lamina.corpus.manifest import ABOUT, AUDIO, ManifestWriter, open_folder
 from lamina.corpus.segments import segments
@@ -40,7 +40,7 @@ def import_corpus(
     """Make a corpus folder of ours that points to the audio of a corpus on disk.
 
     Args:
-        kind: one of `lamina.corpus.importers.catalogue.DOORS`.
+        kind: one of `lamina.corpus.importers.catalogue.IMPORTERS`.
         source: the corpus.
         folder: the folder to make; replaced if it was made by an import, else an error.
         partial: import what is whole; the rest is listed in ``faults.txt``.
@@ -53,39 +53,45 @@ def import_corpus(
         LaminaError: the kind is unknown, the folder is not this corpus, or anything in it is broken or missing and
             ``partial`` was not asked for.
     """
-    door = DOORS.get(kind)
-    if door is None:
-        guess = difflib.get_close_matches(kind, DOORS, n=1)
+    importer = IMPORTERS.get(kind)
+    if importer is None:
+        guess = difflib.get_close_matches(kind, IMPORTERS, n=1)
         hint = f"; did you mean {guess[0]!r}?" if guess else ""
-        raise LaminaError(f"no importer is called {kind!r}{hint}; there are {', '.join(DOORS)}")
+        raise LaminaError(f"no importer is called {kind!r}{hint}; there are {', '.join(IMPORTERS)}")
     path, folder = Path(source), Path(folder)
     if not path.exists():
-        raise LaminaError(f"there is nothing at {path}: expected {door.layout}")
+        raise LaminaError(f"there is nothing at {path}: expected {importer.layout}")
     if path.is_dir() and not any(path.iterdir()):
-        raise LaminaError(f"{path} is an empty folder: expected {door.layout}")
+        raise LaminaError(f"{path} is an empty folder: expected {importer.layout}")
     faults = Faults(keep=True)
-    given = Source(path, door.layout, faults, Path(alignments) if alignments is not None else None, stamps, root)
+    given = ImportSource(
+        path, importer.layout, faults, Path(alignments) if alignments is not None else None, stamps, root
+    )
     with replacing(folder, mark=ABOUT) as beside:
         beside.mkdir(parents=True)
-        count = _write(door, given, beside, folder, progress)
+        count = _write(importer, given, beside, folder, progress)
         if not count:
             if faults.lines:
-                raise LaminaError(_report(door, path, faults.lines, count))
+                raise LaminaError(_report(importer, path, faults.lines, count))
             raise given.wrong("utterance")
         if faults.lines and not partial:
-            raise LaminaError(_report(door, path, faults.lines, count))
+            raise LaminaError(_report(importer, path, faults.lines, count))
         if faults.lines:
             write_text(beside / FAULTS, "\n".join(faults.lines) + "\n")
     return open_folder(folder)
 
 
 def _write(
-    door: Door, source: Source, folder: Path, place: Path, progress: Callable[[int, int], None] | None
+    importer: Importer,
+    source: ImportSource,
+    folder: Path,
+    place: Path,
+    progress: Callable[[int, int], None] | None,
 ) -> int:
     seen: set[str] = set()
     rates = Counter[int]()
     with ManifestWriter(folder, place) as writer:
-        for found in door.read(source):
+        for found in importer.read(source):
             if found.id in seen:
                 source.faults.add(f"two utterances have the id {found.id!r}: keep one of them")
                 continue
@@ -109,9 +115,9 @@ def _write(
             notes.append(f"a partial import: {len(source.faults)} faults, listed in {FAULTS}")
         made = {
             "by": "lamina.corpus.importers",
-            "kind": door.kind,
+            "kind": importer.kind,
             "source": str(source.path.resolve()),
-            "licence": door.licence,
+            "licence": importer.licence,
         }
         if source.alignments is not None:
             made["alignments"] = str(source.alignments.resolve())
@@ -124,13 +130,17 @@ def _write(
                     "there"
                 )
             made["trials"] = str(write_trials(folder, kept))
-        name = source.path.resolve().name.split(".")[0] if door.kind in {"folder", "cuts", "hf"} else door.kind
+        name = (
+            source.path.resolve().name.split(".")[0]
+            if importer.kind in {"folder", "cuts", "hf"}
+            else importer.kind
+        )
         writer.finish(name, made, notes)
     return len(seen)
 
 
-def _utterance(found: Found, folder: Path, faults: Faults) -> tuple[Utterance, AudioFile]:
-    """What a door found, with the audio's header read and its tiers as segments."""
+def _utterance(found: FoundUtterance, folder: Path, faults: Faults) -> tuple[Utterance, AudioFile]:
+    """What an importer found, with the audio's header read and its tiers as segments."""
     audio = _audio(found, folder)
     if unwritable(found.id + audio.path):
         raise LaminaError(f"{audio.path!a}: the name is not UTF-8: rename the file or its folder")
@@ -148,7 +158,7 @@ def _utterance(found: Found, folder: Path, faults: Faults) -> tuple[Utterance, A
     return utterance, audio
 
 
-def _audio(found: Found, folder: Path) -> AudioFile:
+def _audio(found: FoundUtterance, folder: Path) -> AudioFile:
     if isinstance(found.audio, AudioFile):
         return found.audio
     path = found.audio
@@ -177,7 +187,7 @@ def _ending(data: bytes) -> str:
     return "mp3"
 
 
-def _same_words(found: Found, words: list[str], faults: Faults) -> None:
+def _same_words(found: FoundUtterance, words: list[str], faults: Faults) -> None:
     """An alignment whose words are not those of the transcript is of another version, or of another file."""
     said = found.text.casefold().split()
     if not words or not said:
@@ -192,11 +202,11 @@ def _same_words(found: Found, words: list[str], faults: Faults) -> None:
         )
 
 
-def _report(door: Door, path: Path, faults: list[str], whole: int) -> str:
+def _report(importer: Importer, path: Path, faults: list[str], whole: int) -> str:
     more = f"; and {len(faults) - 3} more" if len(faults) > 3 else ""
     return (
-        f"{path} is not a whole {door.title}: {whole} utterances are whole, {len(faults)} faults: "
-        f"{'; '.join(faults[:3])}{more}. Expected: {door.layout}. Copy what is missing, or take what is whole "
+        f"{path} is not a whole {importer.title}: {whole} utterances are whole, {len(faults)} faults: "
+        f"{'; '.join(faults[:3])}{more}. Expected: {importer.layout}. Copy what is missing, or take what is whole "
         f"with "
         "--partial"
     )

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from lamina.corpus.importers.importer import Found, Source, rows, told
+from lamina.corpus.importers.importer import FoundUtterance, ImportSource, rows, told
 from lamina.corpus.intervals import Tiers, read_text, rttm
 from lamina.corpus.segments import Interval
 from lamina.corpus.stored import audio_file
@@ -16,7 +16,7 @@ from lamina.errors import LaminaError
 VOX_SPLITS = {"1": "train", "2": "dev", "3": "test"}
 
 
-def voxceleb1(source: Source) -> Iterator[Found]:
+def voxceleb1(source: ImportSource) -> Iterator[FoundUtterance]:
     """``dev/wav`` and ``test/wav`` (or ``wav``) with ``id1NNNN/VIDEO/NNNNN.wav``, and ``iden_split.txt``.
 
     The split is that of speaker identification (1, 2, 3 in ``iden_split.txt``, also called
@@ -45,7 +45,7 @@ def voxceleb1(source: Source) -> Iterator[Found]:
         about = people.get(speaker, {})
         gender = {"f": "female", "m": "male"}.get(about.get("Gender", ""), "")
         labels = told(gender=gender, nationality=about.get("Nationality", ""), video=parts[1].split("/")[1])
-        yield Found(parts[1].removesuffix(".wav"), wave, speaker, VOX_SPLITS[parts[0]], labels=labels)
+        yield FoundUtterance(parts[1].removesuffix(".wav"), wave, speaker, VOX_SPLITS[parts[0]], labels=labels)
     for path in sorted([*source.path.rglob("veri_test*.txt"), *source.path.rglob("list_test_*.txt")]):
         if path.name == "veri_test_class.txt":
             continue
@@ -60,7 +60,7 @@ def _named(folder: Path, name: str) -> Path | None:
     return next(iter(sorted(folder.rglob(name))), None)
 
 
-def librimix(source: Source) -> Iterator[Found]:
+def librimix(source: ImportSource) -> Iterator[FoundUtterance]:
     """``wav16k/max/{train-100,dev,test}/mix_clean/`` (or ``mix_both``) with ``s1`` and ``s2`` beside.
 
     Who speaks when: from RTTMs in ``--alignments`` (of the mixtures, or of the LibriSpeech utterances, as
@@ -91,7 +91,7 @@ def librimix(source: Source) -> Iterator[Found]:
             prefix = (
                 f"{folder.parent.parent.parent.name}/{folder.parent.parent.name}/{folder.name}/" if several else ""
             )
-            yield Found(
+            yield FoundUtterance(
                 prefix + wave.stem, wave, "+".join(name.split("-")[0] for name in names), split,
                 turns=tuple(made), labels={"mixture": folder.name},
             )  # fmt: skip
@@ -123,7 +123,7 @@ EMOTIONS = {
 _EVALUATED = re.compile(r"\[([\d.]+) - ([\d.]+)\]\t(\S+)\t(\w+)\t\[([\d.]+), ([\d.]+), ([\d.]+)\]")
 
 
-def iemocap(source: Source) -> Iterator[Found]:
+def iemocap(source: ImportSource) -> Iterator[FoundUtterance]:
     """``Session1`` to ``Session5`` with ``sentences/wav``, ``dialog/EmoEvaluation``, ``dialog/transcriptions``.
 
     ``emotion`` is the agreed category, ``session`` the fold. Word and phone tiers come from
@@ -155,7 +155,9 @@ def iemocap(source: Source) -> Iterator[Found]:
                 except LaminaError as error:
                     source.faults.add(str(error))
                     continue
-                yield Found(identity, wave, speaker, text=said.get(identity, ""), tiers=tiers, labels=labels)
+                yield FoundUtterance(
+                    identity, wave, speaker, text=said.get(identity, ""), tiers=tiers, labels=labels
+                )
 
 
 def _gender(identity: str) -> str:

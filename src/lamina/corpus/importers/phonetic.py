@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from lamina.corpus.importers.importer import Found, Source, told
+from lamina.corpus.importers.importer import FoundUtterance, ImportSource, told
 from lamina.corpus.intervals import ENDS, STARTS, lab, read_text
 from lamina.corpus.segments import Interval
 from lamina.corpus.stored import audio_file
@@ -18,7 +18,7 @@ CLOSURES = {
 PAUSE = 0.5  # seconds without transcribed speech at which Buckeye's ten-minute tracks are cut
 
 
-def timit(source: Source) -> Iterator[Found]:
+def timit(source: ImportSource) -> Iterator[FoundUtterance]:
     """``TRAIN`` and ``TEST`` with ``DRn/SPEAKER/``: ``.WAV`` (NIST or RIFF), ``.PHN``, ``.WRD``, ``.TXT``, any
     case.
 
@@ -57,7 +57,7 @@ def timit(source: Source) -> Iterator[Found]:
         text = " ".join(read_text(files[".txt"]).split()[2:]) if ".txt" in files else ""
         gender = {"m": "male", "f": "female"}.get(speaker[:1], "")
         labels = told(gender=gender, dialect=wave.parent.parent.name.lower(), kind=wave.stem[:2].lower())
-        yield Found(f"{speaker}-{wave.stem.lower()}", wave, speaker, split, text, tiers, labels)
+        yield FoundUtterance(f"{speaker}-{wave.stem.lower()}", wave, speaker, split, text, tiers, labels)
 
 
 def _samples(path: Path) -> list[Interval]:
@@ -102,7 +102,7 @@ def _apart(words: list[Interval]) -> list[Interval]:
     ]
 
 
-def buckeye(source: Source) -> Iterator[Found]:
+def buckeye(source: ImportSource) -> Iterator[FoundUtterance]:
     """``sNN/sNNNNx.wav`` with ``.phones`` and ``.words``; times are ends. Tracks are cut at pauses of 0.5 s.
 
     Only lower-case phones are speech; the rest (SIL, NOISE, VOCNOISE, IVER, LAUGH, UNKNOWN, CUTOFF, {B_TRANS}, …)
@@ -133,7 +133,9 @@ def buckeye(source: Source) -> Iterator[Found]:
                 ]
                 for name, tier in (("phone", phones), ("word", words))
             }
-            yield Found(f"{wave.stem}-{number:03d}", wave, wave.stem[:3], tiers=tiers, stretch=(first, last))
+            yield FoundUtterance(
+                f"{wave.stem}-{number:03d}", wave, wave.stem[:3], tiers=tiers, stretch=(first, last)
+            )
 
 
 def _between_pauses(phones: list[Interval], seconds: float) -> list[tuple[float, float]]:
@@ -165,7 +167,7 @@ EMODB_TEXTS = {
 EMODB_MEN = frozenset({"03", "10", "11", "12", "15"})
 
 
-def emodb(source: Source) -> Iterator[Found]:
+def emodb(source: ImportSource) -> Iterator[FoundUtterance]:
     """``wav/03a01Fa.wav`` with ``lablaut/03a01Faxx.lablaut`` (phones) and ``labsilb/`` (syllables), where there
     are.
 
@@ -194,7 +196,7 @@ def emodb(source: Source) -> Iterator[Found]:
             continue
         gender = "male" if speaker in EMODB_MEN else "female"
         labels = told(emotion=EMODB_EMOTIONS[emotion], gender=gender, sentence=text, language="de")
-        yield Found(wave.stem, wave, speaker, text=EMODB_TEXTS.get(text, ""), tiers=tiers, labels=labels)
+        yield FoundUtterance(wave.stem, wave, speaker, text=EMODB_TEXTS.get(text, ""), tiers=tiers, labels=labels)
 
 
 def _bursts(phones: list[Interval]) -> list[Interval]:

@@ -6,14 +6,14 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from lamina.corpus.importers.importer import Found, Source
+from lamina.corpus.importers.importer import FoundUtterance, ImportSource
 from lamina.corpus.intervals import read_text
 from lamina.corpus.trials import Trial
 
 _HIT = re.compile(r"LEXEME\s+(quesst14_\d+).*?(quesst14_(?:dev|eval)_\d+)")
 
 
-def quesst14(source: Source) -> Iterator[Found]:
+def quesst14(source: ImportSource) -> Iterator[FoundUtterance]:
     """``Audio``, ``dev_queries``, ``eval_queries`` and ``scoring`` with its language keys and ground truth.
 
     Documents and queries of all languages; the label ``language`` tells which (SUPERB takes ``nnenglish``),
@@ -27,7 +27,7 @@ def quesst14(source: Source) -> Iterator[Found]:
         name = Path(path).stem
         documents.setdefault(language, []).append(name)
         labels = {"role": "document", "language": language}
-        yield Found(name, base / "Audio" / f"{name}.wav", "", labels=labels)
+        yield FoundUtterance(name, base / "Audio" / f"{name}.wav", "", labels=labels)
     for part, split in (("dev", "dev"), ("eval", "test")):
         truth = base / "scoring" / f"groundtruth_quesst14_{part}" / f"quesst14_{part}.rttm"
         hits: set[tuple[str, str]] = set()
@@ -38,13 +38,13 @@ def quesst14(source: Source) -> Iterator[Found]:
         for path, language in _keys(source, base / "scoring" / f"language_key_{part}.lst"):
             name = Path(path).stem
             labels = {"role": "query", "language": language}
-            yield Found(name, base / f"{part}_queries" / f"{name}.wav", "", split, labels=labels)
+            yield FoundUtterance(name, base / f"{part}_queries" / f"{name}.wav", "", split, labels=labels)
             source.trials.extend(
                 Trial(part, (name, document) in hits, name, document) for document in documents.get(language, ())
             )
 
 
-def _keys(source: Source, path: Path) -> list[tuple[str, str]]:
+def _keys(source: ImportSource, path: Path) -> list[tuple[str, str]]:
     """Lines of a file and its language."""
     if not path.is_file():
         source.faults.add(f"there is no {path}: half-copied")

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from lamina.corpus.importers.importer import Found, Source, rows, told
+from lamina.corpus.importers.importer import FoundUtterance, ImportSource, rows, told
 from lamina.corpus.intervals import read_text
 
 
-def librispeech(source: Source) -> Iterator[Found]:
+def librispeech(source: ImportSource) -> Iterator[FoundUtterance]:
     """``PART/SPEAKER/CHAPTER/SPEAKER-CHAPTER-NNNN.flac`` and ``.trans.txt``; the part tells the split."""
     base = next((path for path in (source.path, source.path / "LibriSpeech") if _parts(path)), None)
     if base is None:
@@ -30,7 +30,7 @@ def librispeech(source: Source) -> Iterator[Found]:
                 )
         for identity, (text, folder) in sorted(said.items()):
             speaker = identity.split("-")[0]
-            found = Found(
+            found = FoundUtterance(
                 identity, folder / f"{identity}.flac", speaker, split, text.lower(),
                 labels=told(part=part.name, gender=gender.get(speaker, "")),
             )  # fmt: skip
@@ -54,7 +54,7 @@ def _genders(path: Path) -> dict[str, str]:
     return {fields[0]: {"F": "female", "M": "male"}.get(fields[1], "") for fields in parts if len(fields) > 1}
 
 
-def vctk(source: Source) -> Iterator[Found]:
+def vctk(source: ImportSource) -> Iterator[FoundUtterance]:
     """0.92 (``wav48_silence_trimmed``, microphone 1) or 0.80 (``wav48``), ``txt``, ``speaker-info.txt``."""
     base = source.base("txt", "speaker-info.txt")
     audio = next((base / name for name in ("wav48_silence_trimmed", "wav48") if (base / name).is_dir()), None)
@@ -81,7 +81,7 @@ def vctk(source: Source) -> Iterator[Found]:
         if tiers is None:
             continue
         text = read_text(texts[identity]).strip() if identity in texts else ""
-        yield Found(identity, path, speaker, text=text, tiers=tiers, labels=people.get(speaker, {}))
+        yield FoundUtterance(identity, path, speaker, text=text, tiers=tiers, labels=people.get(speaker, {}))
 
 
 def _vctk_people(path: Path) -> dict[str, dict[str, str]]:
@@ -95,7 +95,7 @@ def _vctk_people(path: Path) -> dict[str, dict[str, str]]:
     return people
 
 
-def ljspeech(source: Source) -> Iterator[Found]:
+def ljspeech(source: ImportSource) -> Iterator[FoundUtterance]:
     """``metadata.csv`` (id, text, normalised text, by bars) and ``wavs/``; one speaker."""
     base = source.base("metadata.csv", "wavs")
     aligned = source.aligned()
@@ -106,10 +106,12 @@ def ljspeech(source: Source) -> Iterator[Found]:
             continue
         tiers = aligned.of(fields[0]) if aligned is not None else {}
         if tiers is not None:
-            yield Found(fields[0], base / "wavs" / f"{fields[0]}.wav", "LJ", text=fields[-1].strip(), tiers=tiers)
+            yield FoundUtterance(
+                fields[0], base / "wavs" / f"{fields[0]}.wav", "LJ", text=fields[-1].strip(), tiers=tiers
+            )
 
 
-def commonvoice(source: Source) -> Iterator[Found]:
+def commonvoice(source: ImportSource) -> Iterator[FoundUtterance]:
     """One language's folder: ``clips/`` and ``train.tsv``, ``dev.tsv``, ``test.tsv``."""
     base = source.base("clips", "train.tsv")
     aligned = source.aligned()
@@ -126,7 +128,7 @@ def commonvoice(source: Source) -> Iterator[Found]:
             tiers = aligned.of(clip.stem) if aligned is not None else {}
             if tiers is None:
                 continue
-            yield Found(
+            yield FoundUtterance(
                 clip.stem, clip, row["client_id"], split, row["sentence"].strip(), tiers,
                 told(
                     age=row.get("age", ""), gender=row.get("gender", ""),

@@ -32,6 +32,7 @@ TASK = Task(
     labels=lambda config, _say: partial(label, protocol=config.protocol),
     objective=objective,
     heads=FRAMES,
+    measures=("wer", "cer"),
     superb=Superb(
         SUPERB_RECURRENT,
         batch=16,

@@ -14,6 +14,7 @@ TASK = Task(
     label=speaker,
     objective=Verification,
     heads={"linear": Embedding, "xvector": XVector},
+    measures=("eer",),
     superb=Superb(
         XVector,
         batch=50,

@@ -13,6 +13,7 @@ TASK = Task(
     label=labelled("emotion"),
     objective=lambda parts, *_: Classes(parts),
     heads=POOLED,
+    measures=("accuracy",),
     superb=Superb(
         SUPERB_LINEAR,
         batch=32,

@@ -24,6 +24,7 @@ TASK = Task(
     label=label,
     objective=lambda parts, *_: Classes(parts),
     heads=POOLED,
+    measures=("accuracy",),
     superb=Superb(
         SUPERB_LINEAR,
         batch=32,

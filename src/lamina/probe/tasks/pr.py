@@ -55,6 +55,7 @@ TASK = Task(
     labels=labels,
     objective=objective,
     heads=FRAMES,
+    measures=("per",),
     superb=Superb(
         SUPERB_LINEAR,
         batch=32,

@@ -29,6 +29,7 @@ TASK = Task(
     label=label,
     objective=objective,
     heads={"linear": Linear, "lstm": partial(Recurrent, hidden=256, both=False)},
+    measures=("der", "frame-accuracy"),
     superb=Superb(
         partial(Recurrent, hidden=512, both=False),
         batch=32,

@@ -70,6 +70,7 @@ TASK = Task(
     labels=lambda config, _say: partial(label, protocol=config.protocol),
     objective=objective,
     heads=FRAMES,
+    measures=("slot-f1", "slot-cer"),
     superb=Superb(
         SUPERB_RECURRENT,
         batch=32,

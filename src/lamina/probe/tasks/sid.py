@@ -25,6 +25,7 @@ TASK = Task(
     label=speaker,
     objective=objective,
     heads=POOLED,
+    measures=("accuracy",),
     superb=Superb(
         partial(MeanLinear, hidden=256),
         batch=32,

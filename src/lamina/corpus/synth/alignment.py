@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamina.corpus.corpus import Segment
-from lamina.corpus.espeak import WORD, Speech
-from lamina.corpus.phones import CLOSED, CLOSED_MNEMONICS, GLIDE, STRESS, phone_label
+from lamina.corpus.synth.espeak import WORD, Speech
+from lamina.corpus.synth.phones import CLOSED, CLOSED_MNEMONICS, GLIDE, STRESS, phone_label
 from lamina.errors import LaminaError
 
 SILENCE_MS = 2  # fewer zero samples in a row are a zero crossing, not silence
@@ -61,7 +61,7 @@ def align(
     if sorted(by_word) != list(range(1, len(words) + 1)):
         raise MergedError(
             f"eSpeak gave {len(by_word)} word events for the {len(words)} words of {' '.join(words)!r}: it says a "
-            "pair of these words as one; keep that pair out of the grammar (lamina.corpus.grammar.MERGED)"
+            "pair of these words as one; keep that pair out of the grammar (lamina.corpus.synth.grammar.MERGED)"
         )
     spans = tuple(
         Segment(word, by_word[number][0].onset, by_word[number][-1].offset)
@@ -88,7 +88,7 @@ def _phones(speech: Speech, words: Sequence[str], name: Callable[[str], str | No
         except KeyError:
             raise LaminaError(
                 f"eSpeak said {' '.join(words)!r} with the phone {event.label!r}, which is in no class: add it to "
-                "lamina.corpus.phones.CLASSES"
+                "lamina.corpus.synth.phones.CLASSES"
             ) from None
         phones.append(_Phone(label, word, event.sample, len(speech.wave), bare == "?"))
     return phones

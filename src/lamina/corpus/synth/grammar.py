@@ -51,6 +51,7 @@ _CONTENT = {
     "base": "see find take help make follow hear choose leave watch carry join enjoy measure catch",
     "adverb": "again slowly away often quickly today early outside together quietly yesterday gladly",
 }
+MOST_CONTENT = sum(len(words.split()) for words in _CONTENT.values())
 # eSpeak says each of these pairs as one word event, which would leave no boundary between the two words.
 MERGED = frozenset(
     (first, second)

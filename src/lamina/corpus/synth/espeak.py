@@ -1,8 +1,8 @@
 """Drive eSpeak NG in a process of its own: text goes in, samples and the exact times of phones come out.
 
 eSpeak NG is under the GPL 3; the process that runs Lamina never loads it. `Espeak` starts
-``python -m lamina.corpus.espeak`` and talks to it over pipes: one JSON line a request; the answer is one JSON
-line and, after it, the samples as 16-bit little-endian integers.
+``python -m lamina.corpus.synth.espeak`` and talks to it over pipes: one JSON line a request; the answer is one
+JSON line and, after it, the samples as 16-bit little-endian integers.
 
 The library carries state from one utterance to the next (lengths change by up to 1 %). So the worker seeds the C
 library's `rand`, opens the library, speaks, and closes it again for every utterance: the same request gives the
@@ -69,8 +69,12 @@ class Espeak:
 
     def _start(self) -> None:
         self._said = 0
+        # In a group of its own: Ctrl-C is for Lamina, which then closes the worker's input.
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "lamina.corpus.espeak"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            [sys.executable, "-m", "lamina.corpus.synth.espeak"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            process_group=0,
         )
 
     def __enter__(self) -> Self:
@@ -216,11 +220,8 @@ def _speak(path: str, data: bytes, request: dict[str, Any]) -> tuple[dict[str, A
 
 def _serve() -> None:
     """Answer requests from standard input until it ends."""
-    import signal
-
     import espeakng_loader
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for Lamina, which then closes our input
     path, data = str(espeakng_loader.get_library_path()), str(espeakng_loader.get_data_path())
     with tempfile.TemporaryDirectory(prefix="lamina-") as folder:
         if len(data.encode()) > LONGEST_PATH:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lamina.corpus.grammar import MERGED, Lexicon, sentence
+from lamina.corpus.synth.grammar import MERGED, Lexicon, sentence
 from lamina.errors import LaminaError
 from lamina.files import file_digest
 

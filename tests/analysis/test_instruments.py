@@ -1,9 +1,9 @@
-"""Readings without training: planted encoders, slow twins, other libraries."""
+"""Instruments of distances: planted encoders, slow twins, other libraries."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise, product
 from pathlib import Path
 
@@ -13,15 +13,21 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lamina.analysis.config import AnalysisConfig
+from lamina.analysis.instruments import nearest
+from lamina.analysis.instruments.abx import Triples
+from lamina.analysis.instruments.spotting import BETA
+from lamina.analysis.plan import Sweep
+from lamina.analysis.results import Analysis
+from lamina.analysis.sweep import analyze, finish, merge_parts, read_part
+from lamina.analysis.targets.itemfile import Item, read_items, tier_items, write_items
+from lamina.analysis.targets.items import across_cells, grouped, within_cells
 from lamina.corpus.corpus import Segment, Utterance
 from lamina.corpus.trials import Trial, write_trials
 from lamina.encoders.encoder import States, Tap, find_taps
 from lamina.errors import LaminaError
 from lamina.grid import Grid
-from lamina.probe import abx, nearest
-from lamina.probe.config import ProbeConfig
-from lamina.probe.items import Item, read_items, tier_items, write_items
-from lamina.probe.probe import Probed, probe
+from lamina.runs import Run
 from lamina.score import Scores
 
 RATE = 16000
@@ -96,19 +102,21 @@ class Planted:
             yield States.checked(values, samples, tap)
 
 
-CONFIG = ProbeConfig(tasks=("abx",), contexts="any", replicates=50, batch_seconds=5.0)
+TARGETS = {"map": "word", "qbe": "query"}
+CONFIG = AnalysisConfig(targets=("phone",), contexts="any", replicates=50, batch_seconds=5.0)
 
 
-def config(**changes: object) -> ProbeConfig:
-    return ProbeConfig.model_validate({**CONFIG.model_dump(), **changes})
+def config(family: str, **changes: object) -> AnalysisConfig:
+    asked = {"targets": (TARGETS.get(family, "phone"),), "measures": (family,)}
+    return AnalysisConfig.model_validate({**CONFIG.model_dump(), **asked, **changes})
 
 
 def values(scores: Scores, measure: str) -> dict[str, float]:
-    return {row.tap: row.value for row in scores.select(measure=measure)}
+    return {row.tap: row.value for row in scores.select(measure=measure, control="", layers="")}
 
 
-def asked(task: str, **changes: object) -> Probed:
-    return probe(Planted(), Speech(), config(tasks=(task,), **changes))
+def asked(family: str, **changes: object) -> Analysis:
+    return analyze(Planted(), Speech(), config(family, **changes))
 
 
 def test_a_tap_that_knows_phones_tells_them_apart_and_a_blind_one_guesses() -> None:
@@ -125,9 +133,32 @@ def test_a_tap_that_knows_phones_tells_them_apart_and_a_blind_one_guesses() -> N
 
 @pytest.mark.parametrize("task", ["knn", "centroid"])
 def test_neighbours_and_centroids_of_other_speakers(task: str) -> None:
-    told = values(asked(task).scores, "accuracy")
+    found = asked(task).scores
+    told = values(found, f"{task}-accuracy")
     assert told["fine"] == told["coarse"] == 1
     assert told["blind"] < 0.5
+    for row in found.select(control="shuffled"):  # chance
+        assert row.value == pytest.approx(0.25, abs=0.12)
+    assert len(found.select(control="shuffled")) == 3
+
+
+@pytest.mark.parametrize("task", ["knn", "centroid", "abx", "map"])
+def test_without_splits_everybody_is_scored(task: str) -> None:
+    """Folds name each other; where nothing is fitted there is nothing to hold out."""
+
+    class Whole(Speech):
+        def utterances(self, split: str | None = None) -> Iterator[Utterance]:
+            return (replace(one, split="") for one in super().utterances(None))
+
+    found = analyze(Planted(), Whole(), config(task))
+    everyone = len({one.speaker for one in Whole().utterances()})
+    for row in found.scores.select(control="", tap="fine"):
+        assert row.split == ("folds-5" if task in ("knn", "centroid") else "all")
+        assert found.replicates.groups[row.key] == everyone
+    assert values(found.scores, "abx-within").get("fine", 0) < 0.01
+    assert values(found.scores, "knn-accuracy").get("fine", 1) == 1
+    if task != "abx":  # which takes smaller groups of more speakers
+        assert found.scores[0].n > asked(task).scores[0].n
 
 
 def test_words_rank_by_what_they_share() -> None:
@@ -151,37 +182,66 @@ def queries(folder: Path) -> Speech:
 
 
 def test_queries_are_found_where_they_are(tmp_path: Path) -> None:
-    found = probe(Planted(), queries(tmp_path), config(tasks=("qbe",))).scores
+    found = analyze(Planted(), queries(tmp_path), config("qbe")).scores
     told = values(found, "mtwv")
     assert told["fine"] > 0.7
     assert told["blind"] < 0.3
-    (chosen,) = found.select(tap="chosen")
-    assert "chosen on dev" in chosen.support
-    assert chosen.value == told[chosen.support.split("; ")[1].split()[0]]
-    superb = probe(Planted(), queries(tmp_path), config(tasks=("qbe",), protocol="superb"))
-    assert {row.protocol for row in superb.scores} == {"superb"}
-    few = probe(Planted(), queries(tmp_path), config(tasks=("qbe",), most_pairs=20))
+    (chosen,) = found.select(layers="chosen")
+    assert chosen.value == told[chosen.tap]
+    few = analyze(Planted(), queries(tmp_path), config("qbe", most_pairs=20))
     assert few.scores[0].n <= 20
 
 
-def test_readings_and_probes_in_one_pass_that_goes_on(tmp_path: Path) -> None:
-    plan = config(tasks=("knn", "phone", "abx"), layers="each", steps=5, heads=("linear",), seeds=(0,))
-    first = probe(Planted(), Speech(), plan, folder=tmp_path)
-    assert {row.key for row in first.scores if row.low is not None} == set(first.replicates)
-    assert first.scores.distinct("target") == ["knn", "abx", "phone"]
-    assert sorted(path.name for path in (tmp_path / "parts").glob("*/*"))[:2] == ["abx-free-all", "knn-free-all"]
+def test_an_interrupted_pass_goes_on_and_items_can_be_compared_again(tmp_path: Path) -> None:
+    plan = AnalysisConfig.model_validate({**CONFIG.model_dump(), "measures": ("knn", "abx")})
+    whole = analyze(Planted(), Speech(), plan)
+    run = Run.plan(tmp_path, "a", {})
+    run.start()
 
-    class Silent(Planted):
+    class Stopping(Planted):
+        left = 5
+
         def states(self, waves: Tensor, lengths: Tensor, taps: Sequence[str] | None = None) -> Iterator[States]:
-            raise AssertionError("everything was read before")
+            if not Stopping.left:
+                raise KeyboardInterrupt
+            Stopping.left -= 1
+            return super().states(waves, lengths, taps)
 
-    again = probe(Silent(), Speech(), plan, folder=tmp_path)
-    assert again.scores == first.scores
-    # What was compared can be compared again, by others or here.
-    items = tmp_path / "abx.item"
-    given = probe(Planted(), Speech(), config(items=str(items)))
+    with pytest.raises(KeyboardInterrupt):
+        analyze(Stopping(), Speech(), plan, run=run, save_seconds=0.0)
+    again = analyze(Planted(), Speech(), plan, run=run)
+    assert again.scores.with_columns(run="") == whole.scores
+    items = run.folder / "abx-phone.item"
+    given = analyze(Planted(), Speech(), config("abx", items=str(items)))
     assert values(given.scores, "abx-within")["fine"] < 0.01
-    assert given.scores[0].split == "items of abx.item"
+    assert given.scores[0].split == "items of abx-phone.item"
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_parts_of_many_machines_make_one_whole(tmp_path: Path, count: int) -> None:
+    """Also what one round would do for, in an analysis of two: item files take whoever they name."""
+    items = tmp_path / "all.item"
+    write_items(items, tier_items(Speech().utterances(), "phone"), RATE)
+    plan = AnalysisConfig.model_validate(
+        {**CONFIG.model_dump(), "measures": ("knn", "abx"), "targets": ("phone",), "items": str(items)}
+    )
+    whole = analyze(Planted(), Speech(), plan)
+
+    def fresh() -> Sweep:
+        return Sweep(Planted(), Speech(), plan)
+
+    folders = [tmp_path / f"part{number}" for number in range(count)]
+    for learned in (None, tmp_path / "learned.npz"):
+        for number, folder in enumerate(folders, 1):
+            folder.mkdir(exist_ok=True)
+            read_part(fresh(), (number, count), folder, learned=learned)
+        merged = fresh()
+        assert merge_parts(merged, folders, tmp_path) == (learned is not None)
+    found = finish(merged, None, "").scores
+    assert found == whole.scores
+    (folders[0] / "progress.npz").unlink()
+    with pytest.raises(LaminaError, match="does not hold the first round"):
+        read_part(fresh(), (1, count), folders[0], learned=tmp_path / "learned.npz")
 
 
 def slow_abx(items: Sequence[Item], distance: NDArray[np.float64], *, across: bool) -> float:
@@ -197,7 +257,7 @@ def slow_abx(items: Sequence[Item], distance: NDArray[np.float64], *, across: bo
             gap = distance[a, x] - distance[b, x]
             cells.setdefault(key, []).append(0.5 if gap == 0 else float(gap > 0))
     rates = {key: float(np.mean(own)) for key, own in cells.items()}
-    for size in (4, 2):  # over contexts, then speakers
+    for size in (3, 2):  # over contexts and speakers of X together, then speakers
         merged: dict[tuple[str, ...], list[float]] = {}
         for key, rate in rates.items():
             merged.setdefault(key[:size], []).append(rate)
@@ -220,19 +280,17 @@ def test_cells_and_averages_are_those_of_a_loop(across: bool) -> None:
     ]
     distance = random.integers(0, 6, (36, 36)).astype(float)  # with ties
     distance = distance + distance.T
-    groups = abx.grouped(items, same=True, most=10, random=random)
-    cells = list(abx.across_cells(groups, random) if across else abx.within_cells(groups))
-    plan = abx.Plan(cells)
-    errors = plan.errors(distance[tuple(plan.pairs.T)])
-    assert errors.value() == pytest.approx(slow_abx(items, distance, across=across))
-    everyone = np.ones((1, 3), dtype=np.int64)
-    assert errors.resampled(everyone, errors.names)[0] == pytest.approx(errors.value(), abs=0.02)
+    groups = grouped(items, same=True, most=10, random=random)
+    cells = list(across_cells(groups, random) if across else within_cells(groups))
+    triples = Triples.of(cells)
+    errors = triples.errors(distance[tuple(triples.pairs.T)])
+    assert errors.values(np.ones((1, 3)))[0] == pytest.approx(slow_abx(items, distance, across=across))
     twice = [item for item in items if item.speaker == "s0"]
     if not across:  # only s0 drawn: what s0 alone says
-        alone = np.array([[3, 0, 0]])
+        alone = np.array([[3.0, 0.0, 0.0]])
         own = [place for place, item in enumerate(items) if item.speaker == "s0"]
         wanted = slow_abx(twice, distance[np.ix_(own, own)], across=False)
-        assert errors.resampled(alone, errors.names)[0] == pytest.approx(wanted)
+        assert errors.values(alone)[0] == pytest.approx(wanted)
 
 
 def test_caps_hold() -> None:
@@ -240,7 +298,9 @@ def test_caps_hold() -> None:
     assert any("cells, of at most 2 items" in note for note in few.notes)
     assert few.scores[0].n < asked("abx").scores[0].n
     assert few.scores == asked("abx", most_pairs=100).scores
-    assert asked("knn", most_items=20).scores[0].n == 20
+    knn = asked("knn", most_items=20)
+    assert knn.scores[0].n == 20
+    assert any("20 of 174 score segments, drawn by the seed" in note for note in knn.notes)
     assert asked("map", most_items=20).scores[0].n <= 20
 
 
@@ -251,12 +311,15 @@ def test_neighbours_are_those_of_scikit_learn() -> None:
     codes = random.integers(0, 5, 200)
     fit = random.normal(size=(200, 6)) + codes[:, None] * 0.5
     test = random.normal(size=(80, 6)) + random.integers(0, 5, 80)[:, None] * 0.5
-    sides = (torch.from_numpy(fit).float(), codes, torch.from_numpy(test).float())
-    assert (nearest.by_centroids(*sides) == NearestCentroid().fit(fit, codes).predict(test)).all()
+    rows = (torch.from_numpy(fit).float(), torch.from_numpy(test).float())
+    assert (nearest.by_centroids(rows[0], codes, rows[1]) == NearestCentroid().fit(fit, codes).predict(test)).all()
     model = KNeighborsClassifier(1, metric="cosine").fit(fit, codes)
-    assert (nearest.by_neighbours(*sides, k=1) == model.predict(test)).all()
+    both = np.stack([codes, codes[::-1]])  # two labellings
+    named = nearest.by_neighbours(rows[0], both, rows[1], k=1)
+    assert (named[0] == model.predict(test)).all()
+    assert (named[1] == KNeighborsClassifier(1, metric="cosine").fit(fit, codes[::-1]).predict(test)).all()
     votes = KNeighborsClassifier(9, metric="cosine").fit(fit, codes).predict_proba(test)
-    ours = nearest.by_neighbours(*sides, k=9)
+    (ours,) = nearest.by_neighbours(rows[0], codes[None], rows[1], k=9)
     assert (votes[np.arange(80), ours] == votes.max(1)).all()  # where votes tie, any of the winners
 
 
@@ -294,7 +357,7 @@ def test_bad_item_files(tmp_path: Path, text: str, said: str) -> None:
     path = tmp_path / "a.item"
     path.write_text(text.format("#file onset offset #phone prev-phone next-phone speaker"))
     with pytest.raises(LaminaError, match=said):
-        probe(Planted(), Speech(), config(items=str(path)))
+        analyze(Planted(), Speech(), config("abx", items=str(path)))
     with pytest.raises(LaminaError, match="cannot read items"):
         read_items(tmp_path / "none.item", Speech())
 
@@ -302,31 +365,27 @@ def test_bad_item_files(tmp_path: Path, text: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("task", "said"),
     [
-        ("abx", "no segment of the tier 'phone'"),
-        ("knn", "needs a tier `phone`"),
-        ("centroid", "needs a tier `phone`"),
-        ("map", "needs two words or more"),
+        ("abx", "no utterance that is scored .* has such a tier"),
+        ("knn", "has a tier 'phone'"),
+        ("centroid", "has a tier 'phone'"),
+        ("map", "two labels or more must be said twice"),
         ("qbe", "spoken queries and documents with trials"),
     ],
 )
 def test_what_a_corpus_lacks(task: str, said: str) -> None:
     with pytest.raises(LaminaError, match=said):
-        probe(Planted(), Speech(tier=False), config(tasks=(task,)))
+        analyze(Planted(), Speech(tier=False), config(task))
 
 
 def test_trials_that_cannot_be_scored(tmp_path: Path) -> None:
     write_trials(tmp_path, [Trial("train", True, "6-4", "6-0")])
     with pytest.raises(LaminaError, match="no list test or eval, but train"):
-        probe(Planted(), Speech(tmp_path), config(tasks=("qbe",)))
+        analyze(Planted(), Speech(tmp_path), config("qbe"))
     write_trials(tmp_path, [Trial("test", True, "6-4", "6-0")])
     with pytest.raises(LaminaError, match="the list test needs queries"):
-        probe(Planted(), Speech(tmp_path), config(tasks=("qbe",)))
-    with pytest.raises(LaminaError, match="SUPERB has no task 'abx'"):
-        asked("abx", protocol="superb")
+        analyze(Planted(), Speech(tmp_path), config("qbe"))
 
 
 def test_the_costs_of_query_by_example_are_the_effective_prior_of_quessts_scorer() -> None:
-    from lamina.probe.tasks.qbe import BETA
-
     prior = 1 / (1 + BETA)
     assert prior == pytest.approx(0.0741289, abs=2e-7)

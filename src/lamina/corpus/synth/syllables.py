@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from lamina.corpus.corpus import Segment
-from lamina.corpus.phones import CLASSES, VOWELS
+from lamina.corpus.synth.phones import CLASSES, VOWELS
 
 _CLUSTERS = (
     "P L,P R,P Y,B L,B R,B Y,T R,T W,T Y,D R,D W,D Y,K L,K R,K W,K Y,G L,G R,G W,F L,F R,F Y,V Y,TH R,TH W,SH R,"

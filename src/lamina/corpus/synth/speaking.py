@@ -10,17 +10,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lamina.corpus.acoustics import add_noise, reverberate
-from lamina.corpus.alignment import MergedError, align
 from lamina.corpus.corpus import Segment, Utterance
-from lamina.corpus.espeak import Espeak, Speech
 from lamina.corpus.manifest import write_audio
-from lamina.corpus.material import Draw, Said
-from lamina.corpus.phones import own_label, phone_label
 from lamina.corpus.segments import label_of, silent
 from lamina.corpus.stored import SAMPLE_RATE, resample, rescale
-from lamina.corpus.syllables import syllables
-from lamina.corpus.synth import SynthConfig, Voice
+from lamina.corpus.synth.acoustics import add_noise, reverberate
+from lamina.corpus.synth.alignment import MergedError, align
+from lamina.corpus.synth.config import SynthConfig
+from lamina.corpus.synth.espeak import Espeak, Speech
+from lamina.corpus.synth.material import Draw, Said
+from lamina.corpus.synth.phones import own_label, phone_label
+from lamina.corpus.synth.syllables import syllables
+from lamina.corpus.synth.voices import Voice
 from lamina.corpus.voices import SPEAKER
 from lamina.errors import LaminaError
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from lamina.probe import dtw
+from lamina.stats import dtw
 
 Floats = NDArray[np.float64]
 

@@ -1,0 +1,66 @@
+"""Word discrimination: how high do tokens of the same word rank among all tokens?
+
+The mean average precision of pooled tokens by cosine, every token once the query (after Carlin et al. 2011), over
+all other tokens and over those of other speakers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+import numpy as np
+from torch import Tensor
+
+from lamina.analysis.config import AnalysisConfig
+from lamina.analysis.instruments.instrument import Draw, Finding, Instrument
+from lamina.analysis.rows import Rows, Way
+from lamina.analysis.sums import Sample
+from lamina.analysis.targets.tokens import Tokens
+from lamina.encoders.encoder import Tap
+from lamina.stats.dtw import unit
+from lamina.stats.inference import resampled_ratios
+from lamina.stats.ranking import average_precisions
+
+ROWS = 256  # queries ranked at a time
+
+
+class Discrimination(Instrument):
+    """Same labels rank first; nothing is fitted."""
+
+    families: ClassVar = ("map",)
+    takes: ClassVar = (Tokens,)
+    title: ClassVar = "word discrimination"
+    target: Tokens
+
+    def __init__(self, tap: Tap, way: Way, target: Tokens, config: AnalysisConfig) -> None:
+        super().__init__(tap, way, target, config)
+        self.sums = {"sample": Sample.empty(len(target.scored), tap.width)}
+
+    def score(self, x: Tensor, rows: Rows) -> None:
+        """Keep every token."""
+        self.sample.put(x, rows.numbers)
+
+    def values(self, draw: Draw) -> Iterator[Finding]:
+        """Both precisions, of the queries that have something to find."""
+        labels, speakers = self.target.labels, self.target.speakers
+        rows = unit(self.sample.finite())
+        found: dict[str, list[tuple[float, str]]] = {"map": [], "map-across": []}
+        for begin in range(0, len(rows), ROWS):
+            own = np.arange(begin, min(begin + ROWS, len(rows)))
+            alike = (rows[begin : begin + ROWS] @ rows.T).numpy()
+            alike[np.arange(len(own)), own] = -np.inf
+            same = (labels[own, None] == labels) & np.isfinite(alike)
+            other = speakers[own, None] != speakers
+            across = np.where(other, alike, -np.inf)
+            for name, scores, targets in (("map", alike, same), ("map-across", across, same & other)):
+                some = targets.any(1)
+                if some.any():
+                    values = average_precisions(scores[some], targets[some])
+                    found[name] += zip(values.tolist(), speakers[own[some]].tolist(), strict=True)
+        for name, told in found.items():
+            if told:
+                values, whose = np.array([value for value, _ in told]), [who for _, who in told]
+                names = sorted(set(whose))
+                drawn = resampled_ratios(values, np.ones_like(values), whose, draw(names).double().numpy())
+                yield Finding({name: values.mean(keepdims=True)}, {name: drawn}, len(values), names)
