@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from lamina.analysis.config import AnalysisConfig
@@ -67,8 +66,7 @@ class Labels(Segmented):
             everyone = (*roles.fit, *roles.score)
             roles = fold_roles(everyone, folds=config.folds, seed=config.seed, within=True)
         sides = Labelled.both(spans_of(name, roles), roles, basis)
-        counted = Counter(sides[0].labels)
-        classes = most_frequent(counted, config.min_instances, config.max_classes)
+        classes = most_frequent(sides[0].counts, config.min_instances, config.max_classes)
         if len(classes) < 2:
             raise LaminaError(
                 f"target {name!r}: only {len(classes)} label(s) occur {config.min_instances} times or more on the "
@@ -109,7 +107,8 @@ class Labelled:
 
     Attributes:
         utterances: of the role.
-        labels: of the segments.
+        names: the labels there are.
+        codes: (segments,) which label each has.
         items: (segments,) place of each one's utterance.
         onsets, offsets: (segments,) where they lie.
         unseen: how many own no frame of some grid.
@@ -117,7 +116,8 @@ class Labelled:
     """
 
     utterances: Sequence[Utterance]
-    labels: list[str]
+    names: tuple[str, ...]
+    codes: Ints
     items: Ints
     onsets: Ints
     offsets: Ints
@@ -135,22 +135,32 @@ class Labelled:
         cls, utterances: Sequence[Utterance], spans: Spans, grids: Iterable[Grid], matched: Grid | None
     ) -> Labelled:
         """The segments that every grid sees."""
-        found = [
-            (place, segment.label, segment.onset, segment.offset)
-            for place, utterance in enumerate(utterances)
-            for segment in spans(utterance)
-        ]
-        items, onsets, offsets = (np.array([row[k] for row in found], dtype=np.int64) for k in (0, 2, 3))
+        known: dict[str, int] = {}
+        found, counts = array("q"), array("q")  # plain numbers: there may be millions
+        for utterance in utterances:
+            before = len(found)
+            for segment in spans(utterance):
+                found.extend((known.setdefault(segment.label, len(known)), segment.onset, segment.offset))
+            counts.append((len(found) - before) // 3)
+        codes, onsets, offsets = np.array(found, dtype=np.int64).reshape(-1, 3).T
+        items = np.repeat(np.arange(len(counts)), counts)
         samples = np.array([utterance.samples for utterance in utterances], dtype=np.int64)
         seen = seen_everywhere(grids, onsets, offsets, samples[items], matched=matched)
-        labels = [row[1] for row, keep in zip(found, seen, strict=True) if keep]
-        without = len(utterances) - len(np.unique(items))
-        return cls(utterances, labels, items[seen], onsets[seen], offsets[seen], int((~seen).sum()), without)
+        codes, items, onsets, offsets = (each[seen] for each in (codes, items, onsets, offsets))
+        unseen, bare = int((~seen).sum()), counts.count(0)
+        return cls(utterances, tuple(known), codes, items, onsets, offsets, unseen, bare)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How often each label occurs."""
+        times = np.bincount(self.codes, minlength=len(self.names)).tolist()
+        return {name: count for name, count in zip(self.names, times, strict=True) if count}
 
     def notes(self, tier: str, role: str, classes: Sequence[str], *, rarity: bool = True) -> list[str]:
         """What was left out, in words."""
-        rare = len(self.labels) - sum(map(Counter(self.labels).__getitem__, classes)) if rarity else 0
-        total = len(self.labels) + self.unseen
+        counts = self.counts
+        rare = len(self.codes) - sum(counts.get(label, 0) for label in classes) if rarity else 0
+        total = len(self.codes) + self.unseen
         told = []
         if self.bare:
             told.append(f"{tier}: {self.bare} of {len(self.utterances)}{role} utterances have no segment")
@@ -162,23 +172,16 @@ class Labelled:
             )
         return told
 
-    def classed(
-        self, classes: Sequence[str], generator: np.random.Generator, shuffle: str
-    ) -> tuple[Segments, Ints]:
-        """The segments of these classes, and their labellings; a second one is shuffled (`_shuffle`)."""
+    def classed(self, classes: Sequence[str]) -> tuple[Segments, Ints, Ints]:
+        """The segments of these classes, the class of each, and the place of its utterance."""
         number = {label: place for place, label in enumerate(classes)}
-        codes = np.array([number.get(label, -1) for label in self.labels], dtype=np.int64)
-        keep = codes >= 0
-        labels, items = codes[keep], self.items[keep]
+        labels = np.array([number.get(name, -1) for name in self.names], dtype=np.int64)[self.codes]
+        keep = labels >= 0
+        labels, items = labels[keep], self.items[keep]
         edges = np.searchsorted(items, np.arange(len(self.utterances) + 1)).tolist()
         first = {one.id: (edges[place], edges[place + 1]) for place, one in enumerate(self.utterances)}
         samples = np.array([one.samples for one in self.utterances], dtype=np.int64)[items]
-        labellings = [labels]
-        if shuffle:
-            speakers = [one.speaker if shuffle != "all" else "" for one in self.utterances]
-            shuffled = _exchanged if shuffle == "speakers" else _shuffled
-            labellings.append(shuffled(labels, items, speakers, generator))
-        return Segments(first, self.onsets[keep], self.offsets[keep], samples), np.stack(labellings)
+        return Segments(first, self.onsets[keep], self.offsets[keep], samples), labels, items
 
 
 def spans_of(name: str, roles: Roles) -> Spans:
@@ -204,7 +207,7 @@ def spans_of(name: str, roles: Roles) -> Spans:
     )
 
 
-def most_frequent(counted: Counter[str], least: int, most: int) -> tuple[str, ...]:
+def most_frequent(counted: Mapping[str, int], least: int, most: int) -> tuple[str, ...]:
     """At most so many labels that occur so often; ties go by name, not by the order of utterances."""
     ranked = sorted((item for item in counted.items() if item[1] >= least), key=lambda item: (-item[1], item[0]))
     return tuple(label for label, _ in ranked[:most])
@@ -220,13 +223,22 @@ def chosen(
 ) -> dict[str, Any]:
     """The fields of a target of these classes: segments, labellings, and a sample drawn by the seed."""
     generator = np.random.default_rng([config.seed, *name.encode()])
-    shuffle = _shuffle(name, sides, classes) if config.shuffled else ""
-    if shuffle in NULLS:
-        notes.append(f"{name}: the null shuffles labels {NULLS[shuffle]}")
-    (fit, labels), (score, answers) = (side.classed(classes, generator, shuffle) for side in sides)
+    (fit, *_), (score, *_) = held = [side.classed(classes) for side in sides]
+    labellings = [[labels] for _, labels, _ in held]
+    if config.shuffled:
+        speakers = [one.speaker for side in sides for one in side.utterances]
+        numbers = np.split(np.unique(speakers, return_inverse=True)[1], [len(sides[0].utterances)])
+        rows = [(labels, own[items]) for (_, labels, items), own in zip(held, numbers, strict=True)]
+        how = "all" if name == SPEAKER else _how(np.concatenate([np.stack(each) for each in rows], axis=1))
+        if how in NULLS:
+            notes.append(f"{name}: the null shuffles labels {NULLS[how]}")
+        shuffle = _exchanged if how == "speakers" else _shuffled
+        for made, (labels, owners) in zip(labellings, rows, strict=True):
+            made.append(shuffle(labels, np.zeros_like(owners) if how == "all" else owners, generator))
     drawn = generator.permutation(len(fit))[: config.max_sample]
     slots = np.full(len(fit), -1, dtype=np.int64)
     slots[np.sort(drawn)] = np.arange(len(drawn))
+    labels, answers = map(np.stack, labellings)
     return {
         "name": name, "roles": roles, "fit": fit, "score": score, "classes": classes, "labels": labels,
         "answers": answers, "slots": slots, "sample": len(drawn), "notes": tuple(notes),
@@ -245,38 +257,27 @@ def said(roles: Roles) -> tuple[str, str]:
     return ("", "") if roles.folded else (" fit", " score")
 
 
-def _shuffle(name: str, sides: Iterable[Labelled], classes: Sequence[str]) -> str:
-    """How the null shuffles: a shuffle ``within`` speakers changes nothing where each has one label."""
-    if name == SPEAKER:
-        return "all"
-    known = frozenset(classes)
-    pairs = {
-        (side.utterances[item].speaker, label)
-        for side in sides
-        for item, label in zip(side.items.tolist(), side.labels, strict=True)
-        if label in known
-    }
-    return "speakers" if len(pairs) == len({speaker for speaker, _ in pairs}) > 1 else "within"
+def _how(rows: Ints) -> str:
+    """How to shuffle labels of speakers (2, segments): ``within`` each changes nothing where each has one."""
+    pairs, speakers = np.unique(rows, axis=1).shape[1], len(np.unique(rows[1]))
+    return "speakers" if pairs == speakers > 1 else "within"
 
 
-def _shuffled(labels: Ints, items: Ints, speakers: Sequence[str], generator: np.random.Generator) -> Ints:
-    """The labels, shuffled among the segments of each speaker."""
-    if not len(items):
-        return labels.copy()
-    owners: NDArray[np.str_] = np.array(speakers)[items]
+def _shuffled(labels: Ints, owners: Ints, generator: np.random.Generator) -> Ints:
+    """The labels (segments,), shuffled among the segments of each owner."""
     shuffled = labels.copy()
-    for speaker in np.unique(owners):
-        places = np.flatnonzero(owners == speaker)
+    order = np.argsort(owners, kind="stable")
+    for places in np.split(order, np.flatnonzero(np.diff(owners[order])) + 1) if len(labels) else ():
         shuffled[places] = labels[generator.permutation(places)]
     return shuffled
 
 
-def _exchanged(labels: Ints, items: Ints, speakers: Sequence[str], generator: np.random.Generator) -> Ints:
-    """The labels of speakers who have one each, dealt anew among the speakers; who has how many segments stays."""
-    if not len(items):
+def _exchanged(labels: Ints, owners: Ints, generator: np.random.Generator) -> Ints:
+    """The labels of owners who have one each, dealt anew among the owners; who has how many segments stays."""
+    if not len(labels):
         return labels.copy()
-    _, first, owners = np.unique(np.array(speakers)[items], return_index=True, return_inverse=True)
+    _, first, whose = np.unique(owners, return_index=True, return_inverse=True)
     dealt: Ints = labels[generator.permutation(first)]
-    while len(set(labels[first])) > 1 and (dealt == labels[first]).all():  # of few speakers, not rare
+    while len(set(labels[first])) > 1 and (dealt == labels[first]).all():  # of few owners, not rare
         dealt = labels[generator.permutation(first)]
-    return np.asarray(dealt[owners], dtype=np.int64)
+    return np.asarray(dealt[whose], dtype=np.int64)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
@@ -52,18 +51,16 @@ class Vectors(Labels):
         """
         roles, config = basis.roles, basis.config
         sides = Labelled.both(spans_of(WORDS, roles), roles, basis)
-        counted = Counter(sides[0].labels)
-        words = counted.keys() | set(sides[1].labels)
+        counted, others = (side.counts for side in sides)
+        words = counted.keys() | others.keys()
         found = read_word_vectors(Path(str(config.word_vectors)), words)
         notes = []
         if unknown := [word for word in words if word not in found]:
-            total = sum(label not in found for side in sides for label in side.labels)
+            total = sum(counted.get(word, 0) + others.get(word, 0) for word in unknown)
             notes.append(
                 f"{name}: {len(unknown)} of {len(words)} words ({total} segments) are not in {config.word_vectors}"
             )
-        classes = most_frequent(
-            Counter({word: n for word, n in counted.items() if word in found}), 1, len(counted)
-        )
+        classes = most_frequent({word: n for word, n in counted.items() if word in found}, 1, len(words))
         if len(classes) < 2:
             raise LaminaError(
                 f"target {name!r}: only {len(classes)} label(s) occur 1 times or more on the fit speakers; see "
