@@ -75,7 +75,7 @@ def test_rows_of_probes_are_scored(tmp_path: Path) -> None:
     assert "SUPERB's own data sets" in told
     (scores() + scores(control="untrained", value=0.5)).write(path)
     assert list(read_results(path)) == ["m", "m (untrained)"]
-    (scores() + scores(value=0.5)).write(path)
+    (scores() + scores(value=0.5, run="other")).write(path)
     with pytest.raises(LaminaError, match="m has two values of pr"):
         read_results(path)
 
