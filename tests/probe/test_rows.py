@@ -1,4 +1,4 @@
-"""Rows of several folds against closed forms."""
+"""RowMaker of several folds against closed forms."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lamina.corpus.corpus import Utterance
 from lamina.encoders.encoder import Tap
 from lamina.grid import Grid
 from lamina.probe.config import ProbeConfig
-from lamina.probe.rows import Rows
+from lamina.probe.rows import RowMaker
 from lamina.probe.search import Found
 from lamina.probe.tally import Ratio
 from lamina.probe.task import Example
@@ -38,10 +38,17 @@ def folded(folds: list[list[int]]) -> tuple[Scores, Replicates]:
         tally = Ratio(right, np.ones(len(right)))
         share = 0.2 + 0.4 * fold / max(1, len(folds) - 1)
         parts = SimpleNamespace(test=test, train=test, split="each session once")
-        jobs.append(SimpleNamespace(group=group, task=SimpleNamespace(name="er"), parts=parts))
+        jobs.append(
+            SimpleNamespace(
+                group=group,
+                task=SimpleNamespace(name="er", tier=""),
+                parts=parts,
+                objective=SimpleNamespace(items="utterances"),
+            )
+        )
         norms = np.array([1.0 + fold, 3.0])
         found.append(Found({(None, "accuracy"): [tally, tally]}, np.array([share, 1 - share]), norms, []))
-    rows = Rows("m", "", "", ProbeConfig(protocol="superb", replicates=4000))
+    rows = RowMaker("m", "", "", ProbeConfig(protocol="superb", replicates=4000))
     return rows.scores(jobs, found, "superb")
 
 

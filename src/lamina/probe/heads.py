@@ -11,7 +11,7 @@ from torch.nn import functional
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 
-class Linear(nn.Module):
+class LinearHead(nn.Module):
     """One linear layer, or two without anything between them (``hidden``), as SUPERB's linear heads are.
 
     On pooled states this is SUPERB's "project, mean over frames, classify": a mean commutes with linear maps.
@@ -28,7 +28,7 @@ class Linear(nn.Module):
         return out
 
 
-class MeanLinear(Linear):
+class MeanLinear(LinearHead):
     """The same on frames, averaged over each utterance's own."""
 
     def forward(self, states: Tensor, lengths: Tensor) -> Tensor:

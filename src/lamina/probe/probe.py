@@ -21,7 +21,7 @@ from lamina.measures import EXPLAINS, find_measure
 from lamina.probe.config import ProbeConfig
 from lamina.probe.data import parts
 from lamina.probe.layers import chosen, groups
-from lamina.probe.rows import Rows
+from lamina.probe.rows import RowMaker
 from lamina.probe.search import Job, schedule, search
 from lamina.probe.store import Store, Want, read
 from lamina.probe.task import MakeHead, Say, Task, find_task
@@ -80,11 +80,11 @@ def probe(
     Raises:
         LaminaError: rates differ, labels are missing, or too little is left.
     """
-    work = Work(encoder, corpus, config, run_name, control, folder, device, progress, say)
+    work = Probing(encoder, corpus, config, run_name, control, folder, device, progress, say)
     return work.run(tuple(support or ()))
 
 
-class Work:
+class Probing:
     """One call of `probe`, whose arguments these are."""
 
     def __init__(
@@ -109,7 +109,7 @@ class Work:
         if folder is not None:
             check_folder(folder)
         self.encoder, self.corpus, self.config = encoder, corpus, config
-        self.rows = Rows(encoder.name, run_name, control, config)
+        self.rows = RowMaker(encoder.name, run_name, control, config)
         self.folder, self._progress, self._say = folder, progress, say
         self.notes: list[str] = []
         self.done = self.total = 0

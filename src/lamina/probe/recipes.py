@@ -8,15 +8,15 @@ from functools import partial
 
 from lamina.corpus.corpus import Utterance
 from lamina.probe.classes import SegmentClasses
-from lamina.probe.heads import Linear, Mlp, Recurrent
+from lamina.probe.heads import LinearHead, Mlp, Recurrent
 from lamina.probe.task import MakeHead, Task
 
 # SUPERB's heads: two linear layers without anything between; a projection and two LSTMs both ways.
-SUPERB_LINEAR: MakeHead = partial(Linear, hidden=256)
+SUPERB_LINEAR: MakeHead = partial(LinearHead, hidden=256)
 SUPERB_RECURRENT: MakeHead = partial(Recurrent, project=1024, hidden=1024, layers=2, dropout=0.2)
 # Lamina's two sizes a task.
-POOLED: Mapping[str, MakeHead] = {"linear": Linear, "mlp": Mlp}
-FRAMES: Mapping[str, MakeHead] = {"linear": Linear, "blstm": Recurrent}
+POOLED: Mapping[str, MakeHead] = {"linear": LinearHead, "mlp": Mlp}
+FRAMES: Mapping[str, MakeHead] = {"linear": LinearHead, "blstm": Recurrent}
 
 
 def labelled(name: str) -> Callable[[Utterance], tuple[str, ...] | None]:

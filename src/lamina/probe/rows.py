@@ -29,7 +29,7 @@ class Resampled(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Rows:
+class RowMaker:
     """Makes rows; what all of them share.
 
     Attributes:

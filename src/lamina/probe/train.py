@@ -126,7 +126,7 @@ class Data:
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedHeads:
     """What training found.
 
     Attributes:
@@ -151,7 +151,7 @@ def train(
     *,
     device: str,
     progress: Callable[[int], None] | None = None,
-) -> Trained:
+) -> TrainedHeads:
     """Train all heads of a bank on one reading of each batch.
 
     Args:
@@ -208,7 +208,7 @@ def train(
                         break
             if progress is not None:
                 progress(done)
-    return Trained(best, sign * top, done, looks)
+    return TrainedHeads(best, sign * top, done, looks)
 
 
 def evaluate(bank: Bank, objective: Objective, data: Data, *, device: str) -> list[list[Any]]:

@@ -51,11 +51,11 @@ class Finding:
     dev: Mapping[str, float] | None = None
 
 
-class Parts:
+class SpeakerParts:
     """Groups that are kept in a few parts, for measures whose every resample would be dear.
 
-    Parts are drawn as if they were the groups: a part's weight is the mean of its m groups' weights, spread by
-    sqrt(m) about 1, as a mean of m varies too little.
+    They are drawn as if they were the groups: a part's weight is the mean of its m groups' weights, spread by sqrt(m)
+    about 1, as a mean of m varies too little.
 
     Args:
         groups: how many groups there are.

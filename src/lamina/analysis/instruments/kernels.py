@@ -10,7 +10,7 @@ from torch import Tensor
 
 from lamina.analysis.config import AnalysisConfig
 from lamina.analysis.instruments.canonical import view_of
-from lamina.analysis.instruments.instrument import Draw, Finding, Instrument, Parts, Values
+from lamina.analysis.instruments.instrument import Draw, Finding, Instrument, SpeakerParts, Values
 from lamina.analysis.rows import Rows, Way
 from lamina.analysis.targets.labels import Labels
 from lamina.analysis.targets.sources import Frames
@@ -24,7 +24,7 @@ from lamina.stats.spectrum import effective_rank, participation_ratio
 
 
 class CKA(Instrument):
-    """CKA and dimensions of the rows that are scored, in `Parts`."""
+    """CKA and dimensions of the rows that are scored, in `SpeakerParts`."""
 
     families: ClassVar = ("cka", "rank")
     takes: ClassVar = (Labels, Vectors, Frames)
@@ -33,7 +33,7 @@ class CKA(Instrument):
     def __init__(self, tap: Tap, way: Way, target: Target, config: AnalysisConfig) -> None:
         super().__init__(tap, way, target, config)
         self._size, self._labellings, self._classed = view_of(target)
-        self._kept = Parts(len(target.roles.groups))
+        self._kept = SpeakerParts(len(target.roles.groups))
         for number in range(1 if self._classed else self._labellings):
             for bucket in range(self._kept.count):
                 self.sums[f"{number}-{bucket}"] = (

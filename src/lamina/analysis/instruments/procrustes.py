@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from lamina.analysis.config import AnalysisConfig
-from lamina.analysis.instruments.instrument import Draw, Finding, Instrument, Parts
+from lamina.analysis.instruments.instrument import Draw, Finding, Instrument, SpeakerParts
 from lamina.analysis.products import moments
 from lamina.analysis.rows import Rows, Way
 from lamina.analysis.targets.sources import Frames
@@ -30,7 +30,7 @@ class Procrustes(Instrument):
 
     def __init__(self, tap: Tap, way: Way, target: Frames, config: AnalysisConfig) -> None:
         super().__init__(tap, way, target, config)
-        self._kept = Parts(len(target.roles.groups))
+        self._kept = SpeakerParts(len(target.roles.groups))
         each = range(self._kept.count)
         self.sums = {f"part{number}": Moments.empty(tap.width, target.tap.width) for number in each}
 

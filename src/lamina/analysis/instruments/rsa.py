@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from lamina.analysis.config import AnalysisConfig
-from lamina.analysis.instruments.instrument import Draw, Finding, Floats, Instrument, Parts
+from lamina.analysis.instruments.instrument import Draw, Finding, Floats, Instrument, SpeakerParts
 from lamina.analysis.rows import Rows, Way
 from lamina.analysis.sums import Totals
 from lamina.analysis.targets.labels import Labels
@@ -34,7 +34,7 @@ class RSA(Instrument):
     def __init__(self, tap: Tap, way: Way, target: Labels, config: AnalysisConfig) -> None:
         super().__init__(tap, way, target, config)
         self._classes, groups = len(target.classes), len(target.roles.groups)
-        self._kept = Parts(groups, most=groups) if self.folded else Parts(groups)
+        self._kept = SpeakerParts(groups, most=groups) if self.folded else SpeakerParts(groups)
         cells = target.labellings * self._classes
         names = [*([] if self.folded else ["fit"]), *(f"part{number}" for number in range(self._kept.count))]
         self.sums = {name: Totals.empty(cells, tap.width) for name in names}

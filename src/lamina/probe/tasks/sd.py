@@ -8,7 +8,7 @@ from lamina.corpus.corpus import Corpus, Utterance
 from lamina.grid import Grid
 from lamina.probe.config import ProbeConfig
 from lamina.probe.diarize import Diarization, turns
-from lamina.probe.heads import Linear, Recurrent
+from lamina.probe.heads import LinearHead, Recurrent
 from lamina.probe.task import Objective, Parts, Superb, Task
 
 
@@ -28,7 +28,7 @@ TASK = Task(
     needs="tiers `speaker:1`, `speaker:2`, …",
     label=label,
     objective=objective,
-    heads={"linear": Linear, "lstm": partial(Recurrent, hidden=256, both=False)},
+    heads={"linear": LinearHead, "lstm": partial(Recurrent, hidden=256, both=False)},
     measures=("der", "frame-accuracy"),
     superb=Superb(
         partial(Recurrent, hidden=512, both=False),
