@@ -230,18 +230,14 @@ def test_parts_of_many_machines_make_one_whole(tmp_path: Path, count: int) -> No
     def fresh() -> Sweep:
         return Sweep(Planted(), Speech(), plan)
 
-    folders = [tmp_path / f"part{number}" for number in range(count)]
-    for learned in (None, tmp_path / "learned.npz"):
+    for learned in (None, tmp_path / "learned.npz"):  # the second round needs nothing of the first but that file
+        folders = [tmp_path / f"part{number}-{bool(learned)}" for number in range(count)]
         for number, folder in enumerate(folders, 1):
-            folder.mkdir(exist_ok=True)
+            folder.mkdir()
             read_part(fresh(), (number, count), folder, learned=learned)
         merged = fresh()
         assert merge_parts(merged, folders, tmp_path) == (learned is not None)
-    found = finish(merged, None, "").scores
-    assert found == whole.scores
-    (folders[0] / "progress.npz").unlink()
-    with pytest.raises(LaminaError, match="does not hold the first round"):
-        read_part(fresh(), (1, count), folders[0], learned=tmp_path / "learned.npz")
+    assert finish(merged, None, "").scores == whole.scores
 
 
 def slow_abx(items: Sequence[Item], distance: NDArray[np.float64], *, across: bool) -> float:

@@ -136,26 +136,10 @@ def read_part(
         if len(sweep.phases) == 1:
             raise LaminaError("this analysis needs one round: there is nothing to go on from; leave --learned out")
         _learn(sweep, learned)
-        _first_round(sweep, part, folder)
     phase = 0 if learned is None else 1
     kept = _read(sweep, phase, part, folder / PROGRESS, progress, save_seconds)
     kept.write(folder / PROGRESS)
     return phase + 1
-
-
-def _first_round(sweep: Sweep, part: tuple[int, int], folder: Path) -> None:
-    """Go on from what the first round of this part has of readings that one round would do for."""
-    whole = sweep.sums(folded=True)
-    if not whole:
-        return
-    kept = _kept(folder / PROGRESS, sweep, part)
-    if kept is None:
-        raise LaminaError(
-            f"{folder} does not hold the first round of part {part[0]}/{part[1]}, of which this round needs the "
-            "sums: give the same --out as then"
-        )
-    if kept.phase == 0:
-        sweep.put({name: kept.sums[name] for name in whole})
 
 
 def merge_parts(sweep: Sweep, parts: Sequence[Path], folder: Path) -> bool:
