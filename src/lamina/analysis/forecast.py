@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from lamina.analysis.sweep import Sweep
-from lamina.corpus.batches import read_batches
+from lamina.corpus.batches import computed, read_batches
 from lamina.files import told_size
 from lamina.stats import kmeans
 
@@ -62,7 +62,7 @@ def forecast(sweep: Sweep, *, timed: bool) -> Forecast:
     samples = sum(utterance.samples for group in groups for utterance in group)
     held = sum(array.nbytes for sums in sweep.sums().values() for array in sums.to_arrays().values())
     widest = max(tap.width / tap.grid.stride for tap in sweep.taps)
-    padded = max(group[0].samples * len(group) for group in groups)
+    padded = max(computed(group, sweep.window) for group in groups)
     rows = {name: len(target.fit) + len(target.score) for name, target in sweep.targets.items()}
     reading = fitting = None
     if timed:

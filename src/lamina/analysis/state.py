@@ -18,7 +18,7 @@ from lamina.analysis.sums import Sums
 from lamina.analysis.targets import Target
 from lamina.corpus.batches import Batch, plan
 from lamina.corpus.corpus import Corpus, Utterance
-from lamina.encoders.encoder import Encoder, States, Tap, find_taps
+from lamina.encoders.encoder import Encoder, States, Tap, find_taps, window_samples
 from lamina.errors import LaminaError
 from lamina.files import digest, file_digest
 from lamina.grid import Grid
@@ -49,6 +49,7 @@ class Sweep:
     roles: Roles = field(init=False)
     targets: dict[str, Target] = field(init=False)
     sources: dict[str, Source] = field(init=False)
+    window: int = field(init=False)
     readings: list[Reading] = field(init=False)
     phases: list[list[tuple[Utterance, ...]]] = field(init=False)
     notes: list[str] = field(init=False)
@@ -80,7 +81,11 @@ class Sweep:
             why = "; ".join(self.notes[len(self.roles.notes) :])
             raise LaminaError(f"nothing can be measured on {self.corpus.name}: {why}")
         samples = round(config.batch_seconds * self.corpus.sample_rate)
-        self.phases = [list(plan(role, samples)) for role in (self.roles.fit, self.roles.score) if role]
+        read = [encoder, *(source.encoder for source in self.sources.values() if source.encoder is not None)]
+        self.window = max(map(window_samples, read))
+        self.phases = [
+            list(plan(role, samples, self.window)) for role in (self.roles.fit, self.roles.score) if role
+        ]
 
     @cached_property
     def digest(self) -> str:

@@ -19,7 +19,7 @@ from lamina.config import Config
 from lamina.corpus.batches import batches
 from lamina.corpus.corpus import Corpus, Utterance
 from lamina.corpus.splits import of_split
-from lamina.encoders.encoder import Encoder, States, Tap, find_taps
+from lamina.encoders.encoder import Encoder, States, Tap, find_taps, window_samples
 from lamina.errors import LaminaError
 from lamina.files import check_folder, digest
 from lamina.pretrain.labels import CODEBOOK_FILE, UNITS_FILE, Codebook, Normalise, Units, normalised
@@ -224,7 +224,7 @@ def utterance_states(
 ) -> Iterator[tuple[Utterance, Tensor]]:
     """The states (frames, width) of one utterance after another, read in batches of ``seconds`` of audio."""
     with torch.inference_mode():
-        for batch in batches(corpus, utterances, seconds=seconds):
+        for batch in batches(corpus, utterances, seconds=seconds, window=window_samples(encoder)):
             (states,) = encoder.states(batch.waves, batch.lengths, [tap.name])
             for index, utterance in enumerate(batch.utterances):
                 yield utterance, states.utterance(index)
@@ -280,6 +280,7 @@ class UnitsEncoder:
         self.name = f"{features.name}-units"
         self.digest = digest(["units", features.digest, codebook.digest])
         self.sample_rate = features.sample_rate
+        self.window_samples = window_samples(features)
         self.taps: tuple[Tap, ...] = (Tap("units", 0, len(codebook.centroids), tap.grid),)
         self._features = features
         self._codebook = codebook

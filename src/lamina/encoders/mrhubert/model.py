@@ -17,7 +17,7 @@ from transformers.utils import ModelOutput
 from lamina.encoders.mrhubert.config import MRHubertConfig
 from lamina.encoders.mrhubert.layers import ConvLayer, Dense, FrontConv, Layer, PositionalConv
 from lamina.encoders.mrhubert.lengths import frame_counts, hide_padding, real
-from lamina.encoders.mrhubert.plan import Block
+from lamina.encoders.mrhubert.plan import LayerBlock
 from lamina.encoders.mrhubert.sampling import Sampler
 from lamina.grid import Grid
 
@@ -156,7 +156,7 @@ class MRHubertModel(MRHubertPreTrainedModel):
         self.feature_extractor = nn.ModuleList(ConvLayer(config, index) for index in range(len(config.conv_dim)))
         self.feature_projection = FeatureProjection(config)
         self.masked_spec_embed = nn.Parameter(torch.empty(config.hidden_size))
-        self.plan: tuple[Block, ...] = config.blocks
+        self.plan: tuple[LayerBlock, ...] = config.blocks
         self.blocks = nn.ModuleList(
             TransformerBlock(config, block.layers, first=index == 0) for index, block in enumerate(self.plan)
         )
