@@ -51,6 +51,13 @@ def last(folder: Path, scale: float = 1.0) -> torch.Tensor:
 def test_features_have_names() -> None:
     assert load_encoder("mel").taps[0].width == 80
     assert load_encoder("mfcc").taps[0].width == 39
+    raw, scaled = (load_encoder(name) for name in ("mfcc", "mfcc-cmvn"))
+    assert (raw.name, scaled.name) == ("mfcc", "mfcc-cmvn")
+    wave, length = torch.linspace(0, 60, 3000).sin()[None], torch.tensor([3000])
+    (states,) = scaled.states(wave, length)
+    assert float(states.values.mean(1).abs().max()) < 1e-4
+    (states,) = raw.states(wave, length)
+    assert float(states.values.mean(1).abs().max()) > 1
 
 
 def test_a_transformers_folder_is_read_exactly(folder: Path) -> None:

@@ -107,7 +107,7 @@ def test_everything_is_there(whole: Path) -> None:
     assert set(scores.select(measure="cca-mean", control="").distinct("model")) >= {
         "20ms",
         "40ms",
-        "mfcc",
+        "mfcc-cmvn",
         "units",
     }
     assert scores.select(control="untrained").distinct("model") == ["untrained"]

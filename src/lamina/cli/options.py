@@ -42,7 +42,9 @@ def _fresh(folder: Path) -> Path:
     return folder
 
 
-ENCODER_HELP = "A pretraining run's folder, a transformers folder, a published or hub name, or mfcc or mel."
+ENCODER_HELP = (
+    "A pretraining run's folder, a transformers folder, a published or hub name, or mel, mfcc or mfcc-cmvn."
+)
 ConfigFile = Annotated[Path, typer.Argument(help="A TOML config file.", metavar="CONFIG")]
 EncoderName = Annotated[str, typer.Argument(help=ENCODER_HELP, metavar="ENCODER")]
 CorpusPath = Annotated[

@@ -17,8 +17,8 @@ from typing import Any
 
 from torch import Tensor
 
-from lamina.errors import LaminaError
-from lamina.files import first_line, parse_json, read_text, reading
+from lamina.errors import LaminaError, first_line, told
+from lamina.files import parse_json, read_text, reading
 
 MOST = 1 << 24  # bytes of a file of settings
 AGAIN = "copy or convert the model again"
@@ -60,10 +60,8 @@ def one_line(what: str) -> Iterator[None]:
     """
     try:
         yield
-    except LaminaError:
-        raise
     except Exception as error:
-        raise LaminaError(f"{what} ({first_line(error)}): {AGAIN}") from error
+        raise LaminaError(told(error) or f"{what} ({first_line(error)}): {AGAIN}") from error
 
 
 def config_of(kind: Any, given: Mapping[str, Any], where: str) -> Any:

@@ -10,8 +10,7 @@ from lamina.encoders.encoder import Encoder
 from lamina.encoders.foreign import config_of, one_line, settings, sound_of, tensors_of
 from lamina.encoders.published import PUBLISHED, model_folder
 from lamina.encoders.weights import load_body
-from lamina.errors import LaminaError
-from lamina.files import first_line
+from lamina.errors import LaminaError, first_line
 from lamina.runs import check_file
 
 
@@ -19,9 +18,9 @@ def load_encoder(name: str, *, device: str = "cpu", cache: Path | None = None) -
     """Load an encoder, ready to read, in float32.
 
     Args:
-        name: ``mfcc`` (not normalised) or ``mel``; a run folder whose ``model/`` holds a transformers folder; a
-            transformers folder (``config.json`` and weights); a published checkpoint (``lamina encoder list``),
-            fetched and converted once; or a name on the Hugging Face hub.
+        name: ``mel``, ``mfcc`` or ``mfcc-cmvn`` (normalised over each utterance); a run folder whose ``model/``
+            holds a transformers folder; a transformers folder (``config.json`` and weights); a published
+            checkpoint (``lamina encoder list``), fetched and converted once; or a name on the Hugging Face hub.
         device: where it computes.
         cache: where published checkpoints are kept; ``~/.cache/lamina`` by default.
 
@@ -32,10 +31,12 @@ def load_encoder(name: str, *, device: str = "cpu", cache: Path | None = None) -
         LaminaError: there is no such encoder, it is no speech encoder, or its weights are missing, damaged, or not
             exactly those of its config (every key that differs is named).
     """
-    if name in {"mel", "mfcc"}:
+    if name in {"mel", "mfcc", "mfcc-cmvn"}:
         from lamina.encoders.features import MelEncoder, MfccEncoder
 
-        return MelEncoder(device) if name == "mel" else MfccEncoder("none", device)
+        return (
+            MelEncoder(device) if name == "mel" else MfccEncoder("none" if name == "mfcc" else "utterance", device)
+        )
     path = Path(name)
     if not path.exists():
         for published in PUBLISHED:
@@ -79,8 +80,8 @@ def _hub_config(name: str) -> dict[str, Any]:
             return settings(Path(file))
     raise LaminaError(
         f"there is no encoder {name}: no folder is called so, and {why}; "
-        "encoders are `mfcc`, `mel`, a run folder, a transformers folder, a name of `lamina encoder list`, or a "
-        "hub name"
+        "encoders are `mel`, `mfcc`, `mfcc-cmvn`, a run folder, a transformers folder, a name of "
+        "`lamina encoder list`, or a hub name"
     )
 
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from lamina.encoders.foreign import AGAIN, one_line
-from lamina.errors import LaminaError
-from lamina.files import digest, first_line
+from lamina.errors import LaminaError, first_line
+from lamina.files import digest
 
 # Top-level parts of checkpoints that are heads, not the body: dropped without a word. (x-vector models call a
 # plain linear layer `feature_extractor`.)

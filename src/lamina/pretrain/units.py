@@ -46,7 +46,8 @@ class UnitsConfig(Config):
     """How units are made.
 
     Attributes:
-        features: ``mfcc``, ``mel``, or an encoder (run folder, transformers folder, hub name).
+        features: ``mfcc`` (with ``normalise = "utterance"`` these are the encoder ``mfcc-cmvn``), ``mel``, or an
+            encoder (run folder, transformers folder, hub name).
         tap: which tap of it; empty where it has only one.
         clusters: units in the codebook.
         normalise: ``utterance`` scales each feature to mean 0 and deviation 1 over the utterance (right for MFCC:

@@ -8,7 +8,7 @@ from lamina.study.check import check
 from lamina.study.design import RUN, Cell, StudyConfig, cells
 from lamina.study.step import Step
 
-FEATURES = ("mel", "mfcc")
+FEATURES = ("mel", "mfcc-cmvn")
 
 
 def plan(config: StudyConfig) -> list[Step]:

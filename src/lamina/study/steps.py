@@ -290,5 +290,4 @@ def _encoder(run: Run, inputs: dict[str, Run]) -> Encoder:
 
         features = features_of(_units_config(run.config["of"], inputs))
         return UnitsEncoder(features, Codebook.read(inputs["units"].folder / CODEBOOK_FILE))
-    # Scaled over the utterance, as units of MFCC usually are.
-    return features_of(UnitsConfig(features=kind))
+    return load_encoder(kind)

@@ -177,7 +177,7 @@ class MRHubertModel(MRHubertPreTrainedModel):
             self.feature_extractor, self.config.conv_kernel, self.config.conv_stride, strict=True
         ):
             grid = grid.conv(kernel, stride)
-            x = cast("ConvLayer", layer).run(x, self.frames(samples, grid))
+            x = layer(x, self.frames(samples, grid))
         x = x.transpose(1, 2)
         factor = self.config.feature_grad_mult  # fairseq: feature_grad_mult
         if factor == 0:
@@ -215,7 +215,7 @@ class MRHubertModel(MRHubertPreTrainedModel):
             for name, layer in zip(block.layer_names, module.layers, strict=True):
                 weights = None
                 if not (self.training and self._drops_layer()):
-                    hidden, weights = cast("Layer", layer).run(hidden, mask)
+                    hidden, weights = layer(hidden, mask)
                 yield Stop(name, hidden[:, :cut], weights)
             if self.config.do_stable_layer_norm:
                 hidden = module.layer_norm(hidden)
