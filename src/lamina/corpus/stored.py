@@ -22,8 +22,8 @@ from lamina.corpus.corpus import Utterance
 from lamina.corpus.faults import Faults
 from lamina.corpus.headers import counted_mp3
 from lamina.corpus.tars import Member, Place
-from lamina.errors import LaminaError
-from lamina.files import first_line, reading
+from lamina.errors import LaminaError, first_line
+from lamina.files import reading
 
 SAMPLE_RATE = 16_000  # of every corpus that Lamina opens; speech encoders expect it
 
@@ -328,9 +328,10 @@ class StoredCorpus:
         """
         return self._audio[utterance.id].content()
 
-    def is_whole(self) -> bool:
-        """Whether all audio files are there."""
-        return all(Path(audio.path).is_file() for audio in self._audio.values() if isinstance(audio, AudioFile))
+    def missing(self) -> str:
+        """The first audio file that is not there; empty where all are."""
+        paths = (audio.path for audio in self._audio.values() if isinstance(audio, AudioFile))
+        return next((path for path in paths if not Path(path).is_file()), "")
 
 
 def _resampling(rates: Mapping[int, int]) -> list[str]:
