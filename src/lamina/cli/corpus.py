@@ -7,13 +7,21 @@ from typing import Annotated
 
 import typer
 
-from lamina.cli.options import ConfigFile, CorpusPath, OutFolder, PageFolder, open_speech
+from lamina.cli.options import ConfigFile, CorpusPath, OutFolder, PageFolder, fresh, open_speech
 from lamina.errors import LaminaError
 from lamina.terminal import progress, say
 
 corpus = typer.Typer(
     help="Speech with time-aligned tiers: import, synthesise, check, look at, split.", no_args_is_help=True
 )
+
+
+def _free(folder: Path) -> Path:
+    """A folder to make, where nothing lies in the way but a corpus, which may be the one that is to be made."""
+    return folder if (folder / "corpus.json").is_file() else fresh(folder)
+
+
+NewCorpus = Annotated[Path, typer.Argument(help="The folder to make.", metavar="OUT", callback=_free)]
 
 
 @corpus.command("list")
@@ -73,17 +81,22 @@ def corpus_import(
 @corpus.command("synth")
 def corpus_synth(
     config: ConfigFile,
-    out: OutFolder,
+    out: NewCorpus,
     jobs: Annotated[int, typer.Option(min=1, help="Workers; the bytes do not depend on it.")] = 2,
 ) -> None:
     """Synthesise a corpus with exact alignments (needs the extra `synth`)."""
     from lamina.config import load_config
+    from lamina.corpus.manifest import made_before
     from lamina.corpus.synth.config import SynthConfig
-    from lamina.corpus.synth.synthesis import synthesize
+    from lamina.corpus.synth.synthesis import inputs_of, synthesize
 
     settings = load_config(config, SynthConfig)
-    with progress("synthesis, seconds of audio") as tell:
-        made = synthesize(settings, out, workers=jobs, progress=tell)
+    made = made_before(out, inputs_of(settings))
+    if made is not None:
+        say(f"made before, with the same settings: {out.resolve()}")
+    else:
+        with progress("synthesis, seconds of audio") as tell:
+            made = synthesize(settings, out, workers=jobs, progress=tell)
     say(f"{len(made)} utterances in {out.resolve()}")
 
 

@@ -5,6 +5,13 @@ open        `open_corpus`: the one way in
 manifest    our corpus folder, written and read
 trials      pairs of utterances to compare, beside the manifest
 cutsets     lhotse CutSets and Shar folders
+cuts        a lhotse cut from its JSON, key by key
+allowed     what may stand in somebody else's manifest
+spoken      when the words of a cut are spoken
+mixed       audio that lhotse mixes
+rows        JSON lines, plain or gzipped
+tars        audio inside of tars
+headers     what audio files say of themselves
 folders     folders of audio with alignments
 intervals   TextGrid, .lab, CTM, RTTM, CSV
 segments    labels, tier names and silences, by explicit rules

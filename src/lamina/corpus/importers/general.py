@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lamina.corpus.corpus import Utterance
-from lamina.corpus.cutsets import cut_items, is_shar, shar_items
+from lamina.corpus.cutsets import cut_items, is_shar, recipe_items, shar_items
 from lamina.corpus.folders import SPLITS, folder_items
 from lamina.corpus.importers.importer import FoundUtterance, ImportSource, rows
 from lamina.corpus.intervals import read_text
@@ -78,40 +78,23 @@ def _cut_items(source: ImportSource) -> Iterator[tuple[Utterance, Audio]]:
 
 def _recipe(source: ImportSource) -> Iterator[tuple[Utterance, Audio]]:
     """What ``lhotse prepare`` writes: ``X_recordings_PART.jsonl.gz`` and ``X_supervisions_PART.jsonl.gz``."""
-    import tempfile
-
     recordings = sorted(source.path.glob("*recordings*.jsonl*"))
     if not recordings:
         raise source.wrong("CutSet, Shar or recordings and supervisions")
-    from lhotse import CutSet, RecordingSet, SupervisionSet
-
     for path in recordings:
         beside = path.with_name(path.name.replace("recordings", "supervisions"))
         if not beside.is_file():
             source.faults.add(f"{path} has no {beside.name} beside it: half-copied")
             continue
-        try:
-            whole = CutSet.from_manifests(RecordingSet.from_file(path), SupervisionSet.from_file(beside))
-            single = whole.trim_to_supervisions(keep_overlapping=False)
-        except Exception as error:  # lhotse raises whatever the file leads it to
-            raise LaminaError(
-                f"{path} and {beside.name} do not make cuts ({error}): prepare them again"
-            ) from error
         part = re.split(r"[_.-]", path.name.replace("recordings", ""))
         split = next((SPLITS[word] for word in part if word in SPLITS and word), "")
-        with tempfile.TemporaryDirectory() as scratch:
-            written = Path(scratch) / "cuts.jsonl"
-            single.to_file(written)
-            for utterance, place in cut_items(written, source.faults):
-                told = _supervision_id(utterance)
-                audio = place
-                if isinstance(place, AudioFile) and place.path.startswith(scratch):
-                    audio = replace(place, path=str(source.path / Path(place.path).relative_to(scratch)))
-                yield replace(told, split=told.split or split), audio
+        for utterance, audio in recipe_items(path, beside, source.faults):
+            told = _supervision_id(utterance)
+            yield replace(told, split=told.split or split), audio
 
 
 def _supervision_id(utterance: Utterance) -> Utterance:
-    """trim_to_supervisions names a cut ``RECORDING-N``; a recording of one supervision keeps its name."""
+    """Recipes name a supervision ``RECORDING-N``; a recording of one supervision keeps its name."""
     return replace(utterance, id=utterance.id.removesuffix("-0"))
 
 
