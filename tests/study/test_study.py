@@ -1,4 +1,4 @@
-"""The main job from nothing to a report, small: two cells and the untrained control on a minute and a half of speech."""
+"""The main job from nothing to a report, small: two cells and the untrained control on little speech."""
 
 from __future__ import annotations
 
