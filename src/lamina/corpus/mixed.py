@@ -22,8 +22,7 @@ from lamina.corpus.allowed import Row
 from lamina.corpus.cuts import NEAR, Cut
 from lamina.corpus.stored import content, decode, replaced, resample
 from lamina.corpus.tars import Place
-from lamina.errors import LaminaError
-from lamina.files import first_line
+from lamina.errors import LaminaError, first_line
 
 
 @dataclass(frozen=True, slots=True)

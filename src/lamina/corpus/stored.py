@@ -22,8 +22,8 @@ from lamina.corpus.corpus import Utterance
 from lamina.corpus.faults import Faults
 from lamina.corpus.headers import counted_mp3
 from lamina.corpus.tars import Member, Place
-from lamina.errors import LaminaError
-from lamina.files import first_line, reading
+from lamina.errors import LaminaError, first_line
+from lamina.files import reading
 
 SAMPLE_RATE = 16_000  # of every corpus that Lamina opens; speech encoders expect it
 

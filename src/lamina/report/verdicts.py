@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Literal
 
 from lamina.config import parse_record
-from lamina.runs import check_file
 from lamina.files import read_json, write_json
+from lamina.runs import check_file
 
 FORMAT = 1
 FILE = "verdicts.json"
