@@ -12,6 +12,7 @@ from typing import Literal
 
 from lamina.config import parse_record
 from lamina.files import read_json, write_json
+from lamina.runs import check_file
 
 FORMAT = 1
 FILE = "verdicts.json"
@@ -76,6 +77,7 @@ def read_verdicts(folder: Path) -> tuple[Verdict, ...]:
         LaminaError: the file is damaged or of another version.
     """
     path = folder / FILE
+    check_file(path)
     if not path.is_file():
         return ()
     remedy = "run `lamina study conclude` again"
