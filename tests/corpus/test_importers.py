@@ -473,9 +473,10 @@ def test_nobodys_folder_is_replaced(tmp_path: Path) -> None:
 
 
 def test_the_map_of_silences_is_the_documented_one() -> None:
-    from lamina.corpus.segments import SILENCES, TIERS
+    from lamina.corpus.labels import PHONE_SILENCES, SILENCES, TIERS
 
     page = (Path(__file__).resolve().parents[2] / "docs" / "corpora.md").read_text(encoding="utf-8")
-    listed = page.split("they are no segments:")[1].split("- Times are samples")[0]
+    listed = page.split("they are no segments:")[1].split("- In phone tiers")[0]
     assert set(listed.split()) == SILENCES - {""}
+    assert all(f"`{mark}`" in page for mark in PHONE_SILENCES)
     assert all(f"`{name}`" in page for name in TIERS)

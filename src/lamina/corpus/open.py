@@ -8,8 +8,8 @@ from pathlib import Path
 from lamina.corpus.cutsets import is_shar, open_cuts, open_shar
 from lamina.corpus.faults import Faults
 from lamina.corpus.folders import open_audio_folder
+from lamina.corpus.labels import tier_name
 from lamina.corpus.manifest import ABOUT, CUTS, open_folder
-from lamina.corpus.segments import tier_name
 from lamina.corpus.stored import StoredCorpus
 from lamina.errors import LaminaError
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lamina.corpus.importers import commands, general, people, phonetic, queries, reading
+from lamina.corpus.importers import commands, datasets, general, people, phonetic, queries, reading
 from lamina.corpus.importers.importer import Importer
 
 _ALL = (
@@ -175,7 +175,7 @@ _ALL = (
         "its own",
         "huggingface-cli download --repo-type dataset NAME",
         "text, speaker; all other columns as labels",
-        general.hf,
+        datasets.hf,
     ),
 )
 IMPORTERS = {importer.kind: importer for importer in _ALL}
