@@ -480,3 +480,16 @@ def test_the_map_of_silences_is_the_documented_one() -> None:
     assert set(listed.split()) == SILENCES - {""}
     assert all(f"`{mark}`" in page for mark in PHONE_SILENCES)
     assert all(f"`{name}`" in page for name in TIERS)
+
+
+def test_the_table_of_formats_names_tests_that_are_there() -> None:
+    import re
+
+    here = Path(__file__).resolve().parent
+    page = (here.parents[1] / "docs" / "corpora.md").read_text(encoding="utf-8")
+    defined = set(
+        re.findall(r"^def (test_\w+)", "".join(path.read_text() for path in here.glob("test_*.py")), re.MULTILINE)
+    )
+    named = set(re.findall(r"`(test_\w+)`", page))
+    assert len(named) > 30
+    assert named <= defined

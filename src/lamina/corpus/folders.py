@@ -214,43 +214,44 @@ def _told_by_folders(
     """The split and the speaker of each utterance: from the manifest, else from folders, else from names."""
     split_of = _split_folders(names.folders.values())
     splits = {identity: listed[identity].split if identity in listed else "" for identity in names.folders}
+    rest: dict[str, tuple[str, ...]] = {}  # the folders that are no splits
+    found: dict[str, str] = {}
+    for identity, folders in names.folders.items():
+        at = next((depth for depth in range(len(folders)) if folders[: depth + 1] in split_of), None)
+        rest[identity] = folders if at is None else folders[:at] + folders[at + 1 :]
+        found[identity] = "" if at is None else split_of[folders[: at + 1]]
     if split_of and not any(splits.values()):
-        notes.append(f"splits from the folders {', '.join(sorted(split_of))}")
-        splits = {
-            identity: next((split_of[name] for name in folders if name in split_of), "")
-            for identity, folders in names.folders.items()
-        }
+        notes.append(f"splits from the folders {', '.join(sorted('/'.join(folders) for folders in split_of))}")
+        splits = found
     if any(row.speaker for row in listed.values()):
         notes.append("speakers from the manifest")
         return splits, {
             identity: listed[identity].speaker if identity in listed else "" for identity in names.folders
         }
-    rest = {identity: set(folders) - split_of.keys() for identity, folders in names.folders.items()}
-    common = set.intersection(*rest.values())
-    if any(own - common for own in rest.values()):
+    common = set.intersection(*map(set, rest.values()))
+    holders = {identity: "/".join(n for n in folders if n not in common) for identity, folders in rest.items()}
+    if any(holders.values()):
         notes.append("speakers from the folders that hold the audio")
-        return splits, {
-            identity: "/".join(name for name in folders if name in rest[identity] - common)
-            for identity, folders in names.folders.items()
-        }
+        return splits, holders
     notes.append("speakers from the file names, up to the first - or _")
     return splits, {identity: re.split(r"[-_]", Path(identity).name, maxsplit=1)[0] for identity in names.folders}
 
 
-def _split_folders(every: Iterable[tuple[str, ...]]) -> dict[str, str]:
-    """The folders whose names are splits, and which: all of some neighbours, or train among them, or two splits.
+def _split_folders(every: Iterable[tuple[str, ...]]) -> dict[tuple[str, ...], str]:
+    """The folders, from the top, whose names are splits: all of some neighbours, train among them, or two splits.
 
-    A single ``dev`` or ``val`` among other names is a person.
+    A single ``dev`` or ``val`` among other names is a person; so is one below a folder that is a split.
     """
     beside: dict[tuple[str, ...], set[str]] = {}
     for folders in every:
         for depth, name in enumerate(folders):
             beside.setdefault(folders[:depth], set()).add(name)
-    found: dict[str, str] = {}
-    for names in beside.values():
+    found: dict[tuple[str, ...], str] = {}
+    for above, names in sorted(beside.items()):
         splits = {name: split for name in names if (split := _split_named(name))}
-        if splits and (len(splits) == len(names) or "train" in splits.values() or len(set(splits.values())) > 1):
-            found |= splits
+        whole = len(splits) == len(names) or "train" in splits.values() or len(set(splits.values())) > 1
+        if splits and whole and not any(above[:depth] in found for depth in range(1, len(above) + 1)):
+            found |= {(*above, name): split for name, split in splits.items()}
     return found
 
 

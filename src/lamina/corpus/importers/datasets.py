@@ -84,7 +84,7 @@ def _beside(path: Path, source: ImportSource) -> Iterator[FoundUtterance]:
                 f"{path}, row {place} has no file_name: it is no audio dataset, or --audio names the column"
             )
         if Path(name).suffix.lower() not in AUDIO_ENDINGS:
-            source.faults.count(f"rows of {path.name} name no wav, flac, mp3 or ogg", Path(name).suffix)
+            source.faults.count(f"rows of {path.name} that name no wav, flac, mp3 or ogg", Path(name).suffix)
             continue
         audio = path.parent / name
         identity = audio.relative_to(source.path).with_suffix("").as_posix()

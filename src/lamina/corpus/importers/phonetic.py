@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from lamina.corpus.faults import Faults
 from lamina.corpus.importers.importer import FoundUtterance, ImportSource, told
 from lamina.corpus.intervals import Tiers, lab
 from lamina.corpus.labels import silent
 from lamina.corpus.segments import Interval
 from lamina.corpus.stored import audio_file
 from lamina.corpus.texts import read_lines, read_text
+from lamina.corpus.trees import walk
 from lamina.corpus.xlabel import ENDS, STARTS
 from lamina.errors import LaminaError
 
@@ -189,11 +191,12 @@ def emodb(source: ImportSource) -> Iterator[FoundUtterance]:
 
     Time stamps are starts, against the habit of xlabel. What belongs to one phone: `lamina.corpus.xlabel`.
     """
-    waves = sorted(p for p in source.path.rglob("*") if p.suffix.lower() in {".wav", ".flac"} and p.is_file())
+    paths = walk(source.path, Faults(keep=True))
+    waves = [path for path in paths if path.suffix.lower() in {".wav", ".flac"}]
     if not waves:
         raise source.wrong("wav/*.wav")
     labelled = {
-        kind: {path.stem.removesuffix("xx"): path for path in sorted(source.path.rglob(f"*.{kind}"))}
+        kind: {path.stem.removesuffix("xx"): path for path in paths if path.suffix == f".{kind}"}
         for kind in ("lablaut", "labsilb", "silb")
     }
     for wave in waves:
