@@ -278,7 +278,7 @@ def test_linked_folders_are_read_once(tmp_path: Path) -> None:
     corpus = open_corpus(tmp_path / "src")
     assert {u.id: u.speaker for u in corpus.utterances()} == {"a": "ann", "b": "bob"}
     assert any(note.startswith("linked folders not read again (2)") for note in corpus.notes)
-    assert f"links that lead nowhere (1): {tmp_path / 'src' / 'gone'}" in corpus.notes
+    assert f"pipes, devices and links that lead nowhere (1): {tmp_path / 'src' / 'gone'}" in corpus.notes
 
 
 def test_empty_folders_are_told(tmp_path: Path) -> None:

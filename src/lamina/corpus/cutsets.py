@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lamina.corpus.accounts import Account
 from lamina.corpus.allowed import Row, text
 from lamina.corpus.corpus import Tiers, Utterance, packed
 from lamina.corpus.cuts import Cut, Part, Supervision, cut_of
@@ -44,6 +45,7 @@ def open_cuts(path: Path, *, name: str = "", faults: Faults | None = None) -> St
         lambda: cut_items(path, told, counted=counted, divided=divided),
         divided.notes(),
         faults=told,
+        account=Account(),
     )
 
 
@@ -60,7 +62,7 @@ def open_shar(folder: Path, *, faults: Faults | None = None) -> StoredCorpus:
     """
     told, divided = faults or Faults(keep=False), Divided()
     return StoredCorpus(
-        folder.resolve().name, lambda: shar_items(folder, told, divided), divided.notes(), faults=told
+        folder.resolve().name, lambda: shar_items(folder, told, divided), divided.notes(), told, Account()
     )
 
 
@@ -215,9 +217,9 @@ def _tiers(
     for tiers in timed:
         for name, tier in tiers.items():
             found.setdefault(name if renamed else tier_name(name), []).append(tier)
-    return Tiers({
-        name: _tier(name, parts, samples, where, faults, renamed=renamed) for name, parts in found.items()
-    })
+    return Tiers(
+        {name: _tier(name, parts, samples, where, faults, renamed=renamed) for name, parts in found.items()}
+    )
 
 
 def _tier(

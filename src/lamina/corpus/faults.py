@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from lamina.errors import LaminaError
 
 NAMED = 6  # kinds that a count names; more are counted
+SHOWN = 120  # characters of somebody else's text in a note
 
 
 class Faults:
@@ -81,7 +82,7 @@ class Faults:
     def counts(self) -> list[str]:
         """A line for each ``what`` that was counted: how many, and the commonest kinds."""
         return [
-            f"{what} ({sum(kinds.values()):,}): {commonest(kinds) if len(kinds) > 1 else next(iter(kinds))}"
+            shown(what) + f" ({sum(kinds.values()):,}): {commonest(kinds) if len(kinds) > 1 else shown(*kinds)}"
             for what, kinds in self._counts.items()
         ]
 
@@ -99,6 +100,12 @@ class Faults:
 
 def commonest(kinds: Counter[str], most: int = NAMED) -> str:
     """The commonest of some kinds, each with its number where that is not one."""
-    named = [f"{kind} ({number:,})" if number > 1 else kind for kind, number in kinds.most_common(most)]
+    named = [shown(kind) + (f" ({number:,})" if number > 1 else "") for kind, number in kinds.most_common(most)]
     more = f" and {len(kinds) - most:,} more" if len(kinds) > most else ""
     return ", ".join(named) + more
+
+
+def shown(text: str) -> str:
+    """Somebody else's text in a note: one line of bounded length, without control characters."""
+    told = text if text.isprintable() else ascii(text)
+    return told if len(told) <= SHOWN else f"{told[: SHOWN - 1]}…"

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from lamina.corpus.accounts import Account
 from lamina.corpus.corpus import Segment, Utterance
-from lamina.corpus.faults import Faults
+from lamina.corpus.faults import Faults, commonest
 from lamina.corpus.listing import SPLITS, Listed, read_listing
 from lamina.corpus.matching import Alignments
 from lamina.corpus.naming import Names
@@ -64,10 +64,7 @@ def open_audio_folder(
     notes: list[str] = []
     faults = faults or Faults(keep=False)
     items = list(folder_items(folder, tiers, faults, notes, stamps=stamps))
-    account = Account()
-    for utterance, _ in items:
-        account.add(utterance)
-    return StoredCorpus(folder.resolve().name, lambda: items, [*notes, *account.lines(), *faults.counts()], faults)
+    return StoredCorpus(folder.resolve().name, lambda: items, notes, faults, Account())
 
 
 def folder_items(
@@ -221,7 +218,8 @@ def _told_by_folders(
         rest[identity] = folders if at is None else folders[:at] + folders[at + 1 :]
         found[identity] = "" if at is None else split_of[folders[: at + 1]]
     if split_of and not any(splits.values()):
-        notes.append(f"splits from the folders {', '.join(sorted('/'.join(folders) for folders in split_of))}")
+        told = Counter("/".join(folders) for folders in sorted(split_of))
+        notes.append(f"splits from the folders {commonest(told)}")
         splits = found
     if any(row.speaker for row in listed.values()):
         notes.append("speakers from the manifest")

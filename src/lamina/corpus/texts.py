@@ -12,6 +12,7 @@ from pathlib import Path
 
 from lamina.corpus.faults import Faults
 from lamina.errors import LaminaError
+from lamina.files import reading
 
 # What the columns of tables are called, by what they are here; compared without case.
 COLUMNS = {
@@ -53,12 +54,10 @@ def read_text(path: Path) -> str:
     """A text file in whatever encoding (see `decoded`).
 
     Raises:
-        LaminaError: it cannot be read.
+        LaminaError: it is no regular file, or cannot be read.
     """
-    try:
-        return decoded(path.read_bytes())
-    except (OSError, UnicodeDecodeError) as error:
-        raise LaminaError(f"{path} cannot be read ({error}): copy it again") from error
+    with reading(path, what="text", remedy="copy it again") as file:
+        return decoded(file.read())
 
 
 def lines(text: str) -> list[str]:

@@ -51,7 +51,7 @@ def _files(
         elif entry.is_file():
             yield entry.path
         else:
-            faults.count("links that lead nowhere", entry.path)
+            faults.count("pipes, devices and links that lead nowhere", entry.path)
 
 
 def tell_media(path: Path | str, faults: Faults) -> bool:

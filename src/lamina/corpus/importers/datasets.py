@@ -14,6 +14,7 @@ from lamina.corpus.listing import SPLITS
 from lamina.corpus.texts import COLUMNS, read_lines, read_table
 from lamina.corpus.trees import AUDIO_ENDINGS
 from lamina.errors import LaminaError
+from lamina.files import parse_json
 
 _ROLES = {
     "text": COLUMNS["text"],
@@ -96,13 +97,8 @@ def _metadata(path: Path, source: ImportSource) -> Iterator[dict[str, Any]]:
         yield from read_table(path).rows(source.faults)
         return
     for place, line in enumerate(read_lines(path), start=1):
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            raise LaminaError(f"{path}, line {place} is not JSON ({error}): half-copied") from error
-        if not isinstance(row, dict):
-            raise LaminaError(f"{path}, line {place} is no JSON object: it is no table of a dataset")
-        yield row
+        if line.strip():
+            yield parse_json(line, f"{path}, line {place}", finite=False)
 
 
 def _arrow(path: Path, source: ImportSource) -> Iterator[FoundUtterance]:
