@@ -6,6 +6,7 @@ manifest    our corpus folder, written and read
 trials      pairs of utterances to compare, beside the manifest
 cutsets     lhotse CutSets and Shar folders
 folders     folders of audio with alignments
+kaldi       Kaldi's data folders
 trees       the files of a folder, and those that are not read
 listing     manifest.tsv in a folder of audio
 matching    whose an alignment is

@@ -22,7 +22,7 @@ from pathlib import Path
 from lamina.corpus.accounts import Account
 from lamina.corpus.corpus import Segment, Utterance
 from lamina.corpus.faults import Faults, commonest
-from lamina.corpus.listing import SPLITS, Listed, read_listing
+from lamina.corpus.listing import Listed, read_listing, split_named
 from lamina.corpus.matching import Alignments
 from lamina.corpus.naming import Names
 from lamina.corpus.segments import segments
@@ -32,10 +32,6 @@ from lamina.corpus.trees import AUDIO_ENDINGS, tell_unread, walk
 from lamina.corpus.voices import Turn, voice_tiers
 from lamina.corpus.xlabel import ENDS
 from lamina.errors import LaminaError
-
-_SPLIT_KINDS = frozenset(
-    {"clean", "other", "set", "data", "all", "audio", "wav", "wavs", "speech", "seen", "unseen"}
-)
 
 
 @dataclass(frozen=True)
@@ -246,14 +242,8 @@ def _split_folders(every: Iterable[tuple[str, ...]]) -> dict[tuple[str, ...], st
             beside.setdefault(folders[:depth], set()).add(name)
     found: dict[tuple[str, ...], str] = {}
     for above, names in sorted(beside.items()):
-        splits = {name: split for name in names if (split := _split_named(name))}
+        splits = {name: split for name in names if (split := split_named(name))}
         whole = len(splits) == len(names) or "train" in splits.values() or len(set(splits.values())) > 1
         if splits and whole and not any(above[:depth] in found for depth in range(1, len(above) + 1)):
             found |= {(*above, name): split for name, split in splits.items()}
     return found
-
-
-def _split_named(name: str) -> str:
-    """The split that a folder's name tells (``test``, ``train-clean-100``), empty where it tells none."""
-    first, *others = re.split(r"[-_. ]", name.casefold())
-    return SPLITS.get(first, "") if all(other in _SPLIT_KINDS or other.isdigit() for other in others) else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +15,9 @@ SPLITS = {
     "": "", "train": "train", "training": "train", "dev": "dev", "valid": "dev", "validation": "dev", "val": "dev",
     "test": "test", "testing": "test", "eval": "test", "evaluation": "test",
 }  # fmt: skip
+_SPLIT_KINDS = frozenset(
+    {"clean", "other", "set", "data", "all", "audio", "wav", "wavs", "speech", "seen", "unseen"}
+)
 # Columns that are no labels: the files themselves tell what they say.
 _TOLD = frozenset({"duration", "sample_rate", "textgrid"})
 
@@ -93,3 +97,9 @@ def _listed(row: dict[str, str], table: TextTable, keys: list[str], roles: dict[
     }
     speaker, text = (row[roles[role]] if roles[role] else "" for role in ("speaker", "text"))
     return Listed(speaker, SPLITS[split], text, labels)
+
+
+def split_named(name: str) -> str:
+    """The split that a folder's name tells (``test``, ``train-clean-100``), empty where it tells none."""
+    first, *others = re.split(r"[-_. ]", name.casefold())
+    return SPLITS.get(first, "") if all(other in _SPLIT_KINDS or other.isdigit() for other in others) else ""

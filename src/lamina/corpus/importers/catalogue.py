@@ -158,6 +158,16 @@ _ALL = (
         general.folder,
     ),
     Importer(
+        "kaldi",
+        "Kaldi data folder",
+        "wav.scp without commands; segments, text, utt2spk, spk2gender, ctm; or folders of these (train, test)",
+        "any",
+        "its own",
+        "Kaldi's recipes, or lhotse kaldi export",
+        "text, speaker, gender; word and phone of CTMs",
+        general.kaldi,
+    ),
+    Importer(
         "cuts",
         "lhotse manifest",
         "a CutSet (.jsonl, .jsonl.gz), a Shar folder, or a recipe's recordings and supervisions",

@@ -1,4 +1,4 @@
-"""Any folder of audio, any lhotse CutSet."""
+"""Any folder of audio, any Kaldi data folder, any lhotse CutSet."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from lamina.corpus.corpus import Utterance
 from lamina.corpus.cutsets import cut_items, is_shar, shar_items
 from lamina.corpus.folders import folder_items
 from lamina.corpus.importers.importer import FoundUtterance, ImportSource
+from lamina.corpus.kaldi import is_kaldi, kaldi_items
 from lamina.corpus.listing import SPLITS
 from lamina.corpus.stored import SAMPLE_RATE, Audio, AudioFile, audio_file
 from lamina.errors import LaminaError
@@ -31,6 +32,14 @@ def _found(utterance: Utterance, audio: AudioFile | bytes) -> FoundUtterance:
         utterance.id, audio, utterance.speaker, utterance.split, utterance.text,
         labels=utterance.labels, segments=utterance.tiers,
     )  # fmt: skip
+
+
+def kaldi(source: ImportSource) -> Iterator[FoundUtterance]:
+    """See `lamina.corpus.kaldi`."""
+    if not is_kaldi(source.path):
+        raise source.wrong("wav.scp")
+    for utterance, audio in kaldi_items(source.path, source.faults, source.root):
+        yield _found(utterance, audio)
 
 
 def cuts(source: ImportSource) -> Iterator[FoundUtterance]:

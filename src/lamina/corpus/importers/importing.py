@@ -24,7 +24,7 @@ from lamina.errors import LaminaError
 from lamina.files import replacing, write_text
 
 FAULTS = "faults.txt"
-_TELLING = frozenset({"folder", "cuts"})  # importers that tell themselves which files they do not read
+_TELLING = frozenset({"folder", "kaldi", "cuts"})  # importers that tell themselves which files they do not read
 ANOTHER_VERSION = 0.5  # the least likeness of an alignment's words to the transcript
 
 
@@ -136,7 +136,7 @@ def _write(
             made["trials"] = _trials(source, folder, seen)
         name = (
             source.path.resolve().name.split(".")[0]
-            if importer.kind in {"folder", "cuts", "hf"}
+            if importer.kind in {"folder", "kaldi", "cuts", "hf"}
             else importer.kind
         )
         writer.finish(name, made, notes)
