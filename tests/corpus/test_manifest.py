@@ -207,12 +207,15 @@ def test_other_rates_are_resampled_and_said(tmp_path: Path) -> None:
     (utterance,) = corpus.utterances()
     assert utterance.samples == 32000
     assert utterance.tiers["word"][0] == Segment("hello", 8000, 12000)
-    assert corpus.notes == (
+    *others, last = corpus.notes
+    assert others == [
         "1 speakers: ann",
         "word: 2 segments of 2 types, hello, you",
         "word labels that are no segments (1): '<eps>'",
+    ]
+    assert last == (
         "1 of 1 utterances are at 22,050 Hz: resampled to 16,000 Hz by soxr when read, boundaries moved to the "
-        "nearest sample",
+        "nearest sample"
     )
     whole = corpus.read(utterance)
     assert np.array_equal(corpus.read(utterance, 700, 900), whole[700:900])
