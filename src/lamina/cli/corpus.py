@@ -44,15 +44,19 @@ def corpus_import(
     source: Annotated[Path, typer.Argument(help="The corpus's folder (or CutSet).", metavar="SRC")],
     out: OutFolder,
     partial: Annotated[bool, typer.Option("--partial", help="Import what is whole; list the rest.")] = False,
+    exact: Annotated[bool, typer.Option("--exact", help="Refuse times that overlap by up to 25 ms.")] = False,
     alignments: Annotated[
         Path | None, typer.Option(help="A folder of alignments from elsewhere: TextGrids, CTMs, RTTMs.")
     ] = None,
     stamps: Annotated[str, typer.Option(help="What an xlabel time is of its label: ends or starts.")] = "ends",
     root: Annotated[str, typer.Option(help="OLD=NEW: where paths of another machine lie here.")] = "",
+    audio: Annotated[str, typer.Option(help="hf: the column of the audio, where it is not called so.")] = "",
+    text: Annotated[str, typer.Option(help="hf: the column of the text.")] = "",
+    speaker: Annotated[str, typer.Option(help="hf: the column of the speaker.")] = "",
 ) -> None:
     """Make a corpus folder that points to the audio of a corpus on disk."""
     from lamina.corpus.importers.importing import FAULTS, import_corpus
-    from lamina.corpus.intervals import ENDS, STARTS
+    from lamina.corpus.xlabel import ENDS, STARTS
 
     if stamps not in {ENDS, STARTS}:
         raise LaminaError(f"--stamps is {stamps!r}: give ends or starts")
@@ -65,9 +69,13 @@ def corpus_import(
             source,
             out,
             partial=partial,
+            exact=exact,
             alignments=alignments,
             stamps=stamps,
             root=(old, new) if root else None,
+            columns={
+                role: name for role, name in (("audio", audio), ("text", text), ("speaker", speaker)) if name
+            },
             progress=tell,
         )
     for note in made.notes:

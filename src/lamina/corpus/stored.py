@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from io import BufferedReader, BytesIO
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,9 @@ from lamina.corpus.headers import counted_mp3
 from lamina.corpus.tars import Member, Place
 from lamina.errors import LaminaError, first_line
 from lamina.files import reading
+
+if TYPE_CHECKING:
+    from lamina.corpus.accounts import Account
 
 SAMPLE_RATE = 16_000  # of every corpus that Lamina opens; speech encoders expect it
 
@@ -254,7 +257,8 @@ class StoredCorpus:
         name: as people call it.
         items: makes the utterances, with their audio, at every call the same.
         notes: the first of its ``notes``.
-        faults: where repeated ids are told; an error where None.
+        faults: where repeated ids are told; an error where None. What it counts is told in the notes.
+        account: counts what the corpus is made of, for the notes.
 
     Raises:
         LaminaError: it holds no utterance, or two of the same id.
@@ -266,6 +270,7 @@ class StoredCorpus:
         items: Callable[[], Iterable[tuple[Utterance, Audio]]],
         notes: Iterable[str] = (),
         faults: Faults | None = None,
+        account: Account | None = None,
     ) -> None:
         self.name = name.encode(errors="replace").decode()  # a folder's name may be no text
         self.folder: Path | None = None
@@ -293,13 +298,16 @@ class StoredCorpus:
             for tier, segments in utterance.tiers.items():
                 self.tiers[tier] = self.tiers.get(tier, 0) + len(segments)
             self.labels.update(utterance.labels)
+            if account is not None:
+                account.add(utterance)
         if not self._audio:
             more = f"; {faults.lines[0]}" if faults.lines else ""
             raise LaminaError(
                 f"{name} holds no utterance: it is empty, or of a kind that Lamina does not read{more}"
             )
         self.digest = str(digest)
-        self.notes = (*notes, *_resampling(self.rates))
+        made_of = account.lines() if account is not None else []
+        self.notes = (*notes, *made_of, *faults.counts(), *_resampling(self.rates))
 
     def __len__(self) -> int:
         """The number of utterances."""
