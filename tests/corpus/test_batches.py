@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lamina.corpus.batches import BUFFER, batches, plan
+from lamina.corpus.batches import BUFFER, batches, computed, plan
 from lamina.corpus.check import check
 from lamina.corpus.corpus import Segment, Utterance
 from lamina.corpus.splits import of_split, roles
@@ -45,15 +45,17 @@ def some(lengths: list[int], speakers: int = 1, split: str = "") -> list[Utteran
     return [Utterance(f"u{i}", f"s{i % speakers}", split, n, "", {}) for i, n in enumerate(lengths)]
 
 
-@given(st.lists(st.integers(1, 3000), max_size=300), st.integers(500, 4000))
-def test_plan_keeps_every_utterance_within_the_budget(lengths: list[int], samples: int) -> None:
+@given(st.lists(st.integers(1, 3000), max_size=300), st.integers(500, 4000), st.sampled_from([0, 700, 2500]))
+def test_plan_keeps_every_utterance_within_the_budget(lengths: list[int], samples: int, window: int) -> None:
+    """Also of an encoder that pads shorter utterances to a window."""
     utterances = some(lengths)
-    groups = list(plan(iter(utterances), samples))
+    groups = list(plan(iter(utterances), samples, window))
     assert sorted(u.id for group in groups for u in group) == sorted(u.id for u in utterances)
     for group in groups:
-        longest = max(u.samples for u in group)
+        longest = max(window, *(u.samples for u in group))
+        assert computed(group, window) == longest * len(group)
         assert len(group) == 1 or longest * len(group) <= samples
-    assert groups == list(plan(iter(utterances), samples))
+    assert groups == list(plan(iter(utterances), samples, window))
 
 
 def test_plan_pads_little_and_reads_no_more_than_a_buffer() -> None:

@@ -7,13 +7,21 @@ from typing import Annotated
 
 import typer
 
-from lamina.cli.options import ConfigFile, CorpusPath, OutFolder, PageFolder, open_speech
+from lamina.cli.options import ConfigFile, CorpusPath, OutFolder, PageFolder, fresh, open_speech
 from lamina.errors import LaminaError
 from lamina.terminal import progress, say
 
 corpus = typer.Typer(
     help="Speech with time-aligned tiers: import, synthesise, check, look at, split.", no_args_is_help=True
 )
+
+
+def _free(folder: Path) -> Path:
+    """A folder to make, where nothing lies in the way but a corpus, which may be the one that is to be made."""
+    return folder if (folder / "corpus.json").is_file() else fresh(folder)
+
+
+NewCorpus = Annotated[Path, typer.Argument(help="The folder to make.", metavar="OUT", callback=_free)]
 
 
 @corpus.command("list")
@@ -36,15 +44,19 @@ def corpus_import(
     source: Annotated[Path, typer.Argument(help="The corpus's folder (or CutSet).", metavar="SRC")],
     out: OutFolder,
     partial: Annotated[bool, typer.Option("--partial", help="Import what is whole; list the rest.")] = False,
+    exact: Annotated[bool, typer.Option("--exact", help="Refuse times that overlap by up to 25 ms.")] = False,
     alignments: Annotated[
         Path | None, typer.Option(help="A folder of alignments from elsewhere: TextGrids, CTMs, RTTMs.")
     ] = None,
     stamps: Annotated[str, typer.Option(help="What an xlabel time is of its label: ends or starts.")] = "ends",
     root: Annotated[str, typer.Option(help="OLD=NEW: where paths of another machine lie here.")] = "",
+    audio: Annotated[str, typer.Option(help="hf: the column of the audio, where it is not called so.")] = "",
+    text: Annotated[str, typer.Option(help="hf: the column of the text.")] = "",
+    speaker: Annotated[str, typer.Option(help="hf: the column of the speaker.")] = "",
 ) -> None:
     """Make a corpus folder that points to the audio of a corpus on disk."""
     from lamina.corpus.importers.importing import FAULTS, import_corpus
-    from lamina.corpus.intervals import ENDS, STARTS
+    from lamina.corpus.xlabel import ENDS, STARTS
 
     if stamps not in {ENDS, STARTS}:
         raise LaminaError(f"--stamps is {stamps!r}: give ends or starts")
@@ -57,9 +69,13 @@ def corpus_import(
             source,
             out,
             partial=partial,
+            exact=exact,
             alignments=alignments,
             stamps=stamps,
             root=(old, new) if root else None,
+            columns={
+                role: name for role, name in (("audio", audio), ("text", text), ("speaker", speaker)) if name
+            },
             progress=tell,
         )
     for note in made.notes:
@@ -73,17 +89,22 @@ def corpus_import(
 @corpus.command("synth")
 def corpus_synth(
     config: ConfigFile,
-    out: OutFolder,
+    out: NewCorpus,
     jobs: Annotated[int, typer.Option(min=1, help="Workers; the bytes do not depend on it.")] = 2,
 ) -> None:
     """Synthesise a corpus with exact alignments (needs the extra `synth`)."""
     from lamina.config import load_config
+    from lamina.corpus.manifest import made_before
     from lamina.corpus.synth.config import SynthConfig
-    from lamina.corpus.synth.synthesis import synthesize
+    from lamina.corpus.synth.synthesis import inputs_of, synthesize
 
     settings = load_config(config, SynthConfig)
-    with progress("synthesis, seconds of audio") as tell:
-        made = synthesize(settings, out, workers=jobs, progress=tell)
+    made = made_before(out, inputs_of(settings))
+    if made is not None:
+        say(f"made before, with the same settings: {out.resolve()}")
+    else:
+        with progress("synthesis, seconds of audio") as tell:
+            made = synthesize(settings, out, workers=jobs, progress=tell)
     say(f"{len(made)} utterances in {out.resolve()}")
 
 

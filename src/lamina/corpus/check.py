@@ -179,7 +179,7 @@ class _Labels:
                     yield (
                         f"{first}: the {name} {label!r} looks like a mark ({count} times in all): it is no "
                         f"silence in "
-                        "lamina.corpus.segments.SILENCES"
+                        "lamina.corpus.labels.SILENCES"
                     )
 
 

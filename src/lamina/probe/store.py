@@ -20,7 +20,7 @@ from torch import Tensor
 
 from lamina.corpus.batches import batches
 from lamina.corpus.corpus import Corpus, Segment, Utterance
-from lamina.encoders.encoder import Encoder, Tap
+from lamina.encoders.encoder import Encoder, Tap, window_samples
 from lamina.errors import LaminaError
 from lamina.files import digest, read_json, told_size, write_json
 from lamina.frames import aligned, means
@@ -172,7 +172,7 @@ def read(
     todo = [one for one in everyone if any(store.missing(one) for store in stores.values())]
     done = len(everyone) - len(todo)
     taps = {tap.name: None for want, _ in wants.values() for tap in want.group.taps}
-    for batch in batches(corpus, todo, seconds=seconds):
+    for batch in batches(corpus, todo, seconds=seconds, window=window_samples(encoder)):
         with torch.inference_mode():
             for states in encoder.states(batch.waves, batch.lengths, list(taps)):
                 for index, one in enumerate(batch.utterances):

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import difflib
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from lamina.corpus.accounts import Account
 from lamina.corpus.corpus import Segment, Utterance
 from lamina.corpus.faults import Faults
 from lamina.corpus.folders import unwritable
 from lamina.corpus.importers.catalogue import IMPORTERS
 from lamina.corpus.importers.importer import FoundUtterance, Importer, ImportSource
-from lamina.corpus.intervals import ENDS
 from lamina.corpus.manifest import ABOUT, AUDIO, ManifestWriter, open_folder
 from lamina.corpus.segments import segments
 from lamina.corpus.stored import SAMPLE_RATE, AudioFile, StoredCorpus, audio_file, rescale
+from lamina.corpus.trees import AUDIO_ENDINGS, tell_media, walk
 from lamina.corpus.trials import write_trials
 from lamina.corpus.voices import Turn, voice_tiers
+from lamina.corpus.xlabel import ENDS
 from lamina.errors import LaminaError
 from lamina.files import replacing, write_text
 
 FAULTS = "faults.txt"
+_TELLING = frozenset({"folder", "kaldi", "cuts"})  # importers that tell themselves which files they do not read
 ANOTHER_VERSION = 0.5  # the least likeness of an alignment's words to the transcript
 
 
@@ -32,9 +34,11 @@ def import_corpus(
     folder: Path | str,
     *,
     partial: bool = False,
+    exact: bool = False,
     alignments: Path | str | None = None,
     stamps: str = ENDS,
     root: tuple[str, str] | None = None,
+    columns: Mapping[str, str] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> StoredCorpus:
     """Make a corpus folder of ours that points to the audio of a corpus on disk.
@@ -44,9 +48,11 @@ def import_corpus(
         source: the corpus.
         folder: the folder to make; replaced if it was made by an import, else an error.
         partial: import what is whole; the rest is listed in ``faults.txt``.
+        exact: whether rounded times are faults (see `lamina.corpus.segments.segments`), else counted.
         alignments: a folder of alignments from elsewhere (TextGrids as published or from MFA, or CTMs).
         stamps: what an xlabel time stamp is, where the corpus does not say: ``ends`` or ``starts``.
         root: the beginning of paths on another machine, and what it is here.
+        columns: what columns of a dataset are called, by ``audio``, ``text`` and ``speaker``, where not as usual.
         progress: called with the utterances that are done, twice, for nobody knows how many there are.
 
     Raises:
@@ -63,13 +69,12 @@ def import_corpus(
         raise LaminaError(f"there is nothing at {path}: expected {importer.layout}")
     if path.is_dir() and not any(path.iterdir()):
         raise LaminaError(f"{path} is an empty folder: expected {importer.layout}")
-    faults = Faults(keep=True)
-    given = ImportSource(
-        path, importer.layout, faults, Path(alignments) if alignments is not None else None, stamps, root
-    )
-    with replacing(folder, mark=ABOUT) as beside:
-        beside.mkdir(parents=True)
-        count = _write(importer, given, beside, folder, progress)
+    faults = Faults(keep=True, exact=exact)
+    beside = Path(alignments) if alignments is not None else None
+    given = ImportSource(path, importer.layout, faults, beside, stamps, root, columns or {})
+    with replacing(folder, mark=ABOUT) as made:
+        made.mkdir(parents=True)
+        count = _write(importer, given, made, folder, progress)
         if not count:
             if faults.lines:
                 raise LaminaError(_report(importer, path, faults.lines, count))
@@ -77,7 +82,7 @@ def import_corpus(
         if faults.lines and not partial:
             raise LaminaError(_report(importer, path, faults.lines, count))
         if faults.lines:
-            write_text(beside / FAULTS, "\n".join(faults.lines) + "\n")
+            write_text(made / FAULTS, "\n".join(faults.lines) + "\n")
     return open_folder(folder)
 
 
@@ -89,28 +94,34 @@ def _write(
     progress: Callable[[int, int], None] | None,
 ) -> int:
     seen: set[str] = set()
-    rates = Counter[int]()
+    read: set[str] = set()
+    account = Account()
     with ManifestWriter(folder, place) as writer:
         for found in importer.read(source):
             if found.id in seen:
                 source.faults.add(f"two utterances have the id {found.id!r}: keep one of them")
                 continue
-            before = len(source.faults)
+            before = source.faults.added
             try:
                 utterance, audio = _utterance(found, folder, source.faults)
             except LaminaError as error:
                 source.faults.add(f"{found.id}: {error}")
                 continue
-            if len(source.faults) > before:
+            if source.faults.added > before:
                 continue  # an utterance with a broken tier is not whole
             seen.add(found.id)
-            rates[audio.rate] += 1
+            read.add(audio.path)
             if Path(audio.path).is_relative_to(folder):  # written here: it moves with the folder
                 audio = replace(audio, path=str(place.absolute() / Path(audio.path).relative_to(folder)))
             writer.add(utterance, audio)
+            account.add(utterance)
             if progress is not None and len(seen) % 100 == 0:
                 progress(len(seen), len(seen))
-        notes = list(source.notes)
+        if source.given is not None:
+            source.given.tell_unused()
+        if source.path.is_dir() and importer.kind not in _TELLING:
+            _tell_rest(source, read)
+        notes = [*source.notes, *account.lines(), *source.faults.counts()]
         if source.faults.lines:
             notes.append(f"a partial import: {len(source.faults)} faults, listed in {FAULTS}")
         made = {
@@ -122,21 +133,33 @@ def _write(
         if source.alignments is not None:
             made["alignments"] = str(source.alignments.resolve())
         if source.trials:
-            kept = [trial for trial in source.trials if trial.left in seen and trial.right in seen]
-            if len(kept) < len(source.trials):
-                source.faults.add(
-                    f"{len(source.trials) - len(kept)} of {len(source.trials)} trials name utterances that "
-                    f"are not "
-                    "there"
-                )
-            made["trials"] = str(write_trials(folder, kept))
+            made["trials"] = _trials(source, folder, seen)
         name = (
             source.path.resolve().name.split(".")[0]
-            if importer.kind in {"folder", "cuts", "hf"}
+            if importer.kind in {"folder", "kaldi", "cuts", "hf"}
             else importer.kind
         )
         writer.finish(name, made, notes)
     return len(seen)
+
+
+def _trials(source: ImportSource, folder: Path, seen: Collection[str]) -> str:
+    """Write the trials whose utterances are there; returns how many."""
+    kept = [trial for trial in source.trials if trial.left in seen and trial.right in seen]
+    if len(kept) < len(source.trials):
+        source.faults.add(
+            f"{len(source.trials) - len(kept)} of {len(source.trials)} trials name utterances that are not there"
+        )
+    return str(write_trials(folder, kept))
+
+
+def _tell_rest(source: ImportSource, read: Collection[str]) -> None:
+    """Count the sound in the corpus's folder that no utterance has."""
+    for path in walk(source.path, source.faults):
+        if path.suffix.lower() not in AUDIO_ENDINGS:
+            tell_media(path, source.faults)
+        elif str(path) not in read:
+            source.faults.count("audio files of no utterance", path.suffix.lower())
 
 
 def _utterance(found: FoundUtterance, folder: Path, faults: Faults) -> tuple[Utterance, AudioFile]:
@@ -164,8 +187,13 @@ def _audio(found: FoundUtterance, folder: Path) -> AudioFile:
     path = found.audio
     if isinstance(path, bytes):
         (folder / AUDIO).mkdir(exist_ok=True)
-        path = folder / AUDIO / f"{found.id.replace('/', '_')}.{_ending(path)}"
-        path.write_bytes(found.audio if isinstance(found.audio, bytes) else b"")
+        data, path = path, folder / AUDIO / f"{found.id.replace('/', '_')}.{_ending(path)}"
+        try:
+            path.write_bytes(data)
+        except (OSError, ValueError) as error:
+            raise LaminaError(
+                f"its audio cannot be written ({error}): the id may be too long for a file"
+            ) from error
     audio, channels = audio_file(path)
     if channels == 1:
         audio = replace(audio, channel=0)
@@ -207,6 +235,5 @@ def _report(importer: Importer, path: Path, faults: list[str], whole: int) -> st
     return (
         f"{path} is not a whole {importer.title}: {whole} utterances are whole, {len(faults)} faults: "
         f"{'; '.join(faults[:3])}{more}. Expected: {importer.layout}. Copy what is missing, or take what is whole "
-        f"with "
-        "--partial"
+        "with --partial"
     )

@@ -219,7 +219,7 @@ class MRHubertConfig(PreTrainedConfig):
         return plan.levels(self)
 
     @property
-    def blocks(self) -> tuple[plan.Block, ...]:
+    def blocks(self) -> tuple[plan.LayerBlock, ...]:
         """The blocks in the order they run."""
         return plan.blocks(self)
 
