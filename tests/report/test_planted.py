@@ -140,11 +140,11 @@ const wait = (ms) => new Promise((next) => setTimeout(next, ms));
   }
   await wait(300);
   const all = (what) => page.querySelectorAll(what).length;
+  const links = "main a:not([href^='#'])";
   const found = {
     ran: window.ran === undefined ? 0 : 1, title: page.title, charts: charts.length,
     scripts: all("script:not([type])"), packed: all("script[type]"),
-    strange: all("iframe, form, object, embed, base, svg a, svg image, meta[content*=url]")
-       + all("main a:not([href^='#'])"),
+    strange: all("iframe, form, object, embed, base, svg a, svg image, meta[content*=url], " + links),
     handlers: Array.from(page.querySelectorAll("*")).filter((each) => Array.from(each.attributes).some((one) =>
       one.name.startsWith("on") || (/^\\s*javascript:/i.test(one.value) && /^(href|src)$/.test(one.name)))).length,
     images: Array.from(page.querySelectorAll("img"), (image) => image.src.slice(0, 19)),
