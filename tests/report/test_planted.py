@@ -203,6 +203,26 @@ def test_the_policy_stops_what_would_slip_through(curve, opened, tmp_path) -> No
     assert sum("Content Security Policy" in line for line in messages) >= 2
 
 
+def test_links_in_a_folder_lead_nothing_out_of_it(curve, tmp_path) -> None:
+    """A folder from somebody else, whose files are links to those of its reader."""
+    home, page = tmp_path / "home", tmp_path / "page"
+    (home / "pictures").mkdir(parents=True)
+    page.mkdir()
+    for name in ("index.html", "scores.csv", "scores.jsonl"):
+        (home / name).write_text("mine")
+        (page / name).symlink_to(home / name)
+    (page / "figures").symlink_to(home / "pictures", target_is_directory=True)
+    write_report(Scores(curve("m", 0.4)), page, title="t", method={}, figures=["svg"])
+    assert {path.read_text() for path in home.glob("*.*")} == {"mine"}
+    assert not list((home / "pictures").iterdir())
+    assert (page / "figures" / "cca-mean-phone.svg").is_file()
+    picture = page / "figures" / "cca-mean-phone.svg"
+    picture.unlink()
+    picture.symlink_to(home / "index.html")
+    write_report(Scores(curve("m", 0.4)), page, title="t", method={}, figures=["svg"])
+    assert (home / "index.html").read_text() == "mine"
+
+
 def test_an_unknown_measure_is_refused(row, tmp_path) -> None:
     with pytest.raises(LaminaError, match="there is no measure"):
         write_report(Scores([row(measure=MARKUP)]), tmp_path, title="t", method={})
