@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from suite_help import ROOT, leaves_nothing, watch
+from suite_help import ROOT, all_of_some, leaves_nothing, watch
 
 
 def pytest_configure() -> None:
     """Before anything of Lamina is imported."""
     watch()
+    if (
+        signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    ):  # as in a shell's background: what tests start would, too
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -29,6 +34,11 @@ def nowhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def _leaves_nothing(nowhere: Path) -> Iterator[None]:
     with leaves_nothing(nowhere):
         yield
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _all_of_some(request: pytest.FixtureRequest) -> None:
+    request.module.all = all_of_some(request.module)
 
 
 @pytest.fixture(scope="session")

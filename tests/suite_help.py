@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -53,6 +55,30 @@ def _watch(event: str, args: tuple[Any, ...]) -> None:
 def watch() -> None:
     """Watch what this process opens and changes from now on; Python has no way to end that."""
     sys.addaudithook(_watch)
+
+
+def all_of_some(module: ModuleType) -> Callable[[Iterable[object]], bool]:
+    """`all` for a test module: where an assertion rests on it, no element at all is a failure, not a success."""
+    tree = ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))
+    checks = {
+        line
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assert)
+        for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)
+    }
+
+    def found(values: Iterable[object]) -> bool:
+        some = False
+        for value in values:
+            some = True
+            if not value:
+                return False
+        caller = sys._getframe(1)
+        if not some and caller.f_lineno in checks and caller.f_code.co_filename == module.__file__:
+            raise AssertionError("all() of nothing holds always: what was to be checked is not there")
+        return True
+
+    return found
 
 
 @contextmanager

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
+import os
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +16,7 @@ from unittest import mock
 import pytest
 
 from lamina.cli import app, main
+from lamina.errors import LaminaError
 
 STUDY = Path(__file__).resolve().parents[1] / "configs" / "study" / "tiny.toml"
 
@@ -63,7 +68,7 @@ def bad(told: subprocess.CompletedProcess[str], *says: str) -> None:
 
 
 def test_configs(tmp_path: Path) -> None:
-    bad(lamina("study", "run", tmp_path / "absent.toml"), "there is no config file")
+    bad(lamina("study", "run", tmp_path / "absent.toml"), "cannot read a config: there is no file")
     wrong = tmp_path / "wrong.toml"
     wrong.write_text(f'extends = "{STUDY}"\n[analysis]\ntarget = ["phone"]\n')
     bad(lamina("study", "run", wrong), "unknown key 'analysis.target'; did you mean 'targets'")
@@ -129,14 +134,26 @@ def test_real_speech_and_a_transformers_folder(tmp_path: Path, shared: Path) -> 
         assert all(row.n > 0 and row.split and row.protocol == "lamina" for row in scores)
 
 
+def twice(root: Path, *words: str | Path) -> str:
+    """What a command says that is run twice: the second time it finds all made, says so, and writes nothing."""
+    first = lamina(*words)
+    assert first.returncode == 0, first.stderr
+    made = {path: path.stat().st_mtime_ns for path in root.rglob("*")}
+    again = lamina(*words)
+    assert again.returncode == 0, again.stderr
+    assert again.stdout.startswith("made before, with the same settings and of the same files: ")
+    assert again.stdout.endswith(first.stdout)
+    assert {path: path.stat().st_mtime_ns for path in root.rglob("*")} == made
+    return first.stdout
+
+
 @pytest.mark.parametrize("case", ["a_base_2res", "g_large_style"])
 def test_a_published_layout_is_inspected_converted_and_read(tmp_path: Path, shared: Path, case: str) -> None:
     checkpoint = shared / "fixtures" / "mr_hubert" / case / "checkpoint.pt"
     told = lamina("encoder", "inspect", checkpoint)
     assert told.returncode == 0, told.stderr
     assert "multires_hubert" in told.stdout
-    told = lamina("encoder", "convert", checkpoint, tmp_path / "model")
-    assert told.returncode == 0, told.stderr
+    twice(tmp_path, "encoder", "convert", checkpoint, tmp_path / "model")
     told = lamina("encoder", "taps", tmp_path / "model")
     assert told.returncode == 0, told.stderr
     assert "mid40.sum" in told.stdout
@@ -162,21 +179,19 @@ def test_synthesis_from_the_command_line(tmp_path: Path) -> None:
     assert "0 problems" in told.stdout
     units = tmp_path / "units.toml"
     units.write_text("clusters = 8\n")
-    told = lamina("units", "fit", units, tmp_path / "speech", tmp_path / "codebook")
-    assert told.returncode == 0, told.stderr
-    told = lamina("units", "label", units, tmp_path / "codebook", tmp_path / "speech", tmp_path / "units")
-    assert told.returncode == 0, told.stderr
-    assert "pnmi: " in told.stdout
+    twice(tmp_path, "units", "fit", units, tmp_path / "speech", tmp_path / "codebook")
+    label = ("units", "label", units, tmp_path / "codebook", tmp_path / "speech", tmp_path / "units")
+    assert "pnmi: " in twice(tmp_path, *label)
+    units.write_text("clusters = 8\nbatch_seconds = 9.0\n")
+    bad(lamina(*label), "made with other settings or of other files: nothing is overwritten")
     recipe = tmp_path / "recipe.toml"
     recipe.write_text(
         "steps = 2\nbatch_size = 2\ncrop_seconds = 0.5\n[model]\nhidden_size = 16\nnum_attention_heads = 2\n"
         "intermediate_size = 16\nblock_layers = [1, 1, 1]\nconv_dim = [8, 8, 8, 8, 8, 8, 8]\n"
         "num_conv_pos_embeddings = 9\nnum_conv_pos_embedding_groups = 2\nfinal_dim = 8\n"
     )
-    for _ in range(2):  # the second finds it done
-        told = lamina("pretrain", recipe, tmp_path / "speech", tmp_path / "units", "--out", tmp_path / "runs")
-        assert told.returncode == 0, told.stderr
-    folder = told.stdout.split("encoder: ")[1].strip()
+    told = twice(tmp_path, "pretrain", recipe, tmp_path / "speech", tmp_path / "units", "--out", tmp_path / "runs")
+    folder = told.split("encoder: ")[1].strip()
     for encoder in (folder, "mfcc"):
         told = lamina(
             "probe", encoder, tmp_path / "speech", "--task", "phone", "--layers", "weighted", "--steps", "20",
@@ -199,7 +214,11 @@ def test_doors_of_studies(tmp_path: Path) -> None:
     design.write_text(f'extends = "{STUDY}"\n{same}')
     bad(lamina("study", "plan", design), "2 encoders are called 'aux-40ms'")
     (tmp_path / "file").write_text("")
-    bad(lamina("study", "run", STUDY, "--out", tmp_path / "file" / "study"), "is a file, not a folder", "--out")
+    bad(
+        lamina("study", "run", STUDY, "--out", tmp_path / "file" / "study"),
+        "is a file, not a folder",
+        "another output folder",
+    )
     (tmp_path / "link").symlink_to(tmp_path / "gone")
     bad(lamina("study", "run", STUDY, "--out", tmp_path / "link"), "which is not there: make that folder")
     bad(lamina("study", "conclude", tmp_path), "is no study folder")
@@ -221,3 +240,67 @@ def test_a_process_of_its_own(words: list[str], code: int, told: str) -> None:
     command = [sys.executable, "-c", "from lamina.cli import main; main()", *words]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, (done.stdout or done.stderr).startswith(told)) == (code, True), done.stderr
+
+
+RAISED = {
+    "memory": (MemoryError(), "the memory ran out"),
+    "torch": (RuntimeError("could not create a primitive"), "the memory ran out .*make batches smaller"),
+    "allocator": (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), "the memory ran out"),
+    "threads": (RuntimeError("can't start new thread"), "the memory ran out"),
+    "system": (OSError(errno.ENOMEM, "Cannot allocate memory"), "the memory ran out"),
+    "permission": (PermissionError(errno.EACCES, "Permission denied", "/x/y"), "/x/y: Permission denied"),
+    "full": (OSError(errno.ENOSPC, "No space left on device"), "No space left on device.*free disk space"),
+    "nested": (RecursionError(), "nested deeper"),
+    "name": ("\udcff".encode, "a name or a text is no UTF-8"),
+    "end": (EOFError(), "a file ends too early"),
+    "many lines": (LaminaError("a \n b \x1b[31m"), r"a   b \\x1b\[31m"),
+}
+
+
+@pytest.mark.parametrize("name", RAISED)
+def test_whatever_is_no_mistake_of_ours_is_one_line(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    raised, says = RAISED[name]
+
+    def fail(_folder: Path) -> None:
+        if isinstance(raised, Exception):
+            raise raised
+        raised()
+
+    monkeypatch.setattr("lamina.study.conclude.conclude", fail)
+    told = lamina("study", "conclude", "x")
+    bad(told)
+    assert re.search(says, told.stderr)
+
+
+def test_a_mistake_of_ours_shows_where_it_is_and_asks_for_a_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_folder: Path) -> None:
+        raise KeyError("seed")
+
+    monkeypatch.setattr("lamina.study.conclude.conclude", fail)
+    told = lamina("study", "conclude", "x")
+    assert told.returncode == 1
+    assert "Traceback" in told.stderr
+    assert "please report it with the lines above" in told.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("words", [["--help"], ["encoder", "list"], ["encoder", "taps", "mfcc"]])
+@pytest.mark.parametrize(
+    ("where", "says"), [(">&-", "standard output is closed"), ("> /dev/full", "No space left"), ("| true", "")]
+)
+def test_output_that_cannot_be_written(words: list[str], where: str, says: str, tmp_path: Path) -> None:
+    command = f"exec {shlex.quote(sys.executable)} -m lamina {shlex.join(words)} {where}"
+    told = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False, cwd=tmp_path)
+    lines = told.stderr.splitlines()
+    assert not any("Traceback" in line or "Exception ignored" in line for line in lines)
+    assert len(lines) <= 1
+    assert says in told.stderr
+    if says:
+        assert told.returncode == 2
+
+
+def test_folders_whose_names_are_no_text(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9\n")
+    folder.mkdir()
+    told = lamina("study", "conclude", folder)
+    bad(told, "is no study folder")
+    assert len(told.stderr.splitlines()) == 1

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from lamina.config import Config, load_config, merge, parse_config, read_toml
+from lamina.analysis.config import AnalysisConfig
+from lamina.config import Config, load_config, merge, parse_config, read_toml, shipped
+from lamina.corpus.synth.config import SynthConfig
 from lamina.errors import LaminaError
+from lamina.pretrain.recipe import ModelConfig, PretrainConfig
+from lamina.pretrain.units import UnitsConfig
+from lamina.probe.config import ProbeConfig
+from lamina.study.claims import Claim
+from lamina.study.design import CostConfig, StoredConfig, StudyConfig
 
 
 class Inner(Config):
@@ -80,3 +89,84 @@ def test_merge_leaves_its_arguments_alone() -> None:
 def test_configs_are_frozen() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         Outer(name="a").name = "b"
+
+
+CONFIGS = [
+    ModelConfig(),
+    PretrainConfig(steps=1),
+    UnitsConfig(),
+    AnalysisConfig(),
+    ProbeConfig(),
+    SynthConfig(),
+    StoredConfig(path="x"),
+    CostConfig(seconds=(1.0,), repeats=1),
+    Claim(text="x", effect="x", measure="cca-mean", direction="raises"),
+]
+
+
+def numeric(config: Config) -> list[tuple[Config, str, Any]]:
+    """Each field of numbers of a config, with a value that is too large for anything."""
+    found: list[tuple[Config, str, Any]] = []
+    for name, field in type(config).model_fields.items():
+        said = str(field.annotation)
+        kind = int if "int" in said else float if "float" in said else None
+        if isinstance(getattr(config, name), Config):
+            found += numeric(getattr(config, name))
+        elif kind is not None:
+            huge: Any = kind(10**30)
+            pair = [huge] * 2 if "tuple[float, float]" in said else [huge]
+            found.append((config, name, {"x": huge} if "dict" in said else pair if "tuple" in said else huge))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("config", "name", "huge"),
+    [pytest.param(*each, id=f"{type(each[0]).__name__}.{each[1]}") for each in chain(*map(numeric, CONFIGS))],
+)
+def test_every_number_of_a_config_has_a_bound_that_is_told(config: Config, name: str, huge: Any) -> None:
+    with pytest.raises(LaminaError, match=rf"here: .*{name}") as told:
+        parse_config(config.to_json() | {name: huge}, type(config), "here")
+    assert "\n" not in str(told.value)
+    assert len(str(told.value)) < 300
+
+
+KINDS = {"pretrain": PretrainConfig, "units": UnitsConfig, "corpus": SynthConfig, "study": StudyConfig}
+
+
+@pytest.mark.parametrize("room", KINDS)
+def test_every_config_that_comes_along_is_within_bounds(room: str) -> None:
+    for path in (Path(__file__).resolve().parents[1] / "configs" / room).glob("*.toml"):
+        assert load_config(path, KINDS[room])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"batch_size": 10**12},
+        {"steps": 10**12},
+        {"model": {"hidden_size": 10**9}},
+        {"seed": 2**63},
+        {"eps": 10**400},
+        {"batch_size": 10**400},
+        {"mask_length": 10**400},
+    ],
+)
+def test_numbers_that_no_machine_can_make_are_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(LaminaError, match=r"here: .*(less than or equal to|too large|valid number)"):
+        parse_config({"steps": 1} | change, PretrainConfig, "here")
+    parse_config({"steps": 1, "seed": 2**62, "memory_bytes": 1 << 40}, PretrainConfig, "here")
+
+
+def test_what_lamina_brings_is_found_from_any_folder_and_ones_own_wins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny = read_toml(Path("configs/pretrain/tiny.toml"))
+    assert tiny["model"]
+    (tmp_path / "mine.toml").write_text('extends = "configs/pretrain/tiny.toml"\nsteps = 3\n')
+    assert read_toml(tmp_path / "mine.toml") == tiny | {"steps": 3}
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "configs" / "pretrain").mkdir(parents=True)
+    (tmp_path / "configs" / "pretrain" / "tiny.toml").write_text("steps = 5\n")
+    assert read_toml(Path("configs/pretrain/tiny.toml")) == {"steps": 5}
+    for name in ("configs/none.toml", "tiny.toml", "pretrain/tiny.toml", f"configs/{'x' * 5000}.toml"):
+        assert shipped(name) == Path(name)

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from suite_help import ROOT, touched
+from unrun import unrun
 
 TESTS = ROOT / "tests"
 CHECKS = {"raises", "warns", "fail", "assert_close", "assert_allclose", "assert_array_equal"}
@@ -158,8 +159,12 @@ def test_fixture_writes_into_the_checkout(made): assert True
 def test_writes_into_the_working_folder(): Path("left").mkdir()
 def test_stays_elsewhere(tmp_path): os.chdir(tmp_path)
 def test_reads_runs(): list((ROOT / "runs").iterdir())
+def test_nothing(): assert all(each for each in ())
 def test_is_in_order(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    assert all(each for each in "x")
+    kept = [each for each in "x" if all(())]  # no assertion
+    assert kept
     Path("x").write_text((ROOT / "tests" / "conftest.py").read_text())
 """
 
@@ -171,7 +176,7 @@ def test_a_test_that_touches_the_checkout_fails(tmp_path: Path) -> None:
         shutil.copy(TESTS / name, tmp_path / "checkout" / "tests")
     (tmp_path / "checkout" / "tests" / "test_bad.py").write_text(BAD)
     told = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-rE", "-p", "no:cacheprovider", "--basetemp", tmp_path / "base"],
+        [sys.executable, "-m", "pytest", "-q", "-rfE", "-p", "no:cacheprovider", "--basetemp", tmp_path / "base"],
         cwd=tmp_path / "checkout", capture_output=True, text=True, check=False,
     )  # fmt: skip
     failed = sorted(
@@ -183,9 +188,34 @@ def test_a_test_that_touches_the_checkout_fails(tmp_path: Path) -> None:
         "test_stays_elsewhere",
         "test_writes_into_the_working_folder",
     ], told.stdout
-    assert "5 passed" in told.stdout
+    assert "FAILED tests/test_bad.py::test_nothing - AssertionError: all() of nothing" in told.stdout
+    assert "1 failed, 5 passed, 4 errors" in told.stdout
 
 
 def test_the_working_folder_is_empty_and_elsewhere() -> None:
     assert ROOT not in (Path.cwd(), *Path.cwd().parents)
     assert not list(Path.cwd().iterdir())
+
+
+def test_assertions_that_no_run_reached_are_told() -> None:
+    source = """
+def test_a():
+    for found in nothing():
+        assert found
+    assert (
+        True
+    )
+    with pytest.raises(KeyError):
+        run()
+def test_skipped():
+    tool = pytest.importorskip("tool")
+    assert tool
+def test_skipped_as_a_whole(shared):
+    assert shared
+def test_on_no_gpu():
+    if gpu():
+        pytest.skip("a GPU")
+    assert run()
+"""
+    assert unrun(source, {3, 6, 9, 11, 16, 17}) == [4, 8]
+    assert unrun(source, {3, 4, 6, 8, 9, 11, 16}) == [18]

@@ -6,14 +6,17 @@ An unknown key is an error with a suggestion; every config has a digest, which n
 from __future__ import annotations
 
 import difflib
+import os
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from annotated_types import Le, Lt
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
 
-from lamina.errors import LaminaError
-from lamina.files import digest, first_line, read_text
+from lamina.errors import LaminaError, first_line
+from lamina.files import digest, read_text
 
 if TYPE_CHECKING:
     _Model = BaseModel
@@ -32,10 +35,26 @@ else:  # a type checker cannot follow a metaclass that pydantic does not export
         pass
 
 
+MOST = 1_000_000  # of any number in a config that names no bound of its own
+MOST_SEED = 2**63 - 1
+
+
 class Config(_Model):
-    """Base of all configs: frozen, every key known, no silent conversion from text to numbers."""
+    """Base of all configs: frozen, every key known, no text converted to a number, no number without a bound."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        for name, field in type(self).model_fields.items():
+            bounded = any(isinstance(bound, Le | Lt) for bound in field.metadata)
+            if bounded or "typing.Any" in repr(field.annotation):  # what may be anything becomes a config later
+                continue
+            most = MOST_SEED if name in {"seed", "seeds"} else MOST
+            for number in _numbers(getattr(self, name)):
+                if abs(number) > most:
+                    raise ValueError(f"{name} = {str(number)[:20]} is too large: {most:,} is the most")
+        return self
 
     def to_json(self) -> dict[str, Any]:
         """The config as plain JSON values, defaults included."""
@@ -47,19 +66,40 @@ class Config(_Model):
         return digest(self.to_json())
 
 
+def _numbers(value: Any) -> Iterator[float]:
+    """The numbers in a value, itself or what it holds."""
+    if isinstance(value, int | float):
+        yield value
+    elif isinstance(value, tuple | dict):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _numbers(each)
+
+
 C = TypeVar("C", bound=Config)
 R = TypeVar("R")
 
 
+def shipped(name: str | Path, folder: Path = Path()) -> Path:
+    """The file ``name`` in ``folder``, or where there is none, the one of that name that Lamina brings.
+
+    So ``configs/study/tiny.toml`` is found from any folder, installed or not, and a file of one's own wins.
+    """
+    here = Path(__file__).parent
+    places = [folder / name]
+    if Path(name).parts[:1] == ("configs",):
+        places += [here / name, here.parents[1] / name]  # in an installed package; in a checkout
+    return next((place for place in places if os.path.exists(place)), places[0])  # noqa: PTH110 - never raises
+
+
 def read_toml(path: Path) -> dict[str, Any]:
-    """Read a TOML file and what it, or a table in it, ``extends`` (a path relative to it).
+    """Read a TOML file (see `shipped`) and what it, or a table in it, ``extends`` (a path relative to it).
 
     Its own keys win, tables merge. So a study's ``[pretrain]`` table can extend a pretraining config.
 
     Raises:
         LaminaError: a file is missing, is not TOML, or extends itself.
     """
-    return _read(path, ())
+    return _read(shipped(path), ())
 
 
 def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
@@ -69,7 +109,7 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     remedy = f"check its path in {seen[-1]}, which extends it" if seen else "check the path"
     try:
         value = tomllib.loads(read_text(path, what="a config", remedy=remedy))
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise LaminaError(f"{path} is not a TOML file: {first_line(error)}; {remedy}") from error
     return _resolve(value, path, (*seen, path))
 
@@ -80,7 +120,7 @@ def _resolve(table: dict[str, Any], path: Path, seen: tuple[Path, ...]) -> dict[
         key: _resolve(value, path, seen) if isinstance(value, dict) else value for key, value in table.items()
     }
     base = own.pop("extends", None)
-    return own if base is None else merge(_read(path.parent / str(base), seen), own)
+    return own if base is None else merge(_read(shipped(str(base), path.parent), seen), own)
 
 
 def merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
@@ -132,7 +172,7 @@ def _told(error: ValidationError, kind: type, where: str) -> LaminaError:
         return LaminaError(f"{where}: unknown key {place!r}{hint}")
     if not place:  # of several values together
         return LaminaError(f"{where}: {first['msg'].removeprefix('Value error, ')}")
-    return LaminaError(f"{where}: {place}: {first['msg']} (got {first['input']!r})")
+    return LaminaError(f"{where}: {place}: {first['msg']} (got {repr(first['input'])[:100]})")
 
 
 def _known_keys(kind: type, place: tuple[int | str, ...]) -> list[str]:

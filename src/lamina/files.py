@@ -23,7 +23,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from lamina.errors import LaminaError
+from lamina.errors import LaminaError, fault, first_line
 from lamina.lock import Lock
 
 MOST = 1 << 30  # bytes of a text file that is read whole
@@ -120,12 +120,6 @@ def _unwritable(path: Path, why: str) -> str:
     )
 
 
-def fault(error: OSError) -> str:
-    """What the system refused, in one line."""
-    where = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
-    return f"{where}{error.strerror or error}; check the path, its permissions and the free disk space"
-
-
 def check_folder(folder: Path) -> None:
     """Create ``folder`` where it is missing and see that files can be written there, before long work starts.
 
@@ -173,12 +167,6 @@ def reading(path: Path, *, what: str, remedy: str = AGAIN) -> Iterator[BufferedR
         raise LaminaError(
             f"cannot read {what} from {path} ({first_line(error)}): it may be half-copied; {remedy}"
         ) from error
-
-
-def first_line(error: BaseException) -> str:
-    """What an error of a library says, in one line of bounded length."""
-    told = (str(error).strip().splitlines() or [""])[0][:200]
-    return told or type(error).__name__
 
 
 def read_text(path: Path, *, what: str = "text", remedy: str = AGAIN, most: int = MOST) -> str:

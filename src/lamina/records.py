@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import types
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, asdict, fields
+from functools import cache
 from math import isfinite
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from lamina.errors import LaminaError
 from lamina.files import csv_text, json_line, read_json_lines
 
 Row = TypeVar("Row")
+_HALVES = re.compile("[\ud800-\udfff]")  # JSON can hold halves of characters, files of UTF-8 cannot
 HUGE = 2**1023  # a whole number beyond this is no float
 
 
@@ -31,7 +34,8 @@ def read_rows(path: Path, kind: type[Row], *, version: int, what: str, remedy: s
 
     Args:
         path: the file.
-        kind: the dataclass of its rows; fields are ``str``, ``int``, ``float``, ``bool`` or one of these or None.
+        kind: the dataclass of its rows; fields are ``str``, ``int``, ``float``, ``bool``, one of these or None, or
+            a ``Literal`` of texts.
         version: of the layout.
         what: a row holds, in words, for errors.
         remedy: what a reader of an error should do.
@@ -40,22 +44,36 @@ def read_rows(path: Path, kind: type[Row], *, version: int, what: str, remedy: s
         LaminaError: the file cannot be read, or a line is no such row: another version, a column too many or too
             few, a value of another type, a number that is not finite, a key twice.
     """
-    hints = get_type_hints(kind)
-    needed = {field.name for field in fields(kind) if field.default is MISSING}  # type: ignore[arg-type]
     made = []
     for where, value in read_json_lines(path, what=what, remedy=remedy):
         found = value.pop("format", None)
         if found != version or isinstance(found, bool):
             raise LaminaError(f"{where} has format {found!r:.20}, this Lamina reads format {version}: {remedy}")
-        if strange := sorted(set(value) - set(hints)):
-            raise LaminaError(f"{where} has a column {strange[0]!r} that a {what} has not: {remedy}")
-        if missing := sorted(needed - set(value)):
-            raise LaminaError(f"{where} lacks the column {missing[0]!r}: {remedy}")
-        for name, one in value.items():
-            if not _is(one, hints[name]):
-                raise LaminaError(f"{where}: {name} is {one!r:.60}, which is no {_said(hints[name])}: {remedy}")
-        made.append(kind(**{name: _as(one, hints[name]) for name, one in value.items()}))
+        made.append(as_row(value, kind, where, what=what, remedy=remedy))
     return made
+
+
+def as_row(value: Mapping[str, Any], kind: type[Row], where: str, *, what: str, remedy: str) -> Row:
+    """The row that an object of JSON is; see `read_rows`.
+
+    Raises:
+        LaminaError: it is no such row.
+    """
+    hints, needed = _layout(kind)  # type: ignore[arg-type]  # a class is hashable
+    if strange := sorted(set(value) - set(hints)):
+        raise LaminaError(f"{where} has a column {strange[0]!r} that a {what} has not: {remedy}")
+    if missing := sorted(needed - set(value)):
+        raise LaminaError(f"{where} lacks the column {missing[0]!r}: {remedy}")
+    for name, one in value.items():
+        if not _is(one, hints[name]):
+            raise LaminaError(f"{where}: {name} is {one!r:.60}, which is {_said(hints[name])}: {remedy}")
+    return kind(**{name: _as(one, hints[name]) for name, one in value.items()})
+
+
+@cache
+def _layout(kind: type) -> tuple[dict[str, Any], frozenset[str]]:
+    """The types of a row's columns, and which of them it must have."""
+    return get_type_hints(kind), frozenset(field.name for field in fields(kind) if field.default is MISSING)
 
 
 def _kinds(hint: Any) -> tuple[Any, ...]:
@@ -64,6 +82,10 @@ def _kinds(hint: Any) -> tuple[Any, ...]:
 
 def _is(value: Any, hint: Any) -> bool:
     kinds = _kinds(hint)
+    if get_origin(hint) is Literal:
+        return isinstance(value, str) and value in get_args(hint)
+    if isinstance(value, str):
+        return str in kinds and (value.isascii() or not _HALVES.search(value))
     if value is None or isinstance(value, bool):
         return type(value) in kinds
     if isinstance(value, float):
@@ -78,6 +100,8 @@ def _as(value: Any, hint: Any) -> Any:
 
 
 def _said(hint: Any) -> str:
+    if get_origin(hint) is Literal:
+        return f"none of {', '.join(get_args(hint))}"
     names = {
         str: "text",
         int: "whole number",
@@ -85,4 +109,4 @@ def _said(hint: Any) -> str:
         bool: "yes or no",
         types.NoneType: "nothing",
     }
-    return " or ".join(names[kind] for kind in _kinds(hint))
+    return f"no {' or '.join(names[kind] for kind in _kinds(hint))}"

@@ -205,7 +205,7 @@ def write_done(folder: Path, files: Iterable[Path]) -> None:
     told = {
         str(path.relative_to(folder)): [path.stat().st_size, file_digest(path, length=64)]
         for path in files
-        if path.name != DONE
+        if path.name not in {DONE, LOCK}
     }
     write_json(folder / DONE, {"format": FORMAT, "files": told})
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import typer
 
@@ -14,6 +15,7 @@ from lamina.errors import LaminaError
 
 if TYPE_CHECKING:
     from rich.table import Table
+    from rich.text import Text
 
     from lamina.score import Scores
 
@@ -62,12 +64,13 @@ def progress(what: str, *, quiet: bool = False) -> Iterator[Tell]:
 
     console = Console(stderr=True)
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.fields[note]}", markup=False),
     )
+    what = printable(what)
     began: tuple[float, int] | None = None
     last = time.monotonic()
     with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as bars:
@@ -82,7 +85,7 @@ def progress(what: str, *, quiet: bool = False) -> Iterator[Tell]:
                 last = now
                 pace = (done - began[1]) / max(now - began[0], 1e-9)
                 left = f"{(total - done) / pace:.0f} s left" if pace else ""
-                typer.echo(", ".join(filter(None, (f"{what}: {done} of {total}", note, left))), err=True)
+                say(", ".join(filter(None, (f"{what}: {done} of {total}", note, left))), error=True)
 
         yield tell
 
@@ -91,10 +94,39 @@ def show(table: Table) -> None:
     """Print a table: as wide as the terminal, or as wide as it needs where the output goes elsewhere."""
     from rich.console import Console
 
-    console = Console()
-    (console if console.is_terminal else Console(width=240)).print(table)
+    class Plain(Console):
+        def render_str(self, text: str, **how: Any) -> Text:
+            return super().render_str(printable(text), **how | {"markup": False, "emoji": False})
+
+    console = Plain()
+    with written():
+        (console if console.is_terminal else Plain(width=240)).print(table)
 
 
 def say(text: str, *, error: bool = False) -> None:
     """Print a line, on standard error where it is no result."""
-    typer.echo(text, err=error)
+    with suppress(OSError) if error else written():  # no work is lost because nobody hears how far it is
+        typer.echo(printable(text), err=error)
+
+
+def printable(text: str) -> str:
+    """A text without characters that move the cursor, turn the reading direction or cannot be written."""
+    return re.sub(
+        "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]",
+        lambda found: found[0].encode("unicode_escape").decode(),
+        text,
+    )
+
+
+@contextmanager
+def written() -> Iterator[None]:
+    """Where results are printed.
+
+    Raises:
+        LaminaError: nobody reads them any more, or the disk that they go to is full.
+    """
+    try:
+        yield
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise LaminaError(f"the output cannot be written: {why}; what was made before is kept") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -357,20 +358,20 @@ def test_hugging_face(tmp_path: Path) -> None:
     assert (one.speaker, one.split, one.text, one.labels) == ("7", "train", "Ja.", {"emotion": "joy"})
 
 
+def test_hugging_face_parquet_without_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    write(tmp_path / "src" / "data" / "test-00000-of-00001.parquet", "PAR1")
+    with pytest.raises(LaminaError, match="read by pyarrow, which is not installed: pip install"):
+        import_corpus("hf", tmp_path / "src", tmp_path / "out")
+
+
 def test_hugging_face_parquet(tmp_path: Path) -> None:
-    import importlib.util
+    pytest.importorskip("pyarrow.parquet")
+    import pyarrow.parquet
 
     tone(tmp_path / "x.wav")
     (tmp_path / "src" / "data").mkdir(parents=True)
     path = tmp_path / "src" / "data" / "test-00000-of-00001.parquet"
-    if importlib.util.find_spec("pyarrow") is None:
-        path.write_bytes(b"PAR1")
-        with pytest.raises(LaminaError, match="read by pyarrow, which is not installed: pip install pyarrow"):
-            import_corpus("hf", tmp_path / "src", tmp_path / "out")
-        return
-    import pyarrow
-    import pyarrow.parquet
-
     audio = {"bytes": (tmp_path / "x.wav").read_bytes(), "path": "x.wav"}
     rows = [{"audio": audio, "text": "Ja.", "speaker_id": "7", "emotion": "joy"}]
     table = pyarrow.Table.from_pylist(rows)

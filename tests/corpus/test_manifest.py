@@ -6,6 +6,7 @@ import gzip
 import json
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -106,7 +107,7 @@ def test_a_manifest_that_was_edited_is_told(tmp_path: Path) -> None:
     with pytest.raises(LaminaError, match=r"cuts.jsonl.gz is not what corpus.json describes"):
         open_corpus(tmp_path / "corpus")
     cuts.write_bytes(cuts.read_bytes()[:60])
-    with pytest.raises(LaminaError, match="does not read as a lhotse CutSet"):
+    with pytest.raises(LaminaError, match=r"cannot read a lhotse CutSet from .*cuts.jsonl.gz"):
         open_corpus(tmp_path / "corpus")
     (tmp_path / "corpus" / "corpus.json").write_text('{"format": 99}')
     with pytest.raises(LaminaError, match="another version"):
@@ -174,11 +175,30 @@ def test_lhotse_leaves_alignments_where_they_were(tmp_path: Path) -> None:
     assert utterance.tiers["word"] == right
     assert np.array_equal(corpus.read(utterance), part.load_audio()[0])
 
-    told = part.supervisions[0]
-    mended = {"words": [item.with_offset(-0.4) for item in told.alignment["words"]]}
-    part.supervisions = [told.with_alignment("words", mended["words"])]
-    (utterance,) = open_corpus(save(tmp_path / "cuts.jsonl", part)).utterances()
-    assert utterance.tiers["word"] == right
+
+def test_times_that_count_from_the_cut(tmp_path: Path) -> None:
+    """Somebody mended the trap: believed where a cut of the manifest tells, refused where it cannot be told."""
+
+    def mended(offset: float) -> Any:
+        part = lhotse_cut(tmp_path).truncate(offset=offset, duration=1.2, preserve_id=True)
+        told = part.supervisions[0]
+        told.alignment = {"words": [item.with_offset(-offset) for item in told.alignment["words"]]}
+        part.id = f"from {offset}"
+        return part
+
+    near, far = mended(0.4), mended(0.5)
+    with pytest.raises(LaminaError, match=r"cut 'from 0.4' fits whether its times count .* no other cut tells"):
+        open_corpus(save(tmp_path / "cuts.jsonl", near))
+    far.supervisions[0].start, far.supervisions[0].duration = 0.0, 1.2
+    far.supervisions[0].alignment["words"] = far.supervisions[0].alignment["words"][:1]
+    first, second = open_corpus(save(tmp_path / "cuts.jsonl", near, far)).utterances()
+    assert first.tiers["word"] == (Segment("hello", 1600, 5600), Segment("you", 13600, 17600))
+    assert second.tiers["word"] == (Segment("hello", 0, 4000),)
+    whole = lhotse_cut(tmp_path).truncate(offset=0.75, duration=1.2, preserve_id=False)
+    whole.supervisions[0].start, whole.supervisions[0].duration = 0.5, 0.3
+    whole.supervisions[0].alignment["words"] = whole.supervisions[0].alignment["words"][2:]
+    with pytest.raises(LaminaError, match=r"counts from its recording's start and that of cut 'from 0.5' from"):
+        open_corpus(save(tmp_path / "cuts.jsonl", near, far, whole))
 
 
 def test_other_rates_are_resampled_and_said(tmp_path: Path) -> None:

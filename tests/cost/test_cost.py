@@ -15,6 +15,7 @@ from lamina.cost.training import PeakBytes, kept_bytes
 from lamina.encoders.features import MelEncoder
 from lamina.errors import LaminaError
 from lamina.report.costs import cost_picture, cost_tables
+from lamina.score import Scores
 
 GIGA = 1e9
 
@@ -149,7 +150,7 @@ def test_training_mode_is_our_mistake() -> None:
         count_macs(nn.Linear(2, 2), torch.empty(1, 2))
 
 
-def test_rows_of_an_encoder_with_weights() -> None:
+def test_rows_of_an_encoder_with_weights(tmp_path: Path) -> None:
     from transformers import HubertConfig, HubertModel
 
     from lamina.encoders.pretrained import PretrainedEncoder
@@ -169,18 +170,25 @@ def test_rows_of_an_encoder_with_weights() -> None:
     rows = measure_cost(encoder, seconds=[0.5, 1.0], repeats=3, run_name="r")
     assert torch.equal(state, torch.get_rng_state())
     assert rows.select(measure="parameters")[0].value == sum(weight.numel() for weight in model.parameters())
-    for target in ("0.5 s", "1 s"):
+    for seconds in (0.5, 1.0):
         for measure in ("macs", "macs-attention"):
-            here = rows.select(measure=measure, target=target)
-            assert here.select(tap="")[0].value == sum(row.value for row in here if row.tap)
-        (speed,) = rows.select(measure="speed", target=target)
+            here = rows.select(measure=measure, seconds=seconds)
+            assert here.select(part="")[0].value == sum(row.value for row in here if row.part)
+        (speed,) = rows.select(measure="speed", seconds=seconds)
         assert speed.low is not None
         assert speed.high is not None
         assert 0 < speed.low <= speed.value <= speed.high
-        assert (speed.n, speed.unit, speed.support) == (3, "s/s", "cpu, 1 thread")
-    whole = rows.select(measure="macs", tap="")
+        assert (speed.n, speed.items, speed.unit, speed.setting) == (3, "runs", "s/s", "cpu, 1 thread")
+    whole = rows.select(measure="macs", part="")
     assert whole[1].value > 1.9 * whole[0].value
     assert {row.run for row in rows} == {"r"}
+    places = {row.part: (row.block, row.layer, row.period_ms) for row in rows.select(measure="macs", seconds=1.0)}
+    assert places[""] == places["encoder.pos_conv_embed"] == ("", None, 0.0)
+    assert places["feature_extractor"] == ("front", None, 0.0)
+    assert places["encoder.layers.0"] == ("enc20", 1, 20.0)
+    assert places["encoder.layers.1"] == ("enc20", 2, 20.0)
+    rows.write(tmp_path / "scores.jsonl")
+    assert Scores.read(tmp_path / "scores.jsonl") == rows
 
 
 def small(**changes: object) -> Any:
@@ -222,22 +230,31 @@ def test_kept_bytes_by_hand() -> None:
     assert kept_bytes(layers, torch.empty(20, 4)) == 20 * (4 + 8) * 4
 
 
-def test_parts_tell_their_rate() -> None:
+def test_parts_tell_their_block_and_rate() -> None:
     rows = measure_cost(small(label_rate_ratios=(1, 2)), seconds=[1.0], repeats=1).select(measure="macs")
-    rates = {row.tap: row.period_ms for row in rows if row.tap.startswith("blocks.")}
-    assert rates == {"blocks.0": 20.0, "blocks.1": 40.0, "blocks.2": 20.0}
-    assert rows.select(tap="feature_extractor")[0].period_ms == 0
+    found = {row.part: (row.block, row.layer, row.period_ms) for row in rows if row.block}
+    assert found == {
+        "feature_extractor": ("front", None, 0.0),
+        "feature_projection": ("front", None, 0.0),
+        "blocks.0": ("enc20", None, 20.0),
+        "blocks.1": ("mid40", None, 40.0),
+        "blocks.2": ("dec20", None, 20.0),
+    }
+    assert {row.part for row in rows if not row.block} >= {"", "samplers.0", "samplers.1"}
 
 
 def test_tables_and_picture(tmp_path: Path) -> None:
     rows = measure_cost(small(), seconds=[1.0, 2.0], repeats=1) + measure_cost(
         MelEncoder(), seconds=[1.0], repeats=1
     )
-    whole, parts, levels = cost_tables(rows)
+    whole, parts, rates = cost_tables(rows)
     assert whole.row_count == 3
+    assert [str(cell) for cell in whole.columns[1].cells] == ["1 s", "2 s", "1 s"]
+    told = [str(cell) for cell in parts.columns[1].cells]
+    assert told == ["front", "enc20, 20 ms", "mid40, 40 ms", "dec20, 20 ms", "others"]
     shares = [float(str(cell).rstrip("%")) for cell in parts.columns[3].cells]
     assert sum(shares) == pytest.approx(100, abs=0.5)
-    assert [str(cell) for cell in levels.columns[1].cells] == ["front end, changes of rate", "20 ms", "40 ms"]
+    assert [str(cell) for cell in rates.columns[1].cells] == ["front end, changes of rate", "20 ms", "40 ms"]
     for name in ("cost.png", "cost.svg", "cost.pdf"):
         assert cost_picture(rows, tmp_path / name).stat().st_size > 5000
     with pytest.raises(LaminaError, match="must end in"):
@@ -268,7 +285,7 @@ def test_encoders_that_take_features_are_counted_on_features() -> None:
     ids = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 1}
     whisper = WhisperModel(WhisperConfig(**size, **small, **ids))
     rows = measure_cost(PretrainedEncoder(whisper, "w", normalise=False), seconds=[1.0, 2.0], repeats=1)
-    one, two = rows.select(measure="macs-attention", tap="")
+    one, two = rows.select(measure="macs-attention", part="")
     # Whisper pads to 30 s: 3,000 mel frames, 1,500 after its second convolution.
     assert one.value == two.value
     layers = 2 * (1500 * (4 * 16 * 16 + 2 * 16 * 32) + 2 * 1500 * 1500 * 16)
@@ -277,5 +294,5 @@ def test_encoders_that_take_features_are_counted_on_features() -> None:
         Wav2Vec2BertConfig(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32)
     )
     rows = measure_cost(PretrainedEncoder(bert, "b", normalise=False), seconds=[1.0], repeats=1)
-    (front,) = rows.select(measure="macs", tap="feature_projection")
-    assert front.value == 49 * 160 * 16
+    (front,) = rows.select(measure="macs", part="feature_projection")
+    assert (front.value, front.block) == (49 * 160 * 16, "front")

@@ -1,4 +1,4 @@
-"""A program for `torchrun`: pretrain on tones and leave the run folder."""
+"""A program for `torchrun`: pretrain on tones and leave run folders; FOLDER UNITS CHANGES, as often as wished."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from lamina.runs import Run
 
 
 def main() -> None:
-    folder, units, changes = Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3])
     torch.set_num_threads(1)
-    pretrain(tiny(**changes), Tones(), Units.read(units), Run(folder, {}, {}))
+    jobs = sys.argv[1:]
+    for folder, units, changes in zip(jobs[::3], jobs[1::3], jobs[2::3], strict=True):
+        pretrain(tiny(**json.loads(changes)), Tones(), Units.read(Path(units)), Run(Path(folder), {}, {}))
 
 
 if __name__ == "__main__":

@@ -79,16 +79,20 @@ def test_a_resumed_run_ends_with_the_same_weights_to_the_bit(corpus, units, tmp_
     assert not (run.folder / "checkpoints").exists()
 
 
-def test_a_damaged_checkpoint_falls_back_to_the_one_before(corpus, units, tmp_path) -> None:
+@pytest.mark.parametrize("damage", ["cut", "flipped"])
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(corpus, units, tmp_path, damage) -> None:
     config = tiny()
     whole = run_to_end(config, corpus, units, tmp_path / "whole")
     run = Run(tmp_path / "damaged", config.to_json(), {})
     with pytest.raises(KilledError):
         pretrain(config, corpus, units, run, progress=kill_at(5))
     newest = run.folder / "checkpoints" / "step-00000004.pt"
-    newest.write_bytes(newest.read_bytes()[:1000])
+    held = bytearray(newest.read_bytes())
+    held[len(held) // 2] ^= 1
+    newest.write_bytes(held[:1000] if damage == "cut" else held)
     pretrain(config, corpus, units, run)
-    assert any("step-00000004.pt cannot be read" in line.get("message", "") for line in log(run))
+    messages = [line.get("message", "") for line in log(run)]
+    assert any("step-00000004.pt" in said and "trying the one before" in said for said in messages)
     assert same(weights(whole), weights(run))
 
 

@@ -55,13 +55,18 @@ def test_units_and_codebook_come_back_from_their_files(made) -> None:
     )
     book = Codebook.read(folder / "codebook.safetensors")
     assert book.digest == units.codebook
+    flipped = bytearray((folder / "codebook.safetensors").read_bytes())
+    flipped[-3] ^= 1
+    (folder / "flipped.safetensors").write_bytes(flipped)
+    with pytest.raises(LaminaError, match=r"flipped.safetensors was changed since it was written"):
+        Codebook.read(folder / "flipped.safetensors")
     with pytest.raises(LaminaError, match="holds no units"):
         Units.read(folder / "codebook.safetensors")
     cut = folder / "cut.safetensors"
     cut.write_bytes((folder / "units.safetensors").read_bytes()[:200])
-    with pytest.raises(LaminaError, match="cannot be read as units"):
+    with pytest.raises(LaminaError, match="cannot read units"):
         Units.read(cut)
-    with pytest.raises(LaminaError, match="no units file"):
+    with pytest.raises(LaminaError, match=r"cannot read units: there is no file .*`lamina units label` makes one"):
         Units.read(folder / "absent.safetensors")
 
 

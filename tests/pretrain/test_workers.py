@@ -24,6 +24,14 @@ STILL = {"layerdrop": 0.0, "hidden_dropout": 0.0, "attention_dropout": 0.0, "fea
 SCHEDULE = {"steps": 8, "batch_size": 4, "log_every": 1, "checkpoint_every": 3, "validate_every": 4}
 
 
+WHOLE = {"batch_seconds": 2.5, "crop_seconds": 1.2}
+SHARED = {
+    "crops": {"model": STILL},
+    "dropout": {"batch_size": 5, "model": {"layerdrop": 0.3}},  # unequal parts: five crops
+    "whole": WHOLE | {"model": STILL},
+}
+
+
 @pytest.fixture(scope="module")
 def units(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("units")
@@ -35,22 +43,24 @@ def alone(folder: Path, units: Path, **changes) -> Run:
     from lamina.pretrain.labels import Units
 
     run = Run(folder, {}, {})
-    pretrain(tiny(**SCHEDULE, **changes), Tones(), Units.read(units), run)
+    pretrain(tiny(**SCHEDULE | changes), Tones(), Units.read(units), run)
     return run
 
 
-def together(folder: Path, units: Path, **changes) -> Run:
-    """The same under torchrun, two processes on the CPU."""
+@pytest.fixture(scope="module")
+def together(units, tmp_path_factory) -> dict[str, Run]:
+    """What two processes on the CPU made of each of `SHARED`; one start of torchrun makes them all."""
     if not torch.distributed.is_available() or not torch.distributed.is_gloo_available():
         pytest.skip("this torch has no distributed package with gloo")
+    root = tmp_path_factory.mktemp("together")
     program = Path(__file__).with_name("share_steps.py")
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", program]
-    arguments = [folder, units, json.dumps(SCHEDULE | changes)]
+    jobs = [word for name in SHARED for word in (root / name, units, json.dumps(SCHEDULE | SHARED[name]))]
     told = subprocess.run(
-        [str(word) for word in command + arguments], capture_output=True, text=True, check=False, timeout=120
+        [str(word) for word in command + jobs], capture_output=True, text=True, check=False, timeout=300
     )
     assert told.returncode == 0, told.stderr[-3000:]
-    return Run(folder, {}, {})
+    return {name: Run(root / name, {}, {}) for name in SHARED}
 
 
 def losses(run: Run) -> list[float]:
@@ -59,6 +69,7 @@ def losses(run: Run) -> list[float]:
 
 def agree(one: Run, other: Run) -> None:
     lines = [[line for line in run.log_lines() if "step" in line and "time" in line] for run in (one, other)]
+    assert lines[0]
     assert [line["step"] for line in lines[0]] == [line["step"] for line in lines[1]]
     for a, b in zip(*lines, strict=True):
         for name in a.keys() - {
@@ -74,23 +85,21 @@ def agree(one: Run, other: Run) -> None:
     assert max(float((weights[0][name] - weights[1][name]).abs().max()) for name in weights[0]) < WEIGHT
 
 
-def test_two_processes_make_the_losses_of_one(units, tmp_path) -> None:
-    one = alone(tmp_path / "one", units, model=STILL)
-    two = together(tmp_path / "two", units, model=STILL)
+def test_two_processes_make_the_losses_of_one(units, together, tmp_path) -> None:
+    one = alone(tmp_path, units, model=STILL)
     assert len(losses(one)) == 8
-    agree(one, two)
+    agree(one, together["crops"])
 
 
-def test_two_processes_make_the_losses_of_one_in_two_parts_with_dropout(units, tmp_path) -> None:
-    """Each part of a batch has dropout of its own, whoever works on it. Unequal parts: five crops."""
-    changes = {"batch_size": 5}
-    one = Run(tmp_path / "one", {}, {})
-    from lamina.pretrain.labels import Units
+def test_two_processes_make_the_losses_of_one_in_two_parts_with_dropout(units, together, tmp_path) -> None:
+    """Each part of a batch has dropout of its own, whoever works on it."""
+    agree(alone(tmp_path, units, **SHARED["dropout"], accumulate=2), together["dropout"])
 
-    config = tiny(**SCHEDULE | changes, accumulate=2, model={"layerdrop": 0.3})
-    pretrain(config, Tones(), Units.read(units), one)
-    two = together(tmp_path / "two", units, **changes, model={"layerdrop": 0.3})
-    agree(one, two)
+
+def test_two_processes_make_the_losses_of_one_on_whole_utterances(units, together, tmp_path) -> None:
+    one = alone(tmp_path / "one", units, **SHARED["whole"])
+    agree(one, together["whole"])
+    agree(one, alone(tmp_path / "parts", units, **SHARED["whole"], accumulate=2))
 
 
 def test_parts_make_the_losses_of_the_whole(units, tmp_path) -> None:

@@ -74,7 +74,7 @@ class Last(heads.Recurrent):
 
 
 MAKERS = {
-    "linear": lambda: heads.Linear(5, 3, hidden=4),
+    "linear": lambda: heads.LinearHead(5, 3, hidden=4),
     "mlp": lambda: heads.Mlp(5, 3, hidden=4),
     "embedding": lambda: heads.Embedding(5, 3, size=4),
     "xvector": lambda: heads.XVector(5, 3, size=4, pooled=6),
@@ -130,9 +130,9 @@ def test_a_head_whose_gradient_is_no_number_sits_the_step_out() -> None:
 
 
 def test_a_weighted_sum_starts_even() -> None:
-    bank = Bank(lambda: heads.Linear(2, 2), [Slot(None, 0.1, 0)], 3, "cpu")
+    bank = Bank(lambda: heads.LinearHead(2, 2), [Slot(None, 0.1, 0)], 3, "cpu")
     states = torch.randn(4, 3, 2, generator=torch.Generator().manual_seed(0))
-    alone = Bank(lambda: heads.Linear(2, 2), [Slot(0, 0.1, 0)], 1, "cpu")
+    alone = Bank(lambda: heads.LinearHead(2, 2), [Slot(0, 0.1, 0)], 1, "cpu")
     mean = states.mean(1, keepdim=True)
     assert torch.allclose(bank(states, torch.ones(4)), alone(mean, torch.ones(4)), atol=1e-6)
     assert bank.weights().flatten().tolist() == pytest.approx([1 / 3] * 3)

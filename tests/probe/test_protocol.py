@@ -89,7 +89,7 @@ def test_superbs_speaker_head_reads_crops_and_averages_frames() -> None:
     assert whole.superb.crop_seconds == 8
     head = whole.superb.head(5, 3)
     states, lengths = torch.randn(4, 9, 5), torch.tensor([9, 1, 4, 6])
-    linear = heads.Linear(5, 3, hidden=256)
+    linear = heads.LinearHead(5, 3, hidden=256)
     linear.load_state_dict(head.state_dict())
     wanted = [linear(one[:length], lengths).mean(0) for one, length in zip(states, lengths.tolist(), strict=True)]
     assert torch.allclose(head(states, lengths), torch.stack(wanted), atol=1e-6)
@@ -155,7 +155,9 @@ def test_a_broken_task_file_breaks_only_its_task(folder: Path, written: str, sai
 
 
 def test_heads_are_tried_from_each_start() -> None:
-    bank = Bank(lambda: heads.Linear(2, 3), [Slot(0, 0.1, 0, (1.0, 0, 0)), Slot(0, 0.1, 0, (0, 0, 0))], 1, "cpu")
+    bank = Bank(
+        lambda: heads.LinearHead(2, 3), [Slot(0, 0.1, 0, (1.0, 0, 0)), Slot(0, 0.1, 0, (0, 0, 0))], 1, "cpu"
+    )
     states, lengths = torch.randn(4, 6, 1, 2), torch.full((4,), 6)
     one, other = bank(states, lengths)
     assert torch.allclose(one - other, torch.tensor([1.0, 0, 0]).expand(4, 6, 3), atol=1e-6)

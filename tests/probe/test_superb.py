@@ -47,24 +47,17 @@ def scores(**changes: object) -> Scores:
     return Scores(
         Score(
             **{
-                "study": "",
                 "run": "r",
                 "model": "m",
-                "tap": "chosen" if metric.task == "qbe" else "weighted",
-                "depth": 0,
+                "layers": "chosen" if metric.task == "qbe" else "weighted",
                 "period_ms": 20.0,
                 "measure": metric.measure,
-                "target": metric.task,
+                "target": "query" if metric.task == "qbe" else metric.task,
                 "value": value / 100,
-                "unit": "",
-                "low": None,
-                "high": None,
                 "n": 1,
                 "split": "test",
-                "seed": 0,
                 "protocol": "superb",
-                "support": "superb head",
-                "control": "",
+                "head": "" if metric.task == "qbe" else "superb",
                 **changes,
             }
         )
@@ -82,7 +75,7 @@ def test_rows_of_probes_are_scored(tmp_path: Path) -> None:
     assert "SUPERB's own data sets" in told
     (scores() + scores(control="untrained", value=0.5)).write(path)
     assert list(read_results(path)) == ["m", "m (untrained)"]
-    (scores() + scores(value=0.5)).write(path)
+    (scores() + scores(value=0.5, run="other")).write(path)
     with pytest.raises(LaminaError, match="m has two values of pr"):
         read_results(path)
 

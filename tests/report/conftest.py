@@ -7,46 +7,38 @@ import gzip
 import json
 import math
 import re
-from collections.abc import Callable
-from dataclasses import replace
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lamina.report.learning import Trained
+from lamina.config import load_config, parse_config
+from lamina.effect import Effect
+from lamina.pretrain.recipe import PretrainConfig
+from lamina.report.overview import Overview, overview
 from lamina.report.page import write_report
+from lamina.report.trained import Trained
 from lamina.report.verdicts import Verdict
 from lamina.score import Score, Scores
+from lamina.study.design import StudyConfig
 
-ROW = Score(
-    "s", "r", "m", "", 0, 20.0, "cca-mean", "phone", 0.0, "", None, None, 100, "test", 0, "lamina", "common", ""
+ROOT = Path(__file__).resolve().parents[2]
+LABELS = {"auxiliary": "auxiliary <loss>"}
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--no-first-run",
+    "--allow-file-access-from-files",
+    "--enable-logging=stderr",
+    "--virtual-time-budget=60000",
+    "--dump-dom",
 )
-MODEL = {
-    "label_rate_ratios": [1, 2],
-    "block_layers": [2, 3, 2],
-    "conv_stride": [5, 2, 2, 2, 2, 2, 2],
-    "sampling_rate": 16000,
-    "single_prediction": False,
-    "hidden_size": 96,
-    "num_attention_heads": 4,
-    "intermediate_size": 192,
-    "masked_loss_weight": 1.0,
-    "unmasked_loss_weight": 0.5,
-}
-METHOD = {
-    "command": "lamina study run",
-    "config": {
-        "name": "<study>",
-        "seeds": [0],
-        "units": {"features": "mfcc", "clusters": 100, "seed": 3, "frames": 90000, "split": "train"},
-        "cost": {"seconds": [10.0], "repeats": 5},
-    },
-    "factors": {"auxiliary": {"label": "auxiliary loss", "levels": ["no", "yes"]}},
-    "caveats": ["One <seed> a cell."],
-    "environment": {"commit": "abc1234", "versions": {"numpy": "2"}, "command": ["lamina", "study"]},
-    "runs": {"pretrain-plain-s0-12345678": 61.5, "later-s0-12345678": None},
-}
 VERDICTS = (
     Verdict(
         "helps", "The <auxiliary> loss helps", "auxiliary raises cca-mean of phone", "supported",
@@ -54,29 +46,44 @@ VERDICTS = (
     ),
     Verdict(
         "saves", "It saves compute", "auxiliary lowers macs", "undecided", None, None, None,
-        "", 0, 0, "macs", "10 s", "whole", "It cannot be told.",
+        "", 0, 0, "macs", "", "whole", "It cannot be told.",
     ),
 )  # fmt: skip
 
 
-def _curve(
-    model: str, level: float, *, target: str = "phone", control: str = "", middle: float = 40.0, **more: Any
-) -> list[Score]:
-    taps = [("front", 20.0), ("enc20.0", 20.0), (f"mid{middle:.0f}.0", middle), ("dec20.0", 20.0)]
+def made(**columns: Any) -> Score:
+    """A score; what is not said is usual."""
+    usual = {
+        "study": "s", "run": "r", "model": "m", "period_ms": 20.0, "measure": "cca-mean", "target": "phone",
+        "value": 0.0, "n": 100, "items": "segments", "split": "test", "protocol": "lamina", "support": "common",
+    }  # fmt: skip
+    return Score(**(usual | columns))
+
+
+def _curve(model: str, level: float, *, middle: float = 40.0, **columns: Any) -> list[Score]:
+    """Four taps: the front, and the blocks of a U; values go up and down with depth."""
+    taps = [
+        ("front", "front", None, 20.0),
+        ("enc20.1", "enc20", 1, 20.0),
+        (f"mid{middle:.0f}.1", f"mid{middle:.0f}", 1, middle),
+        ("dec20.1", "dec20", 1, 20.0),
+    ]
     rows = []
-    for depth, (tap, period) in enumerate(taps):
+    for depth, (tap, block, layer, period) in enumerate(taps):
         value = level + 0.1 * math.sin(depth)
-        where = {"model": model, "tap": tap, "depth": depth, "period_ms": period, "target": target}
+        place = {"tap": tap, "block": block, "layer": layer, "depth": depth, "period_ms": period}
         rows.append(
-            replace(ROW, **where, value=value, low=value - 0.01, high=value + 0.02, control=control, **more)
+            made(
+                **({"model": model, **place, "value": value, "low": value - 0.01, "high": value + 0.02} | columns)
+            )
         )
     return rows
 
 
 @pytest.fixture(scope="session")
-def row() -> Score:
-    """A score to change."""
-    return ROW
+def row() -> Callable[..., Score]:
+    """Makes a score."""
+    return made
 
 
 @pytest.fixture(scope="session")
@@ -87,45 +94,86 @@ def curve() -> Callable[..., list[Score]]:
 
 @pytest.fixture(scope="session")
 def scores() -> Scores:
-    """Two encoders, controls, a baseline, effects (also by layer), a cost, masked prediction; two targets."""
+    """Two encoders, controls, a baseline, a cost, masked prediction; two targets."""
     rows: list[Score] = []
     for target in ("phone", "word"):
         rows += _curve("plain", 0.50, target=target, middle=20.0)
         rows += _curve("<b>down & up</b>", 0.45, target=target)
         rows += _curve("plain", 0.12, target=target, control="untrained")
         rows += _curve("plain", 0.02, target=target, control="shuffled")
-        rows.append(replace(ROW, model="mfcc", tap="mfcc", period_ms=10.0, target=target, value=0.39))
-    effect = replace(ROW, model="effect:auxiliary", unit="difference", tap="best")
-    rows.append(replace(effect, value=0.031, low=0.010, high=0.052))
-    rows.append(replace(effect, value=-0.020, target="word", low=-0.050, high=0.010))
-    rows += [replace(effect, tap="layer", depth=depth, value=0.01 * depth) for depth in (1, 2, 3)]
-    rows.append(replace(ROW, measure="macs", target="10 s", value=69.5e9, unit="MAC", model="plain", support=""))
-    rows.append(replace(ROW, measure="masked-accuracy", target="units", value=0.25, model="plain", tap="dec20.0"))
+        rows.append(made(model="mfcc", tap="mfcc", block="mfcc", period_ms=10.0, target=target, value=0.39))
+    whole = {"model": "plain", "tap": "", "target": "", "support": "", "n": 0, "items": ""}
+    rows.append(made(**whole, measure="macs", seconds=10.0, value=69.5e9, unit="MAC"))
+    masked = {"model": "plain", "tap": "dec20.1", "support": "masked", "items": "frames"}
+    rows.append(made(**masked, measure="masked-accuracy", target="units", value=0.25))
     return Scores(rows)
 
 
 @pytest.fixture(scope="session")
-def trained() -> tuple[Trained, ...]:
+def effects() -> tuple[Effect, ...]:
+    """Of one factor: at the best layer, and at three layers."""
+    same: dict[str, Any] = {"name": "auxiliary", "measure": "cca-mean", "split": "test", "protocol": "lamina"}
+    return (
+        Effect(**same, target="phone", at="best", value=0.031, low=0.010, high=0.052),
+        Effect(**same, target="word", at="best", value=-0.020, low=-0.050, high=0.010),
+        *(Effect(**same, target="phone", at="layer", layer=layer, value=0.01 * layer) for layer in (1, 2, 3)),
+    )
+
+
+@pytest.fixture(scope="session")
+def study() -> StudyConfig:
+    """The demo's design, as it is run."""
+    return load_config(ROOT / "configs" / "study" / "tiny.toml", StudyConfig)
+
+
+@pytest.fixture(scope="session")
+def method(study: StudyConfig) -> Mapping[str, Any]:
+    """What a study tells its report."""
+    return {
+        "question": study.question,
+        "factors": {
+            name: {"label": each.label, "levels": list(each.levels)} for name, each in study.factors.items()
+        },
+        "caveats": ["One <seed> a cell."],
+        "config": study.to_json(),
+        "config_digest": study.digest,
+        "environment": {"commit": "abc1234", "versions": {"numpy": "2"}, "command": ["lamina", "study"]},
+        "notes": {"plain": ["CCA of <word> rests on few speakers"]},
+        "runs": {"pretrain-plain-s0-12345678": 61.5, "later-s0-12345678": None},
+    }
+
+
+@pytest.fixture(scope="session")
+def trained(study: StudyConfig) -> tuple[Trained, ...]:
     """A trained encoder and the untrained one, with a log."""
-    log = [{"event": "start", "step": 0}]
+    log: list[dict[str, Any]] = [{"event": "start", "step": 0}]
     log += [{"step": step, "accuracy_masked_0": step / 1000, "loss": 5 - step / 100} for step in (50, 100, 150)]
     log += [{"event": "validation", "step": 150, "accuracy_masked_0": 0.1}]
-    config = {
-        "model": MODEL, "seed": 0, "steps": 150, "batch_size": 8, "crop_seconds": 1.2, "learning_rate": 0.003,
-        "warmup_share": 0.1, "weight_decay": 0.01, "clip_norm": 1.0, "dtype": "float32", "mask_kind": "budget",
-        "mask_probability": 0.4, "mask_length": 5,
-    }  # fmt: skip
+    config = parse_config({**study.pretrain, "steps": 150, "seed": 0}, PretrainConfig, "tiny").to_json()
     return (
-        Trained("plain", 0, config, {"auxiliary": "yes"}, log),
+        Trained("plain", 0, config, {"auxiliary": "aux"}, log),
         Trained("untrained", 0, {**config, "steps": 0}),
     )
 
 
 @pytest.fixture(scope="session")
-def folder(scores: Scores, trained: tuple[Trained, ...], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The report of those scores."""
+def seen(scores: Scores, effects: tuple[Effect, ...], trained: tuple[Trained, ...]) -> Overview:
+    """All of it, sorted."""
+    return overview(scores, effects=effects, trained=trained, labels=LABELS)
+
+
+@pytest.fixture(scope="session")
+def folder(
+    scores: Scores,
+    effects: tuple[Effect, ...],
+    trained: tuple[Trained, ...],
+    method: Mapping[str, Any],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """The report of those scores, with figures."""
     folder = tmp_path_factory.mktemp("report")
-    write_report(scores, folder, title="Is it <the> loss?", method=METHOD, verdicts=VERDICTS, trained=trained)
+    told = {"title": "Is it <the> loss?", "method": method, "verdicts": VERDICTS}
+    write_report(scores, folder, **told, effects=effects, trained=trained, figures=("svg", "pdf"))
     return folder
 
 
@@ -141,3 +189,18 @@ def unpack() -> Callable[[str], dict[str, Any]]:
         return value
 
     return read
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Callable[[Path], tuple[str, list[str]]]:
+    """Opens a page in headless Chromium: what it has become, and what it told the console."""
+    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if browser is None:
+        pytest.skip("no Chromium on this machine")
+
+    def look(page: Path) -> tuple[str, list[str]]:
+        command = [browser, *FLAGS, f"--user-data-dir={tmp_path / 'profile'}", page.as_uri()]
+        run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=180)
+        return run.stdout, [line for line in run.stderr.splitlines() if "CONSOLE" in line]
+
+    return look

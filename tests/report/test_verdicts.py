@@ -45,8 +45,14 @@ def test_a_study_without_claims_has_no_verdicts(tmp_path: Path) -> None:
     ("change", "message"),
     [
         (lambda value: value.update(format=0), "another version"),
-        (lambda value: value["verdicts"][0].pop("claim"), "claim: Field required .*study conclude` again"),
-        (lambda value: value["verdicts"][0].update(verdict="maybe"), "'supported', 'contradicted' or 'undecided'"),
+        (lambda value: value.pop("verdicts"), "its 'verdicts' is missing"),
+        (lambda value: value["verdicts"].insert(0, 3), "verdict 1 is no verdict"),
+        (lambda value: value["verdicts"][0].pop("claim"), "lacks the column 'claim'"),
+        (lambda value: value["verdicts"][0].update(more=1), "has a column 'more' that a verdict has not"),
+        (lambda value: value["verdicts"][0].update(verdict="maybe"), "none of supported, contradicted, undecided"),
+        (lambda value: value["verdicts"][0].update(effect="0.1"), "effect is '0.1', which is no finite number"),
+        (lambda value: value["verdicts"][0].update(claim="\ud800"), "claim is '.ud800', which is no text"),
+        (lambda value: value["verdicts"][0].update(measure="cca"), "there is no measure 'cca'"),
     ],
 )
 def test_damaged_files_are_refused(tmp_path: Path, change: object, message: str) -> None:

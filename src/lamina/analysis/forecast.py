@@ -13,6 +13,7 @@ from lamina.analysis.plan import Sweep
 from lamina.analysis.sums import memory
 from lamina.analysis.targets.segments import Segmented
 from lamina.corpus.batches import read_batches
+from lamina.files import told_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +46,8 @@ class Forecast:
         told = (
             f"{self.hours:.2f} hours, {self.utterances} utterances in {self.batches} batches, {self.taps} taps"
             + (f", {rows}" if rows else "")
-            + f"; about {self.memory / 2**30:.2f} GiB of sums and states"
-            + (f" beside the {self.held / 2**30:.2f} GiB of encoder and plan" if self.held is not None else "")
+            + f"; about {told_size(self.memory)} of sums and states"
+            + (f" beside the {told_size(self.held)} of encoder and plan" if self.held is not None else "")
         )
         if self.reading is not None and self.fitting is not None:
             told += f"; about {_clock(self.reading)} to read in one process, {_clock(self.fitting)} to fit"

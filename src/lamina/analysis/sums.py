@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from lamina.errors import LaminaError
-from lamina.stats.archive import Arrays, Statistic, pack, read_arrays, unpack, write_arrays
+from lamina.stats.archive import Statistic, pack, unpack
+from lamina.stats.arrays import Arrays, read_arrays, write_arrays
 
 FORMAT = 2
 
@@ -113,13 +114,12 @@ class Progress:
         Raises:
             LaminaError: the file is missing, cut off, or of another version.
         """
-        arrays = read_arrays(path, version=FORMAT, what="unfinished sums", remedy="run that part again")
-        try:
+
+        def make(arrays: Arrays) -> Progress:
             phase, number, count, done = arrays.pop("place").tolist()
-            plan = str(arrays.pop("plan"))
-        except (KeyError, ValueError) as error:
-            raise LaminaError(f"{path} does not hold unfinished sums ({error}): run that part again") from error
-        return cls(plan, phase, (number, count), done, unpack(arrays))
+            return cls(str(arrays.pop("plan")), phase, (number, count), done, unpack(arrays))
+
+        return read_arrays(path, make, version=FORMAT, what="unfinished sums", remedy="run that part again")
 
 
 def memory(sums: Mapping[str, Statistic]) -> int:

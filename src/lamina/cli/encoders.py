@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lamina.cli.options import EncoderName, OutFolder
+from lamina.cli.options import EncoderName, OutFolder, made_before
 from lamina.terminal import say, show
 
 encoder = typer.Typer(help="Encoders: taps, published checkpoints, conversion.", no_args_is_help=True)
@@ -69,8 +69,16 @@ def encoder_convert(
     """Turn a fairseq or s3prl checkpoint into a transformers folder, without fairseq."""
     from lamina.encoders.fairseq import convert
     from lamina.encoders.published import fetch, find
+    from lamina.files import file_digest, replacing
+    from lamina.runs import Run
 
     path = Path(checkpoint)
     if not path.exists() and path.suffix != ".pt":
         path = fetch(find(checkpoint), Path("checkpoints"))
-    say(f"model: {convert(path, out).resolve()}")
+    about: tuple[dict[str, str], dict[str, str]] = ({"kind": "encoder convert"}, {"checkpoint": file_digest(path)})
+    if not made_before(Run(out, *about)):
+        with replacing(out) as beside:
+            run = Run(convert(path, beside), *about)
+            run.start()
+            run.finish()
+    say(f"model: {out.resolve()}")

@@ -35,8 +35,9 @@ def _usable(device: str) -> str:
 
 
 def _fresh(folder: Path) -> Path:
-    """A folder to make, where nothing lies in the way."""
-    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+    """A folder to make, where nothing lies in the way but what the same command may have made before."""
+    made = (folder / "run.json").is_file()
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not made):
         raise LaminaError(f"{folder} exists and nothing is overwritten: choose another folder, or remove it first")
     return folder
 
@@ -72,15 +73,37 @@ def open_speech(path: str, *, tiers: tuple[str, ...] | list[str] = ()) -> Stored
     return speech
 
 
+def made_before(run: Run) -> bool:
+    """Whether a run is done and whole, which is then said; its command has only to tell again what it found.
+
+    Raises:
+        LaminaError: its folder holds what was made of something else, or is no longer whole.
+    """
+    from lamina.runs import Run
+
+    if not (run.folder / "run.json").is_file():
+        return False
+    if Run.read(run.folder).digest != run.digest:
+        raise LaminaError(
+            f"{run.folder} holds what was made with other settings or of other files: nothing is overwritten; "
+            "choose another folder, or remove it first"
+        )
+    if run.done:
+        run.check()
+        say(f"made before, with the same settings and of the same files: {run.folder.resolve()}")
+    return run.done
+
+
 def tell_found(
     tables: Iterable[Table], scores: Scores, notes: Iterable[str], run: Run | None, what: str = "scores"
 ) -> None:
     """Print tables and notes, and keep the scores in the run's folder, which is then finished."""
+    if run is not None:  # first: who reads what is printed may have gone
+        scores.write(run.folder / "scores.jsonl")
+        run.finish()
     for table in tables:
         show(table)
     for note in notes:
         say(f"note: {note}")
     if run is not None:
-        scores.write(run.folder / "scores.jsonl")
-        run.finish()
         say(f"{what}: {(run.folder / 'scores.jsonl').resolve()}")

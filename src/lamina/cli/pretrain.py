@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lamina.cli.options import ConfigFile, CorpusPath, Device, OutFolder, open_speech
+from lamina.cli.options import ConfigFile, CorpusPath, Device, OutFolder, made_before, open_speech
 from lamina.terminal import progress, say
 
 units = typer.Typer(help="What pretraining predicts: clusters of a layer's states.", no_args_is_help=True)
@@ -17,11 +17,21 @@ units = typer.Typer(help="What pretraining predicts: clusters of a layer's state
 def units_fit(config: ConfigFile, corpus_path: CorpusPath, out: OutFolder, device: Device = "cpu") -> None:
     """Cluster the states of a layer (or MFCC) into a codebook; `lamina units label` uses it."""
     from lamina.config import load_config
-    from lamina.pretrain.units import UnitsConfig, make_codebook
+    from lamina.pretrain.labels import CODEBOOK_FILE, Codebook
+    from lamina.pretrain.units import UnitsConfig, features_of, fit_units
+    from lamina.runs import Run
 
     settings, speech = load_config(config, UnitsConfig), open_speech(corpus_path)
-    with progress(f"frames of {speech.name}") as tell:
-        made = make_codebook(settings, speech, out, tell, device=device)
+    encoder = features_of(settings, device)
+    inputs = {"corpus": speech.digest, "encoder": encoder.digest}
+    run = Run(out, {"kind": "units fit", **settings.to_json()}, inputs)
+    if not made_before(run):
+        with run.held(), progress(f"frames of {speech.name}") as tell:
+            run.start()
+            fitted = fit_units(encoder, settings.tap, speech, settings, tell, device=device)
+            fitted.write(out / CODEBOOK_FILE)
+            run.finish()
+    made = Codebook.read(out)
     say(
         f"{len(made.centroids)} centres of {made.tap} in {out.resolve()}, mean squared distance {made.inertia:.4g}"
     )
@@ -37,14 +47,24 @@ def units_label(
 ) -> None:
     """Label a corpus with a codebook's units, and tell how well they know its phones."""
     from lamina.config import load_config
-    from lamina.pretrain.units import Codebook, UnitsConfig, label_corpus
+    from lamina.pretrain.labels import Codebook, Units
+    from lamina.pretrain.units import UnitsConfig, label_corpus
+    from lamina.runs import Run
 
     settings, book, speech = load_config(config, UnitsConfig), Codebook.read(codebook), open_speech(corpus_path)
-    with progress(f"units of {speech.name}") as tell:
-        made, quality = label_corpus(settings, book, speech, out, tell, device=device)
+    inputs = {"corpus": speech.digest, "codebook": book.digest}
+    run = Run(out, {"kind": "units label", **settings.to_json()}, inputs)
+    if not made_before(run):
+        with run.held(), progress(f"units of {speech.name}") as tell:
+            run.start()
+            _, quality = label_corpus(settings, book, speech, out, tell, device=device)
+            run.log(event="quality", **quality)
+            run.finish()
+    made = Units.read(out)
     say(f"{made.clusters} units, {len(made.labels)} labels in {out.resolve()}")
-    for measure, value in quality.items():
-        say(f"{measure}: {value:.3f}")
+    for measure, value in run.last_log().items():
+        if measure not in {"time", "event"}:
+            say(f"{measure}: {value:.3f}")
 
 
 def pretrain(
@@ -73,9 +93,8 @@ def pretrain(
     speech, labels = open_speech(corpus_path), [Units.read(folder) for folder in units_folders]
     inputs = {"corpus": speech.digest, "units": "+".join(each.digest for each in labels)}
     run = Run.plan(out, config.stem, {"kind": "pretrain", **recipe.to_json()}, inputs)
-    if run.done and is_main():
-        say("already trained: nothing to do")
-    if not run.done:
+    done = made_before(run) if is_main() else run.done
+    if not done:
         with progress(config.stem, quiet=not is_main()) as tell:
             train(
                 recipe,

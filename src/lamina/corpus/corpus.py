@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from array import array
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -17,6 +18,51 @@ class Segment:
     label: str
     onset: int
     offset: int
+
+
+class Tiers(Mapping[str, tuple[Segment, ...]]):
+    """Tiers that take little memory: a segment is made when it is asked for.
+
+    Args:
+        packed: of each tier the labels, and the onsets and offsets as 32-bit integers in turn.
+    """
+
+    __slots__ = ("_packed",)
+
+    def __init__(self, packed: dict[str, tuple[tuple[str, ...], bytes]]) -> None:
+        self._packed = packed
+
+    def __getitem__(self, name: str) -> tuple[Segment, ...]:
+        """The segments of a tier."""
+        labels, edges = self._packed[name]
+        at = memoryview(edges).cast("i").tolist()
+        return tuple(map(Segment, labels, at[::2], at[1::2]))
+
+    def of(self, name: str) -> tuple[tuple[str, ...], bytes]:
+        """A tier as it is kept."""
+        return self._packed[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """The tiers' names."""
+        return iter(self._packed)
+
+    def __len__(self) -> int:
+        """The number of tiers."""
+        return len(self._packed)
+
+    def __repr__(self) -> str:
+        """As a plain mapping."""
+        return repr(dict(self))
+
+
+def packed(tiers: Mapping[str, Iterable[Segment]]) -> Tiers:
+    """Tiers that take little memory, of others."""
+    made: dict[str, tuple[tuple[str, ...], bytes]] = {}
+    for name, tier in tiers.items():
+        segments = tuple(tier)
+        edges = array("i", [at for segment in segments for at in (segment.onset, segment.offset)])
+        made[name] = (tuple(segment.label for segment in segments), edges.tobytes())
+    return Tiers(made)
 
 
 @dataclass(frozen=True, slots=True)

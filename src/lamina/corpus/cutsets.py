@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import re
-import tarfile
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-from lamina.corpus.corpus import Segment, Utterance
+import numpy as np
+
+from lamina.corpus.allowed import Row, text
+from lamina.corpus.corpus import Tiers, Utterance, packed
+from lamina.corpus.cuts import Cut, Part, Supervision, cut_of
 from lamina.corpus.faults import Faults
-from lamina.corpus.manifest import rows, unreadable
-from lamina.corpus.segments import Interval, segments, tier_name
-from lamina.corpus.stored import SAMPLE_RATE, Audio, AudioFile, CutAudio, StoredCorpus, rescale
-from lamina.corpus.voices import voice_tiers
+from lamina.corpus.mixed import MixedAudio, place_of
+from lamina.corpus.rows import rows
+from lamina.corpus.segments import label_of, segments, silent, tier_name
+from lamina.corpus.spoken import RECORDING, Divided, Timed, origin, placed, remembered
+from lamina.corpus.stored import SAMPLE_RATE, Audio, AudioFile, StoredCorpus, rescale
+from lamina.corpus.tars import tar_members
+from lamina.corpus.voices import Turn, voice_tiers
 from lamina.errors import LaminaError
 
+STAMP = "lamina_stamp"  # the field of a cut that holds a digest of its audio's file
+LONGEST = 2**31  # samples at 16 kHz: 37 hours
 _SHARD = re.compile(r"cuts\.(\d+)\.jsonl(\.gz)?")
-_LABELS = (str, int, float, bool)
+_NO_LABELS = frozenset({"split", "channels", "dataloading_info", STAMP})
 
 
 def open_cuts(path: Path, *, name: str = "", faults: Faults | None = None) -> StoredCorpus:
@@ -28,8 +36,14 @@ def open_cuts(path: Path, *, name: str = "", faults: Faults | None = None) -> St
     """
     if not path.is_file():
         raise LaminaError(f"there is no CutSet {path}")
-    told = faults or Faults(keep=False)
-    return StoredCorpus(name or path.parent.name, lambda: cut_items(path, told), faults=told)
+    told, divided = faults or Faults(keep=False), Divided()
+    counted = origin(_cuts(path), str(path))
+    return StoredCorpus(
+        name or path.parent.name,
+        lambda: cut_items(path, told, counted=counted, divided=divided),
+        divided.notes(),
+        faults=told,
+    )
 
 
 def is_shar(folder: Path) -> bool:
@@ -43,22 +57,38 @@ def open_shar(folder: Path, *, faults: Faults | None = None) -> StoredCorpus:
     Raises:
         LaminaError: a tar is missing or cut short, or a cut's audio is not in it.
     """
-    told = faults or Faults(keep=False)
-    return StoredCorpus(folder.resolve().name, lambda: shar_items(folder, told), faults=told)
+    told, divided = faults or Faults(keep=False), Divided()
+    return StoredCorpus(
+        folder.resolve().name, lambda: shar_items(folder, told, divided), divided.notes(), faults=told
+    )
 
 
-def cut_items(path: Path, faults: Faults) -> Iterator[tuple[Utterance, Audio]]:
-    """The utterances of a CutSet file, one at a time."""
+def cut_items(
+    path: Path, faults: Faults, *, ours: bool = False, counted: str = "", divided: Divided | None = None
+) -> Iterator[tuple[Utterance, Audio]]:
+    """The utterances of a CutSet file, one at a time.
+
+    Args:
+        path: of the CutSet.
+        faults: where those of single cuts are told.
+        ours: it is the manifest of a corpus folder (`lamina.corpus.manifest`).
+        counted: from where its alignments count (`lamina.corpus.spoken.origin`); found out where empty.
+        divided: counts what the edges of cuts divide.
+    """
+    counted = counted or (RECORDING if ours else origin(_cuts(path), str(path)))
+    divided = divided or Divided()
     for row in rows(path):
-        cut = _cut(row, path)
-        where = f"{path}: cut {cut.id!r}"
-        if not cut.has_recording:
-            raise LaminaError(f"{where} has no recording: Lamina reads audio, not stored features")
-        yield _utterance(cut, where, faults), _audio(cut, path.parent)
+        with faults.catching():
+            cut = cut_of(row, str(path))
+            made = (_utterance(cut, counted, str(path), faults, divided), _audio(cut, path, ours))
+            yield made
 
 
-def shar_items(folder: Path, faults: Faults) -> Iterator[tuple[Utterance, Audio]]:
+def shar_items(folder: Path, faults: Faults, divided: Divided | None = None) -> Iterator[tuple[Utterance, Audio]]:
     """The utterances of a Shar folder, shard by shard."""
+    divided = divided or Divided()
+    for _, path in _shards(folder):
+        remembered(_cuts(path), str(path))
     for number, path in _shards(folder):
         tar = folder / f"recording.{number}.tar"
         if not tar.is_file():
@@ -67,30 +97,28 @@ def shar_items(folder: Path, faults: Faults) -> Iterator[tuple[Utterance, Audio]
         members = tar_members(tar, faults)
         by_stem = {name.rpartition(".")[0]: place for name, place in members.items() if not name.endswith(".json")}
         for row in rows(path):
-            cut = _cut(row, path)
-            where = f"{path}: cut {cut.id!r}"
-            place = by_stem.get(str(cut.id))
-            if place is None:
-                faults.add(f"{where} has no audio in {tar.name}: the tar was cut short; copy it again")
-                continue
-            if type(cut).__name__ != "MonoCut":
-                raise LaminaError(f"{where} is a {type(cut).__name__}: Lamina reads Shar folders of MonoCuts")
-            rate, native = int(cut.sampling_rate), int(cut.num_samples)
-            # to_shar stores the cut's own stretch of audio.
-            yield _utterance(cut, where, faults), AudioFile(str(tar), rate, 0, native, 0, place)
+            with faults.catching():
+                cut = cut_of(row, str(path))
+                place = by_stem.get(cut.id)
+                if place is None:
+                    raise LaminaError(
+                        f"{path}: cut {cut.id!r} has no audio in {tar.name}: the tar was cut short; copy it again"
+                    )
+                if cut.audio["type"] == "MixedCut":
+                    raise LaminaError(
+                        f"{path}: cut {cut.id!r} is a MixedCut: Lamina reads Shar folders of one cut each"
+                    )
+                # to_shar stores the cut's own stretch of audio, of its own channels.
+                channel = 0 if cut.audio["type"] == "MonoCut" else None
+                audio = AudioFile(str(tar), cut.rate, 0, cut.samples, channel, place)
+                yield _utterance(cut, RECORDING, str(path), faults, divided), audio
 
 
-def tar_members(path: Path, faults: Faults) -> dict[str, tuple[int, int]]:
-    """First byte and length of each plain file in a tar that is not compressed."""
-    members: dict[str, tuple[int, int]] = {}
-    try:
-        with tarfile.open(path, "r:") as tar:
-            for member in tar:
-                if member.isfile():
-                    members[member.name] = (member.offset_data, member.size)
-    except (tarfile.TarError, OSError) as error:
-        faults.add(f"{path} does not read as a tar ({error}): copy it again, or unpack it if it is compressed")
-    return members
+def _cuts(path: Path) -> Iterator[Cut]:
+    """The cuts of a CutSet that read."""
+    for row in rows(path):
+        with suppress(LaminaError):  # told when it is read
+            yield cut_of(row, str(path))
 
 
 def _shards(folder: Path) -> list[tuple[str, Path]]:
@@ -98,111 +126,134 @@ def _shards(folder: Path) -> list[tuple[str, Path]]:
     return sorted((match[1], path) for match, path in found if match)
 
 
-def _cut(row: dict[str, Any], path: Path) -> Any:
-    from lhotse.cut import Cut
-    from lhotse.serialization import deserialize_item
-
-    try:
-        cut = deserialize_item(row)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise LaminaError(unreadable(path, error)) from error
-    if not isinstance(cut, Cut):
-        raise LaminaError(
-            f"{path} holds {type(cut).__name__} objects, not cuts: make cuts of them (lhotse.CutSet."
-            "from_manifests) and give those, or import the folder that holds them (lamina corpus import cuts)"
-        )
-    return cut
-
-
-def _utterance(cut: Any, where: str, faults: Faults) -> Utterance:
-    samples = rescale(int(cut.num_samples), int(cut.sampling_rate), SAMPLE_RATE)
-    supervisions = list(cut.supervisions)
-    speakers = list(dict.fromkeys(str(supervision.speaker or "") for supervision in supervisions)) or [""]
-    customs = [getattr(cut, "custom", None) or {}, *(s.custom or {} for s in supervisions)]
-    splits = [custom.get("split") for custom in customs]
-    tiers: dict[str, tuple[Segment, ...]] = {}
+def _utterance(cut: Cut, counted: str, path: str, faults: Faults, divided: Divided) -> Utterance:
+    where = f"{path}: cut {cut.id!r}"
+    samples = rescale(cut.samples, cut.rate, SAMPLE_RATE)
+    if samples >= LONGEST:
+        raise LaminaError(f"{where} is {samples / SAMPLE_RATE / 3600:.0f} hours long: cut it into parts")
+    told = [(part, each) for part in cut.parts for each in part.supervisions]
+    timed = [placed(cut, part, each, counted, where, faults, divided) for part, each in told]
+    customs: list[Row] = [cut.parts[0].custom, *(each.custom for _, each in told)]
+    speakers = list(dict.fromkeys(each.speaker for _, each in told)) or [""]
     if len(speakers) == 1:
-        tiers = _tiers(cut, supervisions, samples, where, faults)
+        tiers = _tiers(timed, samples, where, faults)
     else:
-        spoken = [
-            (str(s.speaker or ""), (s.start, s.end), _tiers(cut, [s], samples, where, faults))
-            for s in supervisions
+        turns: list[Turn] = [
+            (
+                each.speaker,
+                (part.offset + each.start, part.offset + each.end),
+                _tiers([tier], samples, where, faults),
+            )
+            for (part, each), tier in zip(told, timed, strict=True)
         ]
-        tiers = voice_tiers(spoken, samples, where, faults)
+        tiers = packed(voice_tiers(turns, samples, where, faults))
+    said = [_text(cut, part, each, tier, divided) for (part, each), tier in zip(told, timed, strict=True)]
     return Utterance(
-        id=str(cut.id),
+        id=cut.id,
         speaker="+".join(speakers),
-        split=next((str(split) for split in splits if split), ""),
+        split=next((split for custom in customs if (split := text(custom.get("split"), "split", where))), ""),
         samples=samples,
-        text=" ".join(supervision.text for supervision in supervisions if supervision.text),
+        text=" ".join(filter(None, said)),
         tiers=tiers,
-        labels=_labels(customs, supervisions),
+        labels=_labels(customs, [each for _, each in told], where),
     )
 
 
-def _labels(customs: list[Mapping[str, Any]], supervisions: list[Any]) -> dict[str, str]:
+def _text(cut: Cut, part: Part, supervision: Supervision, timed: Mapping[str, Timed], divided: Divided) -> str:
+    """What is said of a supervision inside the cut."""
+    if not supervision.text or not any(supervision.divided(part)):
+        return supervision.text
+    words = next((timed[name][0] for name in timed if tier_name(name) == "word"), None)
+    (divided.wordless if words is None else divided.texts).add(cut.id)
+    return " ".join(word for word in words or () if not silent(word))
+
+
+def _labels(customs: list[Row], supervisions: list[Supervision], where: str) -> dict[str, str]:
     """Ours where a custom table has ``labels``; else all plain values of the tables, and language and gender."""
     labels: dict[str, str] = {}
     for custom in customs:
-        plain = custom["labels"] if isinstance(custom.get("labels"), dict) else custom
+        own = custom["labels"] if isinstance(custom.get("labels"), dict) else custom
         labels |= {
-            key: str(value)
-            for key, value in plain.items()
-            if isinstance(value, _LABELS) and key not in {"split", "channels", "dataloading_info"} and value != ""
+            text(key, "label", where): told
+            for key, value in own.items()
+            if isinstance(value, str | int | float) and key not in _NO_LABELS and (told := text(value, key, where))
         }
     for name in ("language", "gender"):
-        told = {str(value) for s in supervisions if (value := getattr(s, name, None))}
-        if len(told) == 1:
-            labels.setdefault(name, told.pop())
+        spoken = {each.told[name] for each in supervisions if name in each.told}
+        if len(spoken) == 1:
+            labels.setdefault(name, spoken.pop())
     return labels
 
 
-def _tiers(
-    cut: Any, supervisions: list[Any], samples: int, where: str, faults: Faults
-) -> dict[str, tuple[Segment, ...]]:
-    """The alignments of some supervisions of a cut.
+class _Called(dict[str, str]):
+    """How the labels of a tier are called here; empty for silence."""
 
-    lhotse defines their times from the start of the recording, and (1.28 to 1.33) leaves them there when it
-    cuts. So they are shifted by the cut's start; where they do not fit then, but fit unshifted, they are taken
-    as they are.
-    """
-    tiers: dict[str, list[Interval]] = {}
-    for supervision in supervisions:
-        for name, items in (supervision.alignment or {}).items():
-            made = [(item.symbol, item.start, round(item.start + item.duration, 8)) for item in items]
-            tiers.setdefault(tier_name(name), []).extend(made)
-    start = float(getattr(cut, "start", 0.0))
-    shifted = {
-        name: [(label, round(onset - start, 8), round(offset - start, 8)) for label, onset, offset in tier]
-        for name, tier in tiers.items()
-    }
-    if start and not _fits(shifted, cut.duration) and _fits(tiers, cut.duration):
-        shifted = tiers
-    return {
-        name: segments(name, tier, SAMPLE_RATE, samples, f"{where}, tier {name!r}", faults)
-        for name, tier in shifted.items()
-    }
+    def __init__(self, tier: str) -> None:
+        super().__init__()
+        self._tier = tier
+
+    def __missing__(self, label: str) -> str:
+        called = self[label] = "" if silent(label) else label_of(self._tier, label)
+        return called
 
 
-def _fits(tiers: Mapping[str, Iterable[Interval]], seconds: float) -> bool:
-    margin = 1e-3
-    return all(
-        -margin <= onset and offset <= seconds + margin for tier in tiers.values() for _, onset, offset in tier
-    )
+_CALLED: dict[str, _Called] = {}
 
 
-def _audio(cut: Any, base: Path) -> Audio:
+def _tiers(timed: Iterable[Mapping[str, Timed]], samples: int, where: str, faults: Faults) -> Tiers:
+    """The tiers of supervisions of one speaker together."""
+    found: dict[str, list[Timed]] = {}
+    for tiers in timed:
+        for name, tier in tiers.items():
+            found.setdefault(tier_name(name), []).append(tier)
+    return Tiers({name: _tier(name, parts, samples, where, faults) for name, parts in found.items()})
+
+
+def _tier(
+    name: str, parts: list[Timed], samples: int, where: str, faults: Faults
+) -> tuple[tuple[str, ...], bytes]:
+    """A tier: in one step where nothing in it needs a decision, else by `segments`."""
+    labels = [label for part in parts for label in part[0]]
+    starts, ends = (np.concatenate([part[side] for part in parts]) for side in (1, 2))
+    if not faults.remarks:
+        called = _CALLED.setdefault(name, _Called(name))
+        known = [called[label] for label in labels]
+        heard = np.array([bool(label) for label in known], bool)
+        # As in `lamina.corpus.segments.at`.
+        edges = np.floor(np.stack([starts[heard], ends[heard]], axis=1) * SAMPLE_RATE + 0.5 + 1e-6)
+        flat = edges.ravel()
+        inside = not len(flat) or (flat[0] >= 0 and flat[-1] <= samples)
+        if inside and (np.diff(flat) >= 0).all() and (edges[:, 0] < edges[:, 1]).all():
+            return tuple(filter(None, known)), flat.astype(np.int32).tobytes()
+    intervals = zip(labels, starts.tolist(), ends.tolist(), strict=True)
+    made = segments(name, intervals, SAMPLE_RATE, samples, f"{where}, tier {name!r}", faults)
+    return packed({name: made}).of(name)
+
+
+def _audio(cut: Cut, path: Path, ours: bool) -> Audio:
     """The audio of a cut: a stretch of one file where it is no more than that, else what lhotse makes of it."""
-    from lhotse import MonoCut
-
-    rate = int(cut.sampling_rate)
-    if isinstance(cut, MonoCut):
-        recording = cut.recording
-        if len(recording.sources) == 1 and recording.sources[0].type == "file" and not recording.transforms:
-            source = recording.sources[0]
-            path = base / source.source
-            if not path.exists() and Path(source.source).exists():
-                path = Path(source.source)  # lhotse's own meaning: relative to where the command runs
-            channel = source.channels.index(cut.channel)
-            return AudioFile(str(path), rate, round(cut.start * rate), int(cut.num_samples), channel)
-    return CutAudio(cut.drop_supervisions())
+    audio, base = cut.audio, str(path.parent)
+    if not cut.mixed and "transforms" not in audio["recording"]:
+        recording, channel = audio["recording"], audio["channel"]
+        asked = channel if isinstance(channel, list) else [channel]
+        for source in recording["sources"]:
+            whole = len(asked) > 1 and set(source["channels"]) == set(asked)
+            if source["type"] not in {"file", "tar"} or not (
+                whole or (len(asked) == 1 and asked[0] in source["channels"])
+            ):
+                continue
+            custom = cut.parts[0].custom
+            # Our manifests name a channel of the file, lhotse's one of the recording.
+            chosen = None if whole else asked[0] if ours else source["channels"].index(asked[0])
+            place, member = place_of(source, base, ours=ours)
+            return AudioFile(
+                place,
+                cut.rate,
+                round(cut.parts[0].start * cut.rate),
+                cut.samples,
+                None if ours and custom.get("channels") == "mean" else chosen,
+                member,
+                0 if ours else recording["num_samples"],
+                text(custom.get(STAMP), STAMP, str(path)) if ours else "",
+            )
+    return MixedAudio.of(cut, base)

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina.corpus.manifest import open_folder, read_about, rewrite_splits
+from lamina.corpus.manifest import open_folder, rewrite_splits, settle
 from lamina.corpus.stored import SAMPLE_RATE, StoredCorpus
 from lamina.corpus.voices import speakers_of
 from lamina.errors import LaminaError
@@ -56,7 +56,8 @@ def divide(
     if by not in {SPEAKER, UTTERANCE}:
         raise LaminaError(f"splits are drawn by speaker or by utterance, not by {by!r}")
     drawn: dict[str, Any] = {"seed": seed, "by": by, "hours" if hours else "shares": wanted, "stratify": stratify}
-    corpus, about = open_folder(folder), read_about(folder)
+    corpus = open_folder(folder)
+    about = settle(folder, corpus.digest)
     if about.get("drawn") == drawn:
         return corpus  # the same wish gives the same splits
     if set(about["splits"]) - {""} and not redraw:

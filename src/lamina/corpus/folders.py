@@ -19,10 +19,10 @@ from pathlib import Path
 
 from lamina.corpus import intervals as files
 from lamina.corpus.corpus import Segment, Utterance
-from lamina.corpus.cutsets import tar_members
 from lamina.corpus.faults import Faults
 from lamina.corpus.segments import segments
 from lamina.corpus.stored import SAMPLE_RATE, AudioFile, StoredCorpus, audio_file, rescale
+from lamina.corpus.tars import tar_members
 from lamina.corpus.voices import Turn, voice_tiers
 from lamina.errors import LaminaError
 

@@ -13,9 +13,10 @@ imported corpus points to audio elsewhere: by a relative path where both lie in 
 from __future__ import annotations
 
 import gzip
-import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -23,15 +24,17 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from lamina.corpus.corpus import Segment, Utterance
+from lamina.corpus.corpus import Utterance
+from lamina.corpus.cutsets import STAMP, cut_items
 from lamina.corpus.faults import Faults
-from lamina.corpus.segments import segments
-from lamina.corpus.stored import SAMPLE_RATE, Audio, AudioFile, Digest, StoredCorpus, rescale
+from lamina.corpus.rows import rows
+from lamina.corpus.stored import SAMPLE_RATE, AudioFile, Digest, StoredCorpus, content
 from lamina.errors import LaminaError
-from lamina.files import read_json, replacing, write_json
+from lamina.files import json_line, read_json, replacing, write_json
 
 FORMAT = 1
 ABOUT, CUTS, AUDIO = "corpus.json", "cuts.jsonl.gz", "audio"
+_KEYS = {"name": str, "digest": str, "splits": dict, "made": dict}
 
 
 def write_audio(folder: Path, utterance: Utterance, wave: NDArray[np.float32]) -> None:
@@ -97,7 +100,7 @@ class ManifestWriter:
 
     def add(self, utterance: Utterance, audio: AudioFile | None = None) -> None:
         """Add an utterance; ``audio`` says where its audio lies if not in the folder's own ``audio``."""
-        self._packed.write(json.dumps(self._cut(utterance, audio), ensure_ascii=False).encode() + b"\n")
+        self._packed.write(json_line(self._cut(utterance, audio)).encode())
         self._tally.add(utterance)
 
     def finish(self, name: str, made: Mapping[str, Any], notes: Sequence[str] = ()) -> None:
@@ -160,9 +163,16 @@ class ManifestWriter:
             "recording": recording,
             "type": "MonoCut",
         }
+        where = self.folder / AUDIO / f"{utterance.id}.flac" if audio is None else self._now(audio.path)
+        cut["custom"] = {STAMP: content(str(where), None if audio is None else audio.member)}
         if audio is not None and audio.channel is None:
-            cut["custom"] = {"channels": "mean"}
+            cut["custom"]["channels"] = "mean"
         return cut
+
+    def _now(self, path: str) -> Path:
+        """Where a file that will lie in the corpus folder lies while that is made."""
+        there = Path(path).absolute()
+        return self.folder / there.relative_to(self._place) if there.is_relative_to(self._place) else there
 
     def _source(self, audio: AudioFile) -> dict[str, Any]:
         path = Path(audio.path).absolute()
@@ -202,10 +212,9 @@ def open_folder(folder: Path, faults: Faults | None = None) -> StoredCorpus:
     path = folder / CUTS
     if not path.is_file():
         raise LaminaError(f"{folder} has {ABOUT} but no {CUTS}: it was copied in part; copy it again")
-    corpus = StoredCorpus(
-        str(about["name"]), lambda: _items(path, folder, faults), about.get("notes", ()), faults=faults
-    )
-    if corpus.digest != about["digest"]:
+    items = partial(cut_items, path, faults, ours=True)
+    corpus = StoredCorpus(str(about["name"]), items, about.get("notes", ()), faults=faults)
+    if corpus.digest not in {about["digest"], about.get("next", {}).get("digest")}:
         faults.add(
             f"{path} is not what {ABOUT} describes (digest {corpus.digest}, not {about['digest']}): it "
             "was edited or copied in part; copy the folder again or make the corpus again"
@@ -218,107 +227,56 @@ def read_about(folder: Path) -> dict[str, Any]:
     """``corpus.json`` of one of our folders.
 
     Raises:
-        LaminaError: it is missing or was written by another version.
+        LaminaError: it is missing, damaged, or was written by another version.
     """
-    if not (folder / ABOUT).is_file():
+    path, again = folder / ABOUT, "make the corpus again"
+    if not path.is_file():
         raise LaminaError(
             f"{folder} is no corpus folder of Lamina (it has no {ABOUT}): make one with `lamina corpus import`"
         )
-    about = read_json(folder / ABOUT)
-    if not isinstance(about, dict) or about.get("format") != FORMAT or "digest" not in about:
-        raise LaminaError(f"{folder} was written by another version of Lamina: make the corpus again")
+    about: dict[str, Any] = read_json(path, what="a corpus", remedy=again, version=FORMAT, keys=_KEYS)
+    shapes: dict[str, type] = {"notes": list, "next": dict, "drawn": dict}
+    whole = {**about, **next_} if isinstance(next_ := about.get("next", {}), dict) else {}
+    for key, kind in {**_KEYS, **{key: shapes[key] for key in shapes if key in about}}.items():
+        if not isinstance(whole.get(key), kind):
+            raise LaminaError(f"{path} is damaged (its {key!r} is of another kind): {again}")
     return about
 
 
+def settle(folder: Path, digest: str) -> dict[str, Any]:
+    """``corpus.json`` as it describes the manifest of a digest, mended where a killed draw of splits left two."""
+    about = read_about(folder)
+    if (after := about.pop("next", None)) is not None:
+        about |= after if digest == after["digest"] else {}
+        write_json(folder / ABOUT, about)
+    return about
+
+
+def finished(folder: Path, inputs: str) -> bool:
+    """Whether a folder holds a whole corpus that was made of inputs of this digest; its audio included."""
+    try:
+        return read_about(folder)["made"].get("inputs") == inputs and open_folder(folder).is_whole()
+    except (LaminaError, AttributeError):
+        return False
+
+
 def rewrite_splits(folder: Path, where: Mapping[str, str], drawn: Mapping[str, Any]) -> StoredCorpus:
-    """Give every utterance the split that ``where`` has for its id, and keep how they were drawn."""
-    about, path = read_about(folder), folder / CUTS
+    """Give every utterance the split that ``where`` has for its id, and keep how they were drawn.
+
+    Whenever it is killed, the manifest decides which splits there are: `corpus.json` describes those before and
+    those after until it is done.
+    """
+    corpus, path = open_folder(folder), folder / CUTS
+    about = settle(folder, corpus.digest)
     with replacing(path) as beside:
         with beside.open("wb") as file, gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed:
             for row in rows(path):
                 row["supervisions"][0]["custom"]["split"] = where[row["id"]]
-                packed.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
+                packed.write(json_line(row).encode())
         tally = _Tally()
-        for utterance, _ in _items(beside, folder, Faults(keep=False)):
-            tally.add(utterance)
-    write_json(
-        folder / ABOUT, about | {"digest": str(tally.digest), "splits": tally.splits(), "drawn": dict(drawn)}
-    )
+        for utterance in corpus.utterances():
+            tally.add(replace(utterance, split=where[utterance.id]))
+        after = {"digest": str(tally.digest), "splits": tally.splits(), "drawn": dict(drawn)}
+        write_json(folder / ABOUT, about | {"next": after})
+    write_json(folder / ABOUT, about | after)
     return open_folder(folder)
-
-
-def rows(path: Path) -> Iterator[dict[str, Any]]:
-    """The JSON lines of a manifest, plain or gzipped, one at a time.
-
-    Raises:
-        LaminaError: the file does not read as JSON lines.
-    """
-    try:
-        with path.open("rb") as file:
-            packed = file.read(2) == b"\x1f\x8b"
-            file.seek(0)
-            for line in gzip.GzipFile(fileobj=file) if packed else file:
-                if line.strip():
-                    value = json.loads(line)
-                    if not isinstance(value, dict):
-                        raise TypeError("a line is no table")
-                    yield value
-    except (OSError, EOFError, ValueError, TypeError) as error:
-        raise LaminaError(unreadable(path, error)) from error
-
-
-def unreadable(path: Path, error: Exception) -> str:
-    """What is said of a manifest that does not read."""
-    return (
-        f"{path} does not read as a lhotse CutSet ({type(error).__name__}: {error}); it may be half-copied, "
-        "or another kind of manifest"
-    )
-
-
-def _items(path: Path, base: Path, faults: Faults) -> Iterator[tuple[Utterance, Audio]]:
-    """The utterances of our own manifest: no library is needed to read it."""
-    for row in rows(path):
-        try:
-            (supervision,), (source,) = row["supervisions"], row["recording"]["sources"]
-            rate, start = int(row["recording"]["sampling_rate"]), float(row["start"])
-            native = round(row["duration"] * rate)
-            identity, custom = str(row["id"]), supervision["custom"]
-            samples = rescale(native, rate, SAMPLE_RATE)
-            tiers: dict[str, tuple[Segment, ...]] = {
-                name: segments(
-                    name,
-                    ((label, onset - start, onset - start + length) for label, onset, length, _ in items),
-                    SAMPLE_RATE,
-                    samples,
-                    f"{path}: cut {identity!r}, tier {name!r}",
-                    faults,
-                )
-                for name, items in supervision["alignment"].items()
-            }
-            utterance = Utterance(
-                identity,
-                supervision["speaker"],
-                custom["split"],
-                samples,
-                supervision["text"],
-                tiers,
-                custom.get("labels", {}),
-            )
-            mean = row.get("custom", {}).get("channels") == "mean"
-            channel = None if mean else int(row["channel"])
-            audio = _audio_of(source, base, rate, round(start * rate), native, channel)
-        except (KeyError, ValueError, TypeError, AttributeError) as error:
-            raise LaminaError(unreadable(path, error)) from error
-        yield utterance, audio
-
-
-def _audio_of(
-    source: Mapping[str, Any], base: Path, rate: int, first: int, native: int, channel: int | None
-) -> AudioFile:
-    told, member = str(source["source"]), None
-    if source["type"] == "tar":
-        told, _, query = told.rpartition("?")
-        where = dict(part.split("=") for part in query.split("&"))
-        member = (int(where["first"]), int(where["bytes"]))
-    # No pathlib here: a path for each of a million utterances is to be cheap.
-    return AudioFile(os.path.normpath(os.path.join(base, told)), rate, first, native, channel, member)  # noqa: PTH118

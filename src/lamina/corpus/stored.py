@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import stat
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from io import BytesIO
+from io import BufferedReader, BytesIO
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lamina.corpus.allowed import RATES
 from lamina.corpus.corpus import Utterance
 from lamina.corpus.faults import Faults
-from lamina.errors import LaminaError
+from lamina.corpus.headers import counted_mp3
+from lamina.corpus.tars import Member, Place
+from lamina.errors import LaminaError, first_line
+from lamina.files import reading
 
 SAMPLE_RATE = 16_000  # of every corpus that Lamina opens; speech encoders expect it
 
@@ -49,8 +56,12 @@ class Audio(Protocol):
         """Samples ``[start, stop)`` at ``sample_rate``.
 
         Raises:
-            LaminaError: the audio is missing or does not decode.
+            LaminaError: the audio is missing, does not decode, or is not what the manifest was made of.
         """
+        ...
+
+    def content(self) -> str:
+        """A digest of the bytes that it is made of, as they are now."""
         ...
 
 
@@ -64,6 +75,8 @@ class AudioFile:
         start, samples: the stretch, in samples of the file.
         channel: which channel; None for the mean of all.
         member: first byte and number of bytes of the file in the tar; None for a plain file.
+        whole: how many samples the whole file has, where a manifest says so; else 0.
+        stamp: of its content (`content`), where a manifest says so.
     """
 
     path: str
@@ -71,7 +84,9 @@ class AudioFile:
     start: int
     samples: int
     channel: int | None = None
-    member: tuple[int, int] | None = None
+    member: Place | None = None
+    whole: int = 0
+    stamp: str = ""
 
     def read(self, sample_rate: int, start: int, stop: int) -> NDArray[np.float32]:
         """See `Audio.read`. A file at another rate is resampled whole, so that cutting changes nothing."""
@@ -79,30 +94,45 @@ class AudioFile:
             return self._decode(start, stop)
         return resample(self._decode(0, self.samples), self.rate, sample_rate)[start:stop]
 
-    def _decode(self, start: int, stop: int) -> NDArray[np.float32]:
-        import soundfile
+    def content(self) -> str:
+        """See `Audio.content`."""
+        return content(self.path, self.member)
 
+    def _decode(self, start: int, stop: int) -> NDArray[np.float32]:
         first, count = self.start + start, stop - start
-        try:
-            wave, _ = soundfile.read(
-                self.path if self.member is None else _bytes(self.path, self.member),
-                frames=count,
-                start=first,
-                dtype="float32",
-                always_2d=True,
-            )
-        except (soundfile.SoundFileError, OSError) as error:
-            raise LaminaError(_undecodable(self.path, error)) from error
+        wave, rate, frames = decode(self.path, self.member, first, count)
+        if rate != self.rate:
+            raise LaminaError(replaced(self.path, f"it is at {rate:,} Hz, {self.rate:,} Hz were expected"))
         if len(wave) != count:
             raise LaminaError(
                 f"{self.path} ends after {first + len(wave)} samples, {first + count} were expected: it was cut "
                 "or replaced after the corpus was made; restore it, or make the corpus again"
             )
+        if self.whole and frames != self.whole and not self.path.lower().endswith(_LOSSY):
+            raise LaminaError(replaced(self.path, f"it has {frames} samples, {self.whole} were expected"))
+        if self.channel is not None and self.channel >= wave.shape[1]:
+            raise LaminaError(
+                f"{self.path} has {wave.shape[1]} channels, channel {self.channel} is asked for (the first is 0): "
+                "mend the manifest, or restore the file"
+            )
+        if self.stamp and self.stamp != content(self.path, self.member):
+            raise LaminaError(replaced(self.path, "its content is another"))
         one: NDArray[np.float32] = wave.mean(axis=1) if self.channel is None else wave[:, self.channel]
         return np.ascontiguousarray(one)
 
 
-def audio_file(path: Path | str, member: tuple[int, int] | None = None) -> tuple[AudioFile, int]:
+_LOSSY = (".mp3", ".ogg", ".opus")  # of which every decoder counts a few samples more or less
+
+
+def replaced(path: str, what: str) -> str:
+    """What is said of audio that is not what the manifest was made of."""
+    return (
+        f"{path} is not the audio that the manifest was made of ({what}): it was replaced or edited since; "
+        "restore it, or make the manifest again"
+    )
+
+
+def audio_file(path: Path | str, member: Place | None = None) -> tuple[AudioFile, int]:
     """The whole of the file at ``path`` (its channels averaged), and its number of channels.
 
     Args:
@@ -112,51 +142,97 @@ def audio_file(path: Path | str, member: tuple[int, int] | None = None) -> tuple
     Raises:
         LaminaError: the file is missing, does not decode, or holds no samples.
     """
+    with sound(str(path), member) as file:
+        rate, frames, channels = int(file.samplerate), int(file.frames), int(file.channels)
+    if frames < 1:
+        raise LaminaError(f"{path} holds no audio: remove it from the corpus, or copy it again")
+    return AudioFile(str(path), rate, 0, frames, None, member), channels
+
+
+def decode(
+    path: str, member: Place | None, first: int, count: int | None, data: bytes | None = None
+) -> tuple[NDArray[np.float32], int, int]:
+    """Samples of a file from ``first`` on, (samples, channels): fewer where it ends; its rate; its whole length.
+
+    ``data`` is the file itself where it lies nowhere; ``path`` names it then.
+    """
+    with sound(path, member, data) as file:
+        frames = int(file.frames)
+        file.seek(min(first, frames))
+        wave = file.read(-1 if count is None else count, dtype="float32", always_2d=True)
+        return wave, int(file.samplerate), frames
+
+
+@contextmanager
+def sound(path: str, member: Place | None, data: bytes | None = None) -> Iterator[Any]:
+    """An audio file, opened by libsndfile; an MP3 that does not tell its length is counted first.
+
+    Raises:
+        LaminaError: it is missing, no regular file, or does not decode.
+    """
     import soundfile
 
     try:
-        info = soundfile.info(str(path) if member is None else _bytes(str(path), member))
-    except (soundfile.SoundFileError, OSError) as error:
-        raise LaminaError(_undecodable(str(path), error)) from error
-    if info.frames < 1:
-        raise LaminaError(f"{path} holds no audio: remove it from the corpus, or copy it again")
-    return AudioFile(str(path), int(info.samplerate), 0, int(info.frames), None, member), int(info.channels)
+        with ExitStack() as stack:
+            source: Any = BytesIO(data or b"")
+            if data is None and member is None:
+                if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 - a Path for each of many files is slow
+                    raise LaminaError(
+                        f"{path} is a folder, a pipe or a device, not an audio file: mend the manifest"
+                    )
+                source = os.fsencode(path)
+            elif data is None:
+                source = stack.enter_context(opened(path, member))
+            file = stack.enter_context(soundfile.SoundFile(source))
+            if file.format == "MP3":
+                counted = counted_mp3(data or stack.enter_context(opened(path, member)).read())
+                if counted is not None:
+                    file = stack.enter_context(soundfile.SoundFile(BytesIO(counted)))
+            if not RATES[0] <= file.samplerate <= RATES[1]:
+                raise LaminaError(
+                    f"{path} is at {file.samplerate} Hz, which is no rate of speech: its header is wrong"
+                )
+            yield file
+    except FileNotFoundError as error:
+        raise LaminaError(
+            f"there is no audio file {path}: the manifest names it, so the corpus was moved or copied in part"
+        ) from error
+    except MemoryError as error:
+        raise LaminaError(
+            f"{path} does not fit into memory as its header has it: copy it again, or cut it into parts"
+        ) from error
+    except (soundfile.SoundFileError, OSError, TypeError, ValueError) as error:
+        # libsndfile repeats the path before its reason.
+        why = first_line(error).rsplit(": ", 1)[-1].strip()
+        raise LaminaError(f"{path} does not decode as audio ({why}): copy it again or remove it") from error
 
 
-def _bytes(path: str, member: tuple[int, int]) -> BytesIO:
-    with Path(path).open("rb") as file:
-        file.seek(member[0])
-        return BytesIO(file.read(member[1]))
+@contextmanager
+def opened(path: str, member: Place | None) -> Iterator[BufferedReader]:
+    """The bytes of a file, or of a member of a tar.
+
+    Raises:
+        LaminaError: it is missing, no regular file, or the tar is too short for the member.
+    """
+    with reading(Path(path), what="audio") as file:
+        whole = os.fstat(file.fileno()).st_size
+        first, size = member or (0, whole)
+        if not 0 <= first <= first + size <= whole:
+            raise LaminaError(f"{path} has {whole} bytes, the manifest speaks of {first + size}: it was cut short")
+        yield BufferedReader(Member(file, first, size)) if member else file
 
 
-def _undecodable(path: str, error: Exception) -> str:
-    if not Path(path).exists():
-        return f"there is no audio file {path}: the manifest names it, so the corpus was moved or copied in part"
-    # libsndfile repeats the path before its reason.
-    return (
-        f"{path} does not decode as audio ({str(error).rsplit(': ', 1)[-1].strip()}): copy it again or remove it"
-    )
+_STAMPS: dict[tuple[object, ...], str] = {}  # of files as they were when they were read last
 
 
-@dataclass(frozen=True, slots=True)
-class CutAudio:
-    """The audio of a lhotse cut that is more than a stretch of one file: mixed, perturbed, from an archive."""
-
-    cut: Any
-
-    @property
-    def rate(self) -> int:
-        """The cut's sample rate (Hz)."""
-        return int(self.cut.sampling_rate)
-
-    def read(self, sample_rate: int, start: int, stop: int) -> NDArray[np.float32]:
-        """See `Audio.read`."""
-        try:
-            wave = self.cut.load_audio()
-        except Exception as error:  # lhotse passes on whatever its many readers raise
-            raise LaminaError(f"lhotse cannot load the audio of cut {self.cut.id!r}: {error}") from error
-        one = wave.mean(axis=0, dtype=np.float32)
-        return resample(one, self.rate, sample_rate)[start:stop]
+def content(path: str, member: Place | None = None) -> str:
+    """Sixteen hex digits that change when the bytes of a file change; read once while the file stays as it is."""
+    with opened(path, member) as file:
+        about = os.stat(path)  # noqa: PTH116 - as above
+        key = (path, member, about.st_size, about.st_mtime_ns, about.st_ino)
+        if key not in _STAMPS:
+            _STAMPS[key] = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=8)).hexdigest()
+        return _STAMPS[key]
 
 
 class StoredCorpus:
@@ -234,6 +310,18 @@ class StoredCorpus:
         if not 0 <= start <= stop <= utterance.samples:
             raise ValueError(f"{utterance.id}: no samples [{start}, {stop}) in {utterance.samples}")
         return self._audio[utterance.id].read(self.sample_rate, start, stop)
+
+    def content(self, utterance: Utterance) -> str:
+        """A digest of the bytes of an utterance's audio, as they are now.
+
+        Raises:
+            LaminaError: the file is missing or cannot be read.
+        """
+        return self._audio[utterance.id].content()
+
+    def is_whole(self) -> bool:
+        """Whether all audio files are there."""
+        return all(Path(audio.path).is_file() for audio in self._audio.values() if isinstance(audio, AudioFile))
 
 
 def _resampling(rates: Mapping[int, int]) -> list[str]:

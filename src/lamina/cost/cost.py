@@ -15,20 +15,33 @@ from lamina.cost.macs import Macs, count_macs
 from lamina.cost.training import PeakBytes
 from lamina.encoders.encoder import Encoder
 from lamina.errors import LaminaError
+from lamina.measures import (
+    MACS,
+    MACS_ATTENTION,
+    PARAMETERS,
+    PEAK_MEMORY,
+    SPEED,
+    TRAIN_MEMORY,
+    TRAIN_SPEED,
+    find_measure,
+)  # fmt: skip
 from lamina.score import Score, Scores
+
+# Where models keep what stands before their first tap.
+FRONT = ("feature_extractor", "feature_projection", "conv1", "conv2")
 
 
 def measure_cost(encoder: Encoder, *, seconds: Sequence[float], repeats: int, run_name: str = "") -> Scores:
     """Count and measure what an encoder costs at some lengths of audio.
 
-    Rows (``target`` is the length, such as ``10 s``; ``tap`` is empty for the whole encoder):
+    Rows (``seconds`` is the length; ``part`` is empty for the whole encoder):
 
     - ``parameters``; 0 for encoders without a model (``encoder.model``), such as mel and MFCC;
-    - ``macs`` and ``macs-attention`` (see `lamina.cost.macs`), also by part of the model, whose path is the
-      ``tap``, whose order is the ``depth`` and whose rate is ``period_ms`` (0 where it has several); none without
-      a model;
+    - ``macs`` and ``macs-attention`` (see `lamina.cost.macs`), also by part of the model (``part`` is its path,
+      ``depth`` its order, ``block``, ``layer`` and ``period_ms`` what it belongs to, empty, None and 0 for parts
+      beside the blocks); none without a model;
     - ``speed``: seconds of audio a second of one utterance through to the last tap, the median of ``repeats`` runs
-      after one that is not counted; ``low`` and ``high`` are the slowest and the fastest; ``support`` is where;
+      after one that is not counted; ``low`` and ``high`` are the slowest and the fastest; ``setting`` is where;
     - ``peak-memory``: bytes at once while reading, weights included; on a CPU of tensors (`PeakBytes`), on an
       accelerator as its allocator counts;
     - ``train-speed`` and ``train-memory``: the same of a training step: forward and backward, gradients of all
@@ -54,14 +67,15 @@ def measure_cost(encoder: Encoder, *, seconds: Sequence[float], repeats: int, ru
             )
     model: Any = getattr(encoder, "model", None)
     count = sum(weight.numel() for weight in model.parameters()) if model is not None else 0
-    rows = [_row(encoder, run_name, "parameters", "", count)]
+    rows = [_row(PARAMETERS, count)]
     for length in seconds:
-        samples, target = round(length * encoder.sample_rate), f"{length:g} s"
+        samples = round(length * encoder.sample_rate)
+        found = _measured(encoder, model, samples, repeats)
         if model is not None:
-            found = count_macs(*model_and_input(encoder, model, samples))
-            rows += _mac_rows(encoder, run_name, target, found)
-        rows += _measured(encoder, model, run_name, samples, target, repeats)
-    return Scores(rows)
+            body, shape = model_and_input(encoder, model, samples)
+            found = _mac_rows(encoder, body, count_macs(body, shape)) + found
+        rows += [replace(row, seconds=float(length)) for row in found]
+    return Scores(rows).with_columns(run=run_name, model=encoder.name)
 
 
 def model_and_input(encoder: Encoder, model: Any, samples: int) -> tuple[nn.Module, Tensor]:
@@ -78,28 +92,34 @@ def model_and_input(encoder: Encoder, model: Any, samples: int) -> tuple[nn.Modu
     return model, torch.empty(1, samples, device="meta")
 
 
-def _mac_rows(encoder: Encoder, run: str, target: str, found: dict[str, Macs]) -> list[Score]:
-    whole = sum(found.values(), Macs(0, 0))
-    rows = []
-    for depth, (path, macs) in enumerate([("", whole), *found.items()]):
-        for measure, value in (("macs", macs.published), ("macs-attention", macs.attention)):
-            row = _row(encoder, run, measure, target, value, unit="MAC", tap=path, depth=max(0, depth - 1))
-            rows.append(replace(row, period_ms=_period(encoder, path)))
+def _mac_rows(encoder: Encoder, body: nn.Module, found: dict[str, Macs]) -> list[Score]:
+    whole, places = sum(found.values(), Macs(0, 0)), _places(encoder, body)
+    rows = [_row(MACS, whole.published), _row(MACS_ATTENTION, whole.attention)]
+    for depth, (path, macs) in enumerate(found.items()):
+        front = (encoder.taps[0].block, None, 0.0) if path.startswith(FRONT) else ("", None, 0.0)
+        block, layer, period = places.get(path, front)
+        where = {"part": path, "depth": depth, "block": block, "layer": layer, "period_ms": period}
+        rows += [_row(MACS, macs.published, **where), _row(MACS_ATTENTION, macs.attention, **where)]
     return rows
 
 
-def _period(encoder: Encoder, path: str) -> float:
-    """Milliseconds a frame of a block or layer; 0 for parts that run at several rates, such as the front end."""
-    blocks = getattr(getattr(getattr(encoder, "model", None), "config", None), "blocks", ())
-    head, _, number = path.rpartition(".")
-    if not number.isdigit() or head.startswith("feature_extractor"):
-        return 0.0
-    if head == "blocks":
-        return float(blocks[int(number)].grid.period_ms)
-    return encoder.taps[-1].grid.period_ms if head.endswith("layers") else 0.0
+def _places(encoder: Encoder, body: Any) -> dict[str, tuple[str, int | None, float]]:
+    """The block, layer and milliseconds a frame of each block and layer of a model, by its path."""
+    stacks = [
+        f"{path}.{number}"
+        for path, each in body.named_modules()
+        if isinstance(each, nn.ModuleList) and path.endswith(("layers", "layer")) and "conv" not in path
+        for number in range(len(each))
+    ]
+    # Stacks of layers run in the order of their taps.
+    layers = (tap for tap in encoder.taps if tap.layer is not None)
+    found = {path: (tap.block, tap.layer, tap.period_ms) for path, tap in zip(stacks, layers, strict=False)}
+    for number, block in enumerate(getattr(body.config, "blocks", ())):
+        found[f"blocks.{number}"] = (block.name, None, float(block.grid.period_ms))
+    return found
 
 
-def _measured(encoder: Encoder, model: Any, run: str, samples: int, target: str, repeats: int) -> list[Score]:
+def _measured(encoder: Encoder, model: Any, samples: int, repeats: int) -> list[Score]:
     weight = next(model.parameters(), None) if model is not None else None
     device = weight.device if weight is not None else torch.device("cpu")
     # Noise from a seed of its own: silence may be quicker, and the global random state stays as it is.
@@ -114,21 +134,16 @@ def _measured(encoder: Encoder, model: Any, run: str, samples: int, target: str,
     threads = torch.get_num_threads()
     on_cuda = device.type == "cuda"
     where = torch.cuda.get_device_name(device) if on_cuda else f"cpu, {threads} thread{'s' if threads > 1 else ''}"
-    kinds = [("speed", "peak-memory", read)]
+    kinds = [(SPEED, PEAK_MEMORY, read)]
     if model is not None:
-        kinds.append(("train-speed", "train-memory", _training_step(encoder, model, samples)))
+        kinds.append((TRAIN_SPEED, TRAIN_MEMORY, _training_step(encoder, model, samples)))
     rows = []
     for speed, memory, work in kinds:
         found = _speeds(work, samples / encoder.sample_rate, repeats, device)
-        rows.append(
-            _row(
-                encoder, run, speed, target, statistics.median(found), unit="s/s", low=min(found), high=max(found),
-                n=repeats, support=where,
-            )
-        )  # fmt: skip
+        ends = {"low": min(found), "high": max(found), "n": repeats, "items": "runs"}
+        rows.append(_row(speed, statistics.median(found), setting=where, **ends))
         if model is not None:
-            peak = _peak(work, model, device)
-            rows.append(_row(encoder, run, memory, target, peak, unit="B", support=where))
+            rows.append(_row(memory, _peak(work, model, device), setting=where))
     return rows
 
 
@@ -178,38 +193,5 @@ def _training_step(encoder: Encoder, model: Any, samples: int) -> Callable[[], N
     return step
 
 
-def _row(
-    encoder: Encoder,
-    run: str,
-    measure: str,
-    target: str,
-    value: float,
-    *,
-    unit: str = "",
-    tap: str = "",
-    depth: int = 0,
-    low: float | None = None,
-    high: float | None = None,
-    n: int = 0,
-    support: str = "",
-) -> Score:
-    return Score(
-        study="",
-        run=run,
-        model=encoder.name,
-        tap=tap,
-        depth=depth,
-        period_ms=0.0,
-        measure=measure,
-        target=target,
-        value=float(value),
-        unit=unit,
-        low=low,
-        high=high,
-        n=n,
-        split="",
-        seed=0,
-        protocol="",
-        support=support,
-        control="",
-    )
+def _row(measure: str, value: float, **columns: Any) -> Score:
+    return Score(measure=measure, value=float(value), unit=find_measure(measure).unit, **columns)

@@ -20,7 +20,7 @@ from lamina.encoders.audio import beyond, unit_variance
 from lamina.encoders.encoder import Tap
 from lamina.encoders.features import log_mel, mel_filters, zscored
 from lamina.encoders.masked_norm import RealFramesNorm, hide_beyond, real_frames
-from lamina.encoders.stepping import Pass, Step, block, collect, transform
+from lamina.encoders.stepping import Pass, TapStep, block, collect, transform
 from lamina.errors import LaminaError
 from lamina.grid import Grid
 
@@ -49,7 +49,7 @@ class Wiring:
         most: the longest audio in samples, None where there is no limit.
     """
 
-    steps: tuple[Step, ...]
+    steps: tuple[TapStep, ...]
     most: int | None = None
 
 
@@ -78,13 +78,13 @@ class _Steps:
     """Collects steps; depth counts up."""
 
     def __init__(self) -> None:
-        self.found: list[Step] = []
+        self.found: list[TapStep] = []
 
     def add(
         self, role: str, part: int | str | None, width: int, grid: Grid, run: Callable[[Pass], Tensor]
     ) -> None:
         block = role if role == "front" else f"{role}{grid.period_ms:g}"
-        self.found.append(Step(Tap.of(block, part, len(self.found), width, grid), run))
+        self.found.append(TapStep(Tap.of(block, part, len(self.found), width, grid), run))
 
     def front(self, model: Forward, place: nn.Module | None, first: nn.Module, width: int, grid: Grid) -> None:
         """The model's own way to its first block, shown where ``place`` puts out (else as the block takes it)."""

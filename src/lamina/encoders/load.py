@@ -10,6 +10,7 @@ from lamina.encoders.encoder import Encoder
 from lamina.encoders.published import PUBLISHED, model_folder
 from lamina.errors import LaminaError
 from lamina.files import read_json
+from lamina.runs import check_file
 
 # Top-level parts of checkpoints that are heads, not the body: dropped without a word. (x-vector models call a
 # plain linear layer `feature_extractor`.)
@@ -75,6 +76,8 @@ def load_encoder(name: str, *, device: str = "cpu", cache: Path | None = None) -
             f"{name} is no encoder: it has neither a config.json (a transformers folder) nor a model/ folder with "
             "one (a finished pretraining run); check the path, or finish the run"
         )
+    for file in sorted(folder.iterdir()):
+        check_file(file)
     return _transformers(str(folder), read_json(folder / "config.json"), path.resolve().name, device)
 
 

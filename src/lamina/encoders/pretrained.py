@@ -12,6 +12,7 @@ from torch import Tensor
 from lamina.encoders.audio import checked_audio
 from lamina.encoders.encoder import States, Tap, find_taps
 from lamina.encoders.families import wire
+from lamina.encoders.half import right_convolutions
 from lamina.encoders.masked_norm import reading
 from lamina.encoders.stepping import Pass
 from lamina.errors import LaminaError
@@ -86,7 +87,7 @@ class PretrainedEncoder:
         passing = Pass(waves.to(self.model.device).float(), samples)
         for step in self._wiring.steps:
             # Neither setting may leak to the reader between two steps.
-            with torch.no_grad(), reading(samples):
+            with torch.no_grad(), reading(samples), right_convolutions(*self.model.parameters()):
                 values = step.run(passing)
             if step.tap.name in wanted:
                 wanted.remove(step.tap.name)

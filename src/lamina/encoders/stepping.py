@@ -40,7 +40,7 @@ class Pass:
 
 
 @dataclass(frozen=True)
-class Step:
+class TapStep:
     """One step of the data flow: run it to get the states at its tap."""
 
     tap: Tap

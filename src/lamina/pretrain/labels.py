@@ -4,29 +4,30 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, TypeVar, get_args
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.numpy import save_file
 from torch import Tensor
 
 from lamina.corpus.corpus import Corpus, Utterance
 from lamina.errors import LaminaError
-from lamina.files import digest, replacing
+from lamina.files import digest, parse_json, reading, replacing
 from lamina.grid import Grid
 from lamina.pretrain.masking import nearest_frames
 from lamina.stats.kmeans import Clusters
 
-FORMAT = 1
+FORMAT = 2
 CODEBOOK_FILE, UNITS_FILE = "codebook.safetensors", "units.safetensors"
 Normalise = Literal["none", "utterance"]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +47,10 @@ class Codebook:
     tap: str
     features: str
     inertia: float
+
+    def __post_init__(self) -> None:
+        if self.centroids.ndim != 2 or self.normalise not in get_args(Normalise):
+            raise ValueError("centres are (clusters, width), and what is done to states is known")
 
     @cached_property
     def digest(self) -> str:
@@ -68,14 +73,17 @@ class Codebook:
         _write(path, "codebook", {"centroids": self.centroids.numpy()}, meta)
 
     @classmethod
-    def read(cls, path: Path) -> Self:
+    def read(cls, path: Path) -> Codebook:
         """Read what `write` wrote: a file, or the folder of a units run.
 
         Raises:
             LaminaError: the file is missing, cut short, or no codebook.
         """
-        arrays, meta = _read(path / CODEBOOK_FILE if path.is_dir() else path, "codebook")
-        return cls(torch.from_numpy(arrays["centroids"]), **meta)
+
+        def make(arrays: dict[str, NDArray[Any]], meta: dict[str, Any]) -> Codebook:
+            return cls(torch.from_numpy(arrays["centroids"]), **meta)
+
+        return _read(path / CODEBOOK_FILE if path.is_dir() else path, "codebook", make)
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +109,15 @@ class Units:
     corpus: str
     features: str
     codebook: str
+
+    def __post_init__(self) -> None:
+        counts = np.diff(self.offsets)
+        if (
+            (len(counts), counts.sum()) != (len(self.ids), len(self.labels))
+            or self.offsets[0]
+            or counts.min(initial=0) < 0
+        ):
+            raise ValueError("utterances own labels that are there, one after the other")
 
     @cached_property
     def digest(self) -> str:
@@ -185,16 +202,18 @@ class Units:
         _write(path, "units", {"labels": self.labels, "offsets": self.offsets}, meta)
 
     @classmethod
-    def read(cls, path: Path) -> Self:
+    def read(cls, path: Path) -> Units:
         """Read what `write` wrote: a file, or the folder of a units run.
 
         Raises:
             LaminaError: the file is missing, cut short, or holds no units.
         """
-        arrays, meta = _read(path / UNITS_FILE if path.is_dir() else path, "units")
-        meta["ids"] = tuple(meta["ids"])
-        meta["grid"] = Grid.from_json(meta["grid"])
-        return cls(labels=arrays["labels"], offsets=arrays["offsets"], **meta)
+
+        def make(arrays: dict[str, NDArray[Any]], meta: dict[str, Any]) -> Units:
+            meta |= {"ids": tuple(meta["ids"]), "grid": Grid.from_json(meta["grid"])}
+            return cls(labels=arrays["labels"], offsets=arrays["offsets"], **meta)
+
+        return _read(path / UNITS_FILE if path.is_dir() else path, "units", make)
 
 
 def normalised(states: Tensor, how: Normalise) -> Tensor:
@@ -207,22 +226,30 @@ def normalised(states: Tensor, how: Normalise) -> Tensor:
 
 
 def _write(path: Path, kind: str, arrays: dict[str, NDArray[Any]], meta: dict[str, Any]) -> None:
+    meta = {"kind": kind, "format": FORMAT, **meta, "digest": _sealed(arrays, meta)}
     with replacing(path) as beside:
-        save_file(arrays, beside, {"lamina": json.dumps({"kind": kind, "format": FORMAT, **meta})})
+        save_file(arrays, beside, {"lamina": json.dumps(meta)})
 
 
-def _read(path: Path, kind: str) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-    try:
-        with safe_open(path, framework="numpy") as file:
-            meta = json.loads((file.metadata() or {}).get("lamina", "{}"))
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (safe_open is no dict)
-    except FileNotFoundError as error:
-        made = "`lamina units fit` makes one" if kind == "codebook" else "`lamina units label` makes one"
-        raise LaminaError(f"there is no {kind} file {path}: {made}; check the path") from error
-    except (SafetensorError, OSError, ValueError) as error:
-        raise LaminaError(
-            f"{path} cannot be read as {kind} ({error}); it may be half-copied: make it again"
-        ) from error
-    if meta.pop("kind", None) != kind or meta.pop("format", None) != FORMAT:
-        raise LaminaError(f"{path} holds no {kind} of format {FORMAT}; make it again with this version")
-    return arrays, meta
+def _read(path: Path, kind: str, make: Callable[[dict[str, NDArray[Any]], dict[str, Any]], T]) -> T:
+    """What ``make`` makes of arrays and settings; whatever it raises says that the file is damaged."""
+    remedy = (
+        f"`lamina units {'fit' if kind == 'codebook' else 'label'}` makes one; check the path, or make it again"
+    )
+    with reading(path, what=kind, remedy=remedy), safe_open(path, framework="numpy") as file:
+        meta = parse_json((file.metadata() or {}).get("lamina", "{}"), str(path), remedy=remedy)
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (safe_open is no dict)
+        if meta.pop("kind", None) != kind or meta.pop("format", None) != FORMAT:
+            raise LaminaError(f"{path} holds no {kind} of format {FORMAT}; make it again with this version")
+        if meta.pop("digest", None) != _sealed(arrays, meta):
+            raise LaminaError(f"{path} was changed since it was written: copy it again, or make it again")
+        return make(arrays, meta)
+
+
+def _sealed(arrays: dict[str, NDArray[Any]], meta: dict[str, Any]) -> str:
+    """Changes when a bit of what is kept does."""
+    held = {
+        name: [str(each.dtype), each.shape, hashlib.sha256(each.tobytes()).hexdigest()]
+        for name, each in arrays.items()
+    }
+    return digest([held, meta], length=64)

@@ -17,9 +17,9 @@ class ModelConfig(Config):
 
     label_rate_ratios: tuple[int, ...] = (1, 2)
     block_layers: tuple[int, ...] = (4, 4, 4)
-    hidden_size: int = 768
-    num_attention_heads: int = 12
-    intermediate_size: int = 3072
+    hidden_size: int = Field(default=768, ge=1, le=16_384)
+    num_attention_heads: int = Field(default=12, ge=1, le=1024)
+    intermediate_size: int = Field(default=3072, ge=1, le=65_536)
     hidden_act: str = "gelu"
     hidden_dropout: float = 0.1
     activation_dropout: float = 0.0
@@ -39,7 +39,7 @@ class ModelConfig(Config):
     adapter_kernel: int = 1
     plain_sampling: bool = False
     feature_grad_mult: float = 0.1
-    final_dim: int = 256
+    final_dim: int = Field(default=256, ge=1, le=16_384)
     logit_temperature: float = 0.1
     single_prediction: bool = False
     masked_loss_weight: float = 1.0
@@ -85,9 +85,9 @@ class PretrainConfig(Config):
 
     model: ModelConfig = ModelConfig()
     seed: int = Field(default=0, ge=0)
-    steps: int = Field(ge=0)
-    batch_size: int = Field(default=32, ge=1)
-    crop_seconds: float = Field(default=15.6, gt=0)
+    steps: int = Field(ge=0, le=10**9)
+    batch_size: int = Field(default=32, ge=1, le=100_000)
+    crop_seconds: float = Field(default=15.6, gt=0, le=3600)
     batch_seconds: float = Field(default=0.0, ge=0)
     split: str = "train"
     learning_rate: float = Field(default=5e-4, gt=0)
@@ -102,12 +102,12 @@ class PretrainConfig(Config):
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     accumulate: int = Field(default=1, ge=1)
     compile: bool = False
-    log_every: int = Field(default=50, ge=1)
-    checkpoint_every: int = Field(default=1000, ge=1)
-    validate_every: int = Field(default=1000, ge=1)
+    log_every: int = Field(default=50, ge=1, le=10**9)
+    checkpoint_every: int = Field(default=1000, ge=1, le=10**9)
+    validate_every: int = Field(default=1000, ge=1, le=10**9)
     validation_split: str = "dev"
     validation_crops: int = Field(default=64, ge=1)
-    memory_bytes: int = Field(default=2 << 30, ge=0)
+    memory_bytes: int = Field(default=2 << 30, ge=0, le=1 << 50)
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

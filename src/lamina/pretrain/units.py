@@ -35,7 +35,6 @@ __all__ = [
     "fit_units",
     "label_corpus",
     "label_units",
-    "make_codebook",
     "make_units",
     "unit_quality",
 ]
@@ -68,9 +67,9 @@ class UnitsConfig(Config):
     clusters: int = Field(default=100, ge=2, le=1 << 16)  # labels are stored as uint16
     normalise: Normalise = "utterance"
     split: str = "train"
-    frames: int = Field(default=100_000, ge=1)
-    restarts: int = Field(default=5, ge=1)
-    passes: int = Field(default=1, ge=0)
+    frames: int = Field(default=100_000, ge=1, le=10**9)
+    restarts: int = Field(default=5, ge=1, le=1000)
+    passes: int = Field(default=1, ge=0, le=1000)
     seed: int = 0
     batch_seconds: float = Field(default=120.0, gt=0)
 
@@ -81,23 +80,11 @@ def make_units(
     folder: Path,
     progress: Progress | None = None,
 ) -> tuple[Units, dict[str, float]]:
-    """`make_codebook`, then `label_corpus`, into one folder."""
-    return label_corpus(config, make_codebook(config, corpus, folder), corpus, folder, progress)
-
-
-def make_codebook(
-    config: UnitsConfig,
-    corpus: Corpus,
-    folder: Path,
-    progress: Progress | None = None,
-    *,
-    device: str = "cpu",
-) -> Codebook:
-    """Fit a codebook and write it into ``folder``; the encoder and k-means run on ``device``."""
+    """`fit_units`, then `label_corpus`, into one folder."""
     check_folder(folder)
-    codebook = fit_units(features_of(config, device), config.tap, corpus, config, progress, device=device)
+    codebook = fit_units(features_of(config), config.tap, corpus, config)
     codebook.write(folder / CODEBOOK_FILE)
-    return codebook
+    return label_corpus(config, codebook, corpus, folder, progress)
 
 
 def label_corpus(

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 import torch
 
 from lamina.encoders.mrhubert import MRHubertConfig, MRHubertForPreTraining
 from lamina.errors import LaminaError
-from lamina.files import replacing, write_json
+from lamina.files import reading, replacing, write_json
 from lamina.pretrain.journal import Journal
 from lamina.pretrain.recipe import ModelConfig
 
-FORMAT = 2
+FORMAT = 3
+SEAL = 64  # bytes at the end of a checkpoint: the SHA-256 of all before, which torch does not mind
 KEPT = 2  # the newest checkpoint and the one before, in case the newest is damaged
 
 
@@ -136,8 +138,9 @@ class Checkpoints:
         state = {"format": FORMAT, "identity": self._identity, "step": step, **trained.state()}
         path = self._folder / f"step-{step:08d}.pt"
         # torch's own files swallow the last write error, Python's do not
-        with replacing(path) as beside, beside.open("wb") as file:
+        with replacing(path) as beside, beside.open("w+b") as file:
             torch.save(state, file)
+            file.write(_sealed(file, file.tell()))
         for old in self._newest_first()[KEPT:]:
             old.unlink(missing_ok=True)
 
@@ -173,12 +176,16 @@ class Checkpoints:
 
     def _load(self, path: Path) -> dict[str, Any] | None:
         try:
-            state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        except Exception as error:  # noqa: BLE001 - damaged bytes make an unpickler raise anything
-            why = (str(error).splitlines() or [type(error).__name__])[0]
-            self._journal.warn(f"{path.name} cannot be read ({why}); trying the one before")
+            with reading(path, what="a checkpoint", remedy="trying the one before") as file:
+                state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
+                told = isinstance(state, dict) and state.get("format")
+                size = os.fstat(file.fileno()).st_size - SEAL
+                if told == FORMAT and _sealed(file, size) != file.read(SEAL):
+                    raise LaminaError(f"{path} was changed since it was written: trying the one before")
+        except LaminaError as error:
+            self._journal.warn(str(error))
             return None
-        if not isinstance(state, dict) or state.get("format") != FORMAT:
+        if told != FORMAT:
             raise LaminaError(
                 f"{path} was written by another version of Lamina: finish the run with that one, or remove "
                 f"{self._folder} to start anew"
@@ -187,3 +194,13 @@ class Checkpoints:
 
     def _newest_first(self) -> list[Path]:
         return sorted(self._folder.glob("step-*.pt"), reverse=True)
+
+
+def _sealed(file: BinaryIO, size: int) -> bytes:
+    """The hex digits of the SHA-256 of the first ``size`` bytes of a file, which is left behind them."""
+    file.seek(0)
+    found = hashlib.sha256()
+    while size > 0 and (part := file.read(min(size, 1 << 20))):
+        found.update(part)
+        size -= len(part)
+    return found.hexdigest().encode()

@@ -22,7 +22,7 @@ from lamina.corpus.batches import batches
 from lamina.corpus.corpus import Corpus, Segment, Utterance
 from lamina.encoders.encoder import Encoder, Tap
 from lamina.errors import LaminaError
-from lamina.files import digest, read_json, write_json
+from lamina.files import digest, read_json, told_size, write_json
 from lamina.frames import aligned, means
 from lamina.probe.layers import Group
 
@@ -165,7 +165,7 @@ def read(
     size = _check(encoder, corpus, wants, memory_gib, folder)
     if say is not None:
         where = "in memory" if folder is None else f"in {folder}"
-        say(f"states: {size / 2**20:.1f} MiB {where}")
+        say(f"states: {told_size(size)} {where}")
     identity = f"{encoder.digest} {corpus.digest}"
     stores = {name: Store(want, whose, folder, identity) for name, (want, whose) in wants.items()}
     everyone = list({one.id: one for _, whose in wants.values() for one in whose}.values())
@@ -202,7 +202,7 @@ def _check(
     size = sum(bytes_of(want, utterances) for want, utterances in wants.values())
     if folder is None and size > memory_gib * GIB:
         raise LaminaError(
-            f"the states of {encoder.name} on {corpus.name} need {size / GIB:.1f} GiB, more than `memory_gib` = "
+            f"the states of {encoder.name} on {corpus.name} need {told_size(size)}, more than `memory_gib` = "
             f"{memory_gib:g}: give a run folder (--out) to keep them on disk, fewer taps, or less audio "
             "(`most_minutes`)"
         )
@@ -211,7 +211,7 @@ def _check(
         free = shutil.disk_usage(folder).free + sum(file.stat().st_size for file in folder.glob("*.states"))
         if size > free:
             raise LaminaError(
-                f"the states of {encoder.name} on {corpus.name} need {size / GIB:.1f} GiB and {folder} has "
-                f"{free / GIB:.1f} GiB free: choose another folder, fewer taps, or less audio (`most_minutes`)"
+                f"the states of {encoder.name} on {corpus.name} need {told_size(size)} and {folder} has "
+                f"{told_size(free)} free: choose another folder, fewer taps, or less audio (`most_minutes`)"
             )
     return size

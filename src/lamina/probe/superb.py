@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lamina.errors import LaminaError
-from lamina.score import SUMS, Score, Scores
+from lamina.score import CHOSEN, WEIGHTED, Score, Scores
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +27,14 @@ class Metric:
         measure: its name among scores.
         filterbank: what filter banks reach, in per cent.
         best: the best value of the 2021 paper, in per cent.
+        target: the ``target`` of its scores, where it is not the task.
     """
 
     task: str
     measure: str
     filterbank: float
     best: float
+    target: str = ""
 
 
 METRICS: Mapping[str, Metric] = {
@@ -42,7 +44,7 @@ METRICS: Mapping[str, Metric] = {
     "sid": Metric("sid", "accuracy", 20.06, 90.33),
     "er": Metric("er", "accuracy", 48.24, 67.62),
     "asr": Metric("asr", "wer", 23.18, 3.62),
-    "qbe": Metric("qbe", "mtwv", 0.58, 7.36),
+    "qbe": Metric("qbe", "mtwv", 0.58, 7.36, target="query"),
     "sf-f1": Metric("sf", "slot-f1", 69.64, 89.81),
     "sf-cer": Metric("sf", "slot-cer", 52.94, 21.76),
     "asv": Metric("asv", "eer", 9.56, 5.11),
@@ -94,9 +96,9 @@ def superb_values(scores: Iterable[Score]) -> dict[str, dict[str, float]]:
         LaminaError: an encoder has two values of one metric.
     """
     found: dict[str, dict[str, float]] = {}
-    for row in Scores(scores).select(protocol="superb", tap=SUMS):
+    for row in Scores(scores).select(protocol="superb", layers=(WEIGHTED, CHOSEN)):
         for name, metric in METRICS.items():
-            if (row.target, row.measure) != (metric.task, metric.measure):
+            if (row.target, row.measure) != (metric.target or metric.task, metric.measure):
                 continue
             model = f"{row.model} ({row.control})" if row.control else row.model
             own = found.setdefault(model, {})

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 
-from lamina.report.forest import reading
-from lamina.report.style import quantity, score_name, signed
+from lamina.markup import escaped
+from lamina.report.effects import place_name
 from lamina.report.verdicts import Verdict
+from lamina.report.wording import interval, quantity, score_name, signed
 
 # A word, a sign that is no letter, and a CSS class; nothing is told by colour alone.
 SIGNS = {"supported": "✔", "contradicted": "✘", "undecided": "?"}
@@ -41,25 +41,23 @@ def _farthest(verdict: Verdict) -> float:
 def _card(verdict: Verdict, scale: float) -> str:
     own = _farthest(verdict)
     drawn = _line(verdict, scale if own > scale / 50 else own)
-    why = f"<p>{html.escape(verdict.reason)}</p>"
+    why = f"<p>{escaped(verdict.reason)}</p>"
     if verdict.effect is not None:  # the number speaks first; the sentence has the rest
         why = f"<details><summary>Why</summary>{why}</details>"
     return (
         f'<li class="card {verdict.verdict}"><p class="verdict"><span aria-hidden="true">{SIGNS[verdict.verdict]}'
-        f"</span> {SAID[verdict.verdict]}</p><h3>{html.escape(verdict.claim)}</h3>"
-        f'{_effect(verdict)}{drawn}<p class="note">{html.escape(_small(verdict))}</p>{why}</li>'
+        f"</span> {SAID[verdict.verdict]}</p><h3>{escaped(verdict.claim)}</h3>"
+        f'{_effect(verdict)}{drawn}<p class="note">{escaped(_small(verdict))}</p>{why}</li>'
     )
 
 
 def _effect(verdict: Verdict) -> str:
     if verdict.effect is None:
         return ""
-    ends = ""
-    if verdict.low is not None and verdict.high is not None and not _counted(verdict):
-        ends = f" <small>({_amount(verdict.low)} to {_amount(verdict.high)})</small>"
-    where = f"{score_name(verdict.measure, verdict.target)}, {reading(verdict.where)}"
-    amount = html.escape(_amount(verdict.effect, verdict.unit))
-    return f'<p class="effect"><b>{amount}</b>{ends}<br><span>{html.escape(where)}</span></p>'
+    ends = "" if _counted(verdict) else escaped(interval(verdict.low, verdict.high, _amount))
+    where = f"{score_name(verdict.measure, verdict.target)}, {place_name(verdict.where)}"
+    amount = escaped(_amount(verdict.effect, verdict.unit))
+    return f'<p class="effect"><b>{amount}</b><small>{ends}</small><br><span>{escaped(where)}</span></p>'
 
 
 def _counted(verdict: Verdict) -> bool:

@@ -1,22 +1,23 @@
 """A chart: drawings of one kind that a reader chooses between, each with the data behind it.
 
 A drawing is plain values (``spec``): traces and a layout in plotly's words, of which only a part is used, so that
-`page.js` draws it on the page and `lamina.report.figures` on paper. Colours are written as ``series-<n>``,
-``grey/0.2`` and so on: names of the page's CSS variables, with an opacity.
+`page.js` draws it on the page and `lamina.report.figures` on paper. Colours are names of the page's CSS variables
+with an opacity (``series-3``, ``grey/0.2``). Texts are plain, whoever wrote them: where plotly would read markup,
+`lamina.report.traces.on_page` escapes them; a line feed begins a line, and the first line of what hovers is bold.
 """
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
-from lamina.score import Score, Scores
-
-Spec = dict[str, Any]
-AXIS: Spec = {"gridcolor": "line", "zeroline": False, "fixedrange": True, "color": "ink", "automargin": False}
+from lamina.effect import COLUMNS, Effect
+from lamina.files import csv_text
+from lamina.report.overview import Overview
+from lamina.report.style import Line
+from lamina.report.traces import Spec
+from lamina.score import Scores
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +27,17 @@ class Records:
     columns: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]
 
+    @classmethod
+    def of(cls, effects: Iterable[Effect]) -> Records:
+        """Effects as data."""
+        return cls(COLUMNS, tuple(tuple(getattr(each, name) for name in COLUMNS) for each in effects))
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
     def to_csv(self) -> str:
         """Comma-separated values with a header line."""
-        buffer = io.StringIO()
-        writer = csv.writer(buffer, lineterminator="\n")
-        writer.writerow(self.columns)
-        writer.writerows(self.rows)
-        return buffer.getvalue()
+        return csv_text(self.columns, (dict(zip(self.columns, row, strict=True)) for row in self.rows))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +47,14 @@ class Entry:
     Attributes:
         label: what it says.
         series: the traces (by their ``meta``) that its button shows and hides; empty for a mere explanation.
-        colour: the name of its colour.
-        dash: plotly's name of its dash; empty for none (no line).
+        line: how it is drawn; None for a shape.
         symbol: plotly's name of its marker; empty for none.
         band: whether it is an area.
     """
 
     label: str
     series: str = ""
-    colour: str = "ink"
-    dash: str = ""
+    line: Line | None = None
     symbol: str = ""
     band: bool = False
 
@@ -62,11 +65,11 @@ class Drawing:
 
     Attributes:
         chosen: the value of every choice of its chart that shows it.
-        slug: names its files.
+        slug: names its files (`lamina.files.file_name`).
         title: what it shows.
         caption: what a reader must know to read it.
         alt: what it shows, for those who do not see it.
-        spec: ``data`` and ``layout``; ``labels`` are annotations that take what fits (see `lamina.report.curves`).
+        spec: ``data`` and ``layout``; ``labels`` are annotations that take what fits (`lamina.report.strips`).
         data: the rows behind it.
         lead: whether it stands on paper (and for all, where scripts do not run).
     """
@@ -99,43 +102,34 @@ class Chart:
     choices: tuple[Choice, ...]
     drawings: tuple[Drawing, ...]
     key: tuple[Entry, ...] = ()
-    tables: tuple[Any, ...] = field(default=())  # shown with it
 
 
-def layout(height: int, left: int, right: int, *, top: int = 14, bottom: int = 50, **more: Any) -> Spec:
-    """What all drawings share; ``more`` has the axes, shapes and annotations (``edge``: at the left edge)."""
-    for note in more["annotations"]:
-        if note.pop("edge", False):
-            note["xshift"] = -left
-    for axis in ("xaxis", "yaxis"):
-        if "title" in more[axis]:
-            more[axis]["title"] = {"text": more[axis]["title"], "standoff": 8}
-    return {
-        "height": height,
-        "margin": {"l": left, "r": right, "t": top, "b": bottom},
-        "showlegend": False,
-        "hovermode": "closest",
-        "dragmode": False,
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-        "font": {"family": "system-ui, sans-serif", "size": 13, "color": "ink"},
-        **more,
-    }
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of picture: a module of `lamina.report.pictures` with a ``KIND`` is one.
+
+    Attributes:
+        section: of the page: ``layers``, ``changes``, ``cost`` or ``training``.
+        place: among the pictures of the section.
+        chart: makes the chart; None where there is nothing to draw.
+    """
+
+    section: str
+    place: int
+    chart: Callable[[Overview], Chart | None]
 
 
-def choice(name: str, values: Iterable[str], label: Any = str) -> Choice:
+def choice(name: str, values: Iterable[str], label: Callable[[str], str] = str) -> Choice:
     """A choice of these values, each once, in order."""
     return Choice(name, tuple((value, label(value)) for value in dict.fromkeys(values)))
 
 
-def left_margin(labels: Sequence[str], most: int = 150) -> int:
-    """Pixels that the longest of these labels takes."""
-    return min(most, 16 + max((int(len(label) * 6.9) for label in labels), default=0))
-
-
-def count(rows: Iterable[Score]) -> str:
-    """The numbers of items behind some rows, as text; empty where nothing was counted."""
-    found = sorted({row.n for row in rows if row.n})
-    if not found:
-        return ""
-    return f"n = {found[0]:,}" if len(found) == 1 else f"n = {found[0]:,} to {found[-1]:,}"
+def key(seen: Overview, *kinds: str) -> tuple[Entry, ...]:
+    """An entry a curve of these kinds in any comparison, then the shapes of the frame periods."""
+    found: dict[str, Entry] = {}
+    for kind in kinds:
+        for each in seen.comparisons:
+            for curve in each.of(kind):
+                found.setdefault(curve.series, Entry(curve.label, curve.series, seen.looks[curve.series]))
+    shapes = (Entry(f"frame every {period:.4g} ms", symbol=shape) for period, shape in seen.shapes.items())
+    return (*found.values(), *shapes)

@@ -7,8 +7,11 @@ from collections.abc import Iterable, Sequence
 from rich import box
 from rich.table import Table
 
+from lamina.measures import EXPLAINS, LAYER_NORM, LAYER_WEIGHT, find_measure
+from lamina.report.comparison import Way, apart, rules, way_of
 from lamina.report.verdicts import Verdict
-from lamina.score import LAYERS, Score, Scores
+from lamina.report.wording import interval
+from lamina.score import SHUFFLED, UNTRAINED, Score, Scores
 
 WIDTH = 100  # of a table of layers
 HEAVIEST = 3
@@ -39,54 +42,57 @@ def layer_tables(scores: Scores, *, level: float = 0.95) -> list[Table]:
     Behind a slash stands the null. Intervals stand in the cells where `WIDTH` allows, else the best taps' below;
     ``level`` is their coverage.
     """
-    values = scores.select(lambda row: bool(row.tap), control=("", "untrained"))
-    nulls = {_place(row): row.value for row in scores.select(control="shuffled")}
-    ways = dict.fromkeys((not row.plain, row.target, row.support) for row in values)
+    values = scores.select(lambda row: bool(row.tap) and not row.layers, control=("", UNTRAINED))
+    nulls = {_place(row): row.value for row in scores.select(control=SHUFFLED)}
+    groups: dict[tuple[bool, str, Way], list[Score]] = {}
+    for row in values:
+        groups.setdefault((not row.plain, row.target, way_of(row)), []).append(row)
+    places = apart((target, way) for _, target, way in groups)
     return [
-        _target_table(values.select(target=target, support=support), target, nulls, f"{100 * level:g} %")
-        for _, target, support in sorted(ways, key=lambda way: way[0])
+        _target_table(Scores(groups[each]), nulls, f"{100 * level:g} %", rules(each[2], places))
+        for each in sorted(groups, key=lambda each: each[0])
     ]
 
 
-def _target_table(values: Scores, target: str, nulls: dict[tuple[str, ...], float], level: str) -> Table:
+def _target_table(values: Scores, nulls: dict[tuple[object, ...], float], level: str, told: str) -> Table:
     measures: list[str] = values.distinct("measure")
     # The front end is drawn but does not compete; a model of one tap has nothing to choose.
     layers = values.select(lambda row: row.depth > 0)
-    best = {measure: layers.best(measure) for measure in measures} if len(layers) else {}
-    found = {_place(row): row for row in values}
-    support = values[0].support
-    places = dict.fromkeys((row.model, row.tap) for row in values)
-    cells = [[found.get((*place, measure, target, support)) for measure in measures] for place in places]
-    rows: list[tuple[str, ...]] = []
+    ranked = [name for name in layers.distinct("measure") if find_measure(name).better != "neither"]
+    best = {name: layers.best(name) for name in ranked}
+    found = {(row.model, row.tap, row.measure): row for row in values}
+    rows_of = {(row.model, row.tap): row for row in values}
+    cells = [[found.get((*place, name)) for name in measures] for place in rows_of]
+    header = ("tap", "ms", *measures)
     for known in (True, False):
-        rows = []
-        for (_, tap), own in zip(places, cells, strict=True):
-            period = next((cell.period_ms for cell in own if cell is not None), 0.0)
-            said = (_cell(cell, best, nulls, known=known) for cell in own)
-            rows.append((tap, f"{period:g}" if period else "", *said))
-        header = ("tap", "ms", *measures)
+        rows = [
+            (
+                row.tap,
+                f"{row.period_ms:g}" if row.period_ms else "",
+                *(_cell(each, best, nulls, known) for each in own),
+            )
+            for row, own in zip(rows_of.values(), cells, strict=True)
+        ]
         if sum(max(map(len, column)) + 2 for column in zip(header, *rows, strict=True)) <= WIDTH:
             break
     counts = " to ".join(str(n) for n in sorted({min(row.n for row in values), max(row.n for row in values)}))
-    caption = (
-        f"scored on {', '.join(values.distinct('split'))}: {counts} {'frames' if target == 'mel' else 'segments'}"
-    )
+    items = " and ".join(filter(None, values.distinct("items")))
+    caption = f"scored on {', '.join(values.distinct('split'))}: {counts} {items}".rstrip()
     if best:
         caption += "; * best layer behind the front end"
-    if target != "mel" and any(_place(row) in nulls for row in values):
-        how = "among all utterances" if target == "speaker" else "within speaker, if no note says otherwise"
-        caption += f"; behind the slash: labels shuffled {how}"
+    if any(_place(row) in nulls for row in values):
+        caption += "; behind the slash: labels shuffled"
     if not known:
-        tops = [best.get(measure) or values.best(measure) for measure in measures]
+        tops = [best[name] for name in measures if name in best] or [values[0]]
         ends = [f"{row.measure} {row.tap} {row.value:.3f}{ends}" for row in tops if (ends := _ends(row))]
         caption += f"\n{level} intervals of the best: {', '.join(ends)}" if ends else ""
     elif any(row.low is not None for row in values):
         caption += f"; in brackets: {level} intervals"
-    way = "" if values[0].plain else f", {support}"
-    return table(header, rows, title=f"{', '.join(values.distinct('model'))}: {target}{way}", caption=caption)
+    title = ", ".join(filter(None, (f"{', '.join(values.distinct('model'))}: {values[0].target}", told)))
+    return table(header, rows, title=title, caption=caption)
 
 
-def _cell(row: Score | None, best: dict[str, Score], nulls: dict[tuple[str, ...], float], *, known: bool) -> str:
+def _cell(row: Score | None, best: dict[str, Score], nulls: dict[tuple[object, ...], float], known: bool) -> str:
     if row is None:
         return "–"
     star = "*" if row == best.get(row.measure) else ""
@@ -96,7 +102,7 @@ def _cell(row: Score | None, best: dict[str, Score], nulls: dict[tuple[str, ...]
 
 
 def _ends(row: Score) -> str:
-    return "" if row.low is None or row.high is None else f" ({_short(row.low)} to {_short(row.high)})"
+    return interval(row.low, row.high, _short)
 
 
 def _short(value: float) -> str:
@@ -104,57 +110,52 @@ def _short(value: float) -> str:
     return f"{round(value, 2) + 0.0:.2f}"
 
 
-def _place(row: Score) -> tuple[str, ...]:
-    return row.model, row.tap, row.measure, row.target, row.support
+def _place(row: Score) -> tuple[object, ...]:
+    return row.model, row.tap, row.measure, row.target, way_of(row)
 
 
 def probe_tables(scores: Scores) -> list[Table]:
     """One table a task: a row a head and tap, a column a measure, with intervals; then one of what weighs most."""
     tables = []
-    layers = scores.select(measure=LAYERS)
-    if len(layers.distinct("tap")) == 1:  # nothing to weigh
-        layers = Scores()
-    scores = scores.select(lambda row: row.measure not in LAYERS)
-    for task in scores.distinct("target"):
-        rows = scores.select(target=task)
+    mixing = scores.select(lambda row: find_measure(row.measure).rank == EXPLAINS)
+    heads = scores.select(lambda row: find_measure(row.measure).rank != EXPLAINS)
+    for task in heads.distinct("target"):
+        rows = heads.select(target=task)
         measures = rows.distinct("measure")
         scored = next((row for row in rows if row.low is not None), rows[0])
         cells: dict[tuple[str, str, str], dict[str, Score]] = {}
         for row in rows:
-            cells.setdefault((row.support, row.tap, f"{row.period_ms:g}" if row.period_ms else ""), {})[
-                row.measure
-            ] = row
+            period = f"{row.period_ms:g}" if row.period_ms else ""
+            cells.setdefault((row.head, row.place or row.control, period), {})[row.measure] = row
         lines = [(*place, *(_measured(found.get(each)) for each in measures)) for place, found in cells.items()]
+        counted = f"{scored.n} {scored.items}".rstrip()
         tables.append(
             table(
                 ("head", "tap", "ms", *measures),
                 lines,
                 title=f"{scored.model}: {task}",
-                caption=f"protocol {scored.protocol}; scored on {scored.split}; n = {scored.n}",
+                caption=f"protocol {scored.protocol}; scored on {scored.split}: {counted}",
             )
         )
-    if len(layers):
-        tables.append(_heaviest(layers))
+    if len(mixing.distinct("tap")) > 1:  # else there is nothing to weigh
+        tables.append(_heaviest(mixing))
     return tables
 
 
-def _heaviest(layers: Scores) -> Table:
+def _heaviest(mixing: Scores) -> Table:
     """A line a task and head: the taps that count most in its weighted sum, and how long their vectors are."""
     lines = []
-    for task, head in dict.fromkeys((row.target, row.support) for row in layers):
-        own = layers.select(target=task, support=head)
-        lengths = {row.tap: row.value for row in own.select(measure="layer-norm")}
-        weights = sorted(own.select(measure="layer-weight"), key=lambda row: -row.value)
+    for task, head in dict.fromkeys((row.target, row.head) for row in mixing):
+        own = mixing.select(target=task, head=head)
+        lengths = {row.tap: row.value for row in own.select(measure=LAYER_NORM)}
+        weights = sorted(own.select(measure=LAYER_WEIGHT), key=lambda row: -row.value)
         told = [f"{row.tap} {row.value:.2f} (length {lengths[row.tap]:.3g})" for row in weights[:HEAVIEST]]
         lines.append((task, head, str(len(weights)), ", ".join(told)))
     return table(("task", "head", "taps", "weigh most in the sum"), lines)
 
 
 def _measured(row: Score | None) -> str:
-    if row is None:
-        return ""
-    interval = "" if row.low is None or row.high is None else f" ({row.low:.3f} to {row.high:.3f})"
-    return f"{row.value:.3f}{interval}"
+    return "" if row is None else f"{row.value:.3f}{interval(row.low, row.high, '{:.3f}'.format)}"
 
 
 def taps_table(title: str, rows: Iterable[Sequence[str]]) -> Table:

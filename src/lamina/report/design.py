@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import html
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from lamina.report import diagram, figures
-from lamina.report.learning import Trained
+from lamina.files import file_name
+from lamina.markup import escaped, shortened
+from lamina.report import diagram
+from lamina.report.chart import Chart, Drawing, Records
+from lamina.report.overview import Overview
+from lamina.report.trained import Trained
 
 WORDS = {
     "model.label_rate_ratios": "rate ratios",
@@ -16,7 +18,6 @@ WORDS = {
     "model.block_layers": "layers a block",
     "model.plain_sampling": "plain sampling",
     "mask_probability": "share masked",
-    "steps": "steps",
 }
 HOW = (
     "One picture an encoder, drawn from its config; speech comes in at the left. A block says how many layers it "
@@ -25,52 +26,85 @@ HOW = (
 )
 
 
-def section(trained: Sequence[Trained], labels: Mapping[str, str], folder: Path) -> tuple[str, str, str] | None:
-    """The pictures, written to ``figures/`` too; None where no training run is told."""
-    runs = list({run.model: run for run in trained if "model" in run.config}.values())
+def encoders(seen: Overview) -> list[Trained]:
+    """One training run a model."""
+    return list({run.model: run for run in seen.trained}.values())
+
+
+def figures(seen: Overview) -> Chart:
+    """The pictures as drawings for paper."""
+    drawings = tuple(
+        Drawing(
+            (),
+            file_name(f"design-{run.model}"),
+            run.model,
+            "",
+            diagram.describe(run),
+            diagram.plot(run),
+            Records((), ()),
+        )
+        for run in encoders(seen)
+    )
+    return Chart("design", "The design", "", (), drawings)
+
+
+def section(seen: Overview) -> str:
+    """What is varied, and each encoder drawn; empty where no training run is told."""
+    runs = encoders(seen)
     if not runs:
-        return None
+        return ""
     cells = [run for run in runs if run.levels]
     beside = [run for run in runs if not run.levels]
     varied = "".join(
-        f"<li><b>{html.escape(name)}</b>: {html.escape(labels.get(name, name))}</li>"
+        f"<li><b>{escaped(name)}</b>: {escaped(seen.labels.get(name, name))}</li>"
         for name in dict.fromkeys(name for run in cells for name in run.levels)
     )
     content = f"<p>What is varied, while all else is equal:</p><ul>{varied}</ul>" if varied else ""
-    content += f"<p>{HOW}</p>{_grid({run: _levels(run) for run in cells}, folder)}"
+    content += f"<p>{HOW}</p>{_grid((run, _levels(run)) for run in cells)}"
     if beside:
-        content += f"<h3>Baselines</h3>{_grid({run: _beside(run, cells) for run in beside}, folder)}"
-    return "design", "The design", content
+        content += f"<h3>Baselines</h3>{_grid((run, _beside(run, cells)) for run in beside)}"
+    return content
 
 
 def _levels(run: Trained) -> str:
     return ", ".join(f"{name}: {level}" for name, level in run.levels.items())
 
 
-def _beside(run: Trained, cells: Sequence[Trained]) -> str:
+def _beside(run: Trained, cells: Iterable[Trained]) -> str:
     """What sets a baseline apart from the cell that is most like it."""
-    if not cells:
+    found = [(differences(run, cell), cell.model) for cell in cells]
+    if not found:
         return ""
-    like = min(cells, key=lambda cell: len(diagram.differences(run, cell)))
-    apart = diagram.differences(run, like)
+    apart, like = min(found, key=lambda each: len(each[0]))
     said = ", ".join(f"{WORDS.get(name, name)} {_text(value)}" for name, value in apart.items())
-    return f"as {like.model}, but {said}" if said else f"as {like.model}"
+    return f"as {like}, but {said}" if said else f"as {like}"
 
 
-def _grid(runs: dict[Trained, str], folder: Path) -> str:
-    return f'<div class="encoders">{"".join(_figure(run, said, folder) for run, said in runs.items())}</div>'
+def _grid(runs: Iterable[tuple[Trained, str]]) -> str:
+    return f'<div class="encoders">{"".join(_figure(run, said) for run, said in runs)}</div>'
 
 
-def _figure(run: Trained, said: str, folder: Path) -> str:
-    spec = diagram.plot(run)
-    slug = f"design-{run.model}".replace("/", "-").replace(" ", "-")
-    figures.draw(spec, (), folder / "figures" / slug)
-    links = " ".join(f'<a href="figures/{slug}.{kind}" download>{kind.upper()}</a>' for kind in figures.FORMATS)
-    small = f"<br><span>{html.escape(said)}</span>" if said else ""
-    return (
-        f'<figure class="encoder">{diagram.svg(spec, f"{run.model}: {diagram.describe(run)}")}'
-        f"<figcaption><b>{html.escape(run.model)}</b>{small}<br>{links}</figcaption></figure>"
-    )
+def _figure(run: Trained, said: str) -> str:
+    drawn = diagram.svg(diagram.plot(run), f"{shortened(run.model)}: {diagram.describe(run)}")
+    small = f"<br><span>{escaped(said)}</span>" if said else ""
+    return f'<figure class="encoder">{drawn}<figcaption><b>{escaped(run.model)}</b>{small}</figcaption></figure>'
+
+
+def differences(run: Trained, other: Trained) -> dict[str, Any]:
+    """What sets a run's config apart from another's: dotted keys and values; seeds left out."""
+    mine, theirs = _flat(run.config), _flat(other.config)
+    return {
+        name: value
+        for name, value in mine.items()
+        if name not in {"seed", "kind"} and repr(value) != repr(theirs.get(name))
+    }
+
+
+def _flat(value: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, each in value.items():
+        found |= _flat(each, f"{before}{name}.") if isinstance(each, Mapping) else {before + name: each}
+    return found
 
 
 def _text(value: Any) -> str:

@@ -1,22 +1,25 @@
-"""Figures for paper: SVG and PDF by matplotlib, drawn from the same values as the page's pictures."""
+"""Drawings on paper: by matplotlib, from the same values as the page's pictures, when somebody asks for them."""
 
 from __future__ import annotations
 
-import html
+import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lamina.files import replacing
-from lamina.report.chart import Entry, Spec
+from lamina.errors import LaminaError
+from lamina.files import replacing, write_text
+from lamina.markup import visible
+from lamina.report.chart import Chart, Entry
 from lamina.report.style import COLOURS, GREY
+from lamina.report.traces import Spec
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-FORMATS = ("svg", "pdf")
+FORMATS = ("svg", "pdf", "png")
 WIDTH, DOTS = 7.0, 108.0  # inches: the width of a page's text; pixels of the page in an inch of paper
 POINT = 72 / DOTS  # points a pixel
 NAMED = {"ink": "#1b2430", "paper": "#ffffff", "line": "#dfe3e8", "grey": GREY, "tint": "#f4f6f8"}
@@ -30,7 +33,7 @@ MARKERS = {
     "pentagon": "p",
     "cross": "P",
 }
-STYLE = {
+STYLE: dict[str, Any] = {
     "font.size": 8,
     "xtick.labelsize": 7.5,
     "ytick.labelsize": 7.5,
@@ -41,22 +44,46 @@ STYLE = {
     "svg.fonttype": "none",  # text stays text
     "svg.hashsalt": "lamina",  # the same scores give the same bytes
     "pdf.fonttype": 42,
+    "savefig.dpi": 200,
+    "text.parse_math": False,  # no name is a formula
 }
 
 
-def draw(spec: Spec, key: Sequence[Entry], stem: Path) -> dict[str, Path]:
-    """Write one drawing as ``<stem>.svg`` and ``<stem>.pdf``.
+def checked(formats: Iterable[str]) -> tuple[str, ...]:
+    """Formats of figures, each once.
+
+    Raises:
+        LaminaError: one is none of `FORMATS`.
+    """
+    found = tuple(dict.fromkeys(formats))
+    for each in found:
+        if each not in FORMATS:
+            raise LaminaError(f"figures cannot be made as {each!r}: ask for {', '.join(FORMATS)}")
+    return found
+
+
+def write_figures(charts: Iterable[Chart], folder: Path, formats: Sequence[str]) -> None:
+    """Write every drawing in these formats, and the data behind it as CSV.
+
+    Raises:
+        LaminaError: the folder cannot be written.
+    """
+    for chart in charts:
+        for drawing in chart.drawings:
+            for kind in formats:
+                with replacing(folder / f"{drawing.slug}.{kind}") as beside:
+                    beside.write_bytes(drawn(drawing.spec, chart.key, kind))
+            if len(drawing.data):
+                write_text(folder / f"{drawing.slug}.csv", drawing.data.to_csv())
+
+
+def drawn(spec: Spec, key: Sequence[Entry], kind: str) -> bytes:
+    """One drawing as the bytes of a file.
 
     Args:
         spec: as `lamina.report.chart.Drawing` holds it.
         key: what its lines and shapes mean; entries of series that are not in it are left out.
-        stem: path without the ending.
-
-    Returns:
-        The files by format.
-
-    Raises:
-        LaminaError: the folder cannot be written.
+        kind: one of `FORMATS`.
     """
     import matplotlib as mpl
     from matplotlib.figure import Figure
@@ -66,8 +93,8 @@ def draw(spec: Spec, key: Sequence[Entry], stem: Path) -> dict[str, Path]:
         handles, labels = _key(spec, key)
         columns = max(1, min(4, len(labels), 90 // (max(map(len, labels), default=1) + 8)))
         above = 0.18 * -(-len(labels) // columns) + 0.06 if labels else 0.0
-        height = look["height"] / DOTS + above
-        figure = Figure(figsize=(WIDTH, height))
+        wide = look.get("width", WIDTH * DOTS) / DOTS
+        figure = Figure(figsize=(wide, look["height"] / DOTS + above))
         axes = {name: _axes(figure, look, name, above) for name in ("yaxis", "yaxis2") if name in look}
         for trace in spec["data"]:
             _trace(axes["yaxis"], trace)
@@ -78,13 +105,11 @@ def draw(spec: Spec, key: Sequence[Entry], stem: Path) -> dict[str, Path]:
         if labels:
             figure.legend(handles, labels, loc="upper left", ncols=columns, frameon=False, handlelength=3.2,
                           borderaxespad=0.2, labelspacing=0.25)  # fmt: skip
-        files = {kind: stem.with_name(f"{stem.name}.{kind}") for kind in FORMATS}
-        for kind, file in files.items():
-            # Without a date the same scores give the same bytes.
-            nameless: dict[str, Any] = {"Date" if kind == "svg" else "CreationDate": None}
-            with replacing(file) as beside:
-                figure.savefig(beside, format=kind, metadata=nameless)
-    return files
+        file = io.BytesIO()
+        # Without a date the same scores give the same bytes.
+        dates = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
+        figure.savefig(file, format=kind, metadata=dates.get(kind))
+        return file.getvalue()
 
 
 def colour(name: str) -> tuple[str, float]:
@@ -94,26 +119,26 @@ def colour(name: str) -> tuple[str, float]:
     return found, float(alpha or 1)
 
 
-def _dash(line: Spec) -> Any:
-    pixels = [float(part) for part in re.findall(r"[\d.]+", str(line.get("dash", "")))]
-    width = line["width"]
+def _dash(dash: str, width: float) -> Any:
+    pixels = [float(part) for part in re.findall(r"[\d.]+", dash)]
     return (0, [length / width for length in pixels]) if pixels else "solid"
 
 
 def _axes(figure: Figure, look: Spec, name: str, above: float) -> Axes:
-    from matplotlib.ticker import MaxNLocator, MultipleLocator
+    from matplotlib.ticker import EngFormatter, MaxNLocator, MultipleLocator
 
-    margin, wide = look["margin"], WIDTH * DOTS
+    margin, wide = look["margin"], figure.get_figwidth() * DOTS
     inside = look["height"] - margin["t"] - margin["b"]
     low, high = look[name].get("domain", (0, 1))
     whole = look["height"] + above * DOTS
-    box = (
-        margin["l"] / wide,
-        (margin["b"] + low * inside) / whole,
-        (wide - margin["l"] - margin["r"]) / wide,
-        (high - low) * inside / whole,
+    axes = figure.add_axes(
+        (
+            margin["l"] / wide,
+            (margin["b"] + low * inside) / whole,
+            (wide - margin["l"] - margin["r"]) / wide,
+            (high - low) * inside / whole,
+        )
     )
-    axes = figure.add_axes(box)
     across, up = look["xaxis"], look[name]
     axes.set_xlim(across["range"])
     axes.set_ylim(up["range"])
@@ -123,9 +148,11 @@ def _axes(figure: Figure, look: Spec, name: str, above: float) -> Axes:
         if not seen or not asked.get("showticklabels", True):
             axis.set_ticks([])
         elif "tickvals" in asked:
-            axis.set_ticks(asked["tickvals"], asked["ticktext"])
+            axis.set_ticks(asked["tickvals"], list(map(visible, asked["ticktext"])))
         elif "dtick" in asked or "tick0" in asked:
-            axis.set_major_locator(MultipleLocator(asked.get("dtick", 1)))
+            # As many as have room, as on the page.
+            step = max(asked.get("dtick", 1), -(-(asked["range"][1] - asked["range"][0]) // 26))
+            axis.set_major_locator(MultipleLocator(step))
         else:
             axis.set_major_locator(MaxNLocator(asked.get("nticks", 6)))
         if seen and asked.get("showgrid", True):
@@ -133,12 +160,10 @@ def _axes(figure: Figure, look: Spec, name: str, above: float) -> Axes:
         else:
             axis.grid(visible=False)
         if seen:
-            axis.set_label_text(asked.get("title", {}).get("text", ""))
+            axis.set_label_text(visible(asked.get("title", {}).get("text", "")))
     if across.get("exponentformat") == "SI" and shown:
-        from matplotlib.ticker import EngFormatter
-
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))
-    if not up.get("visible", True) or ("range" in up and not up.get("showticklabels", True)):
+    if not up.get("visible", True) or not up.get("showticklabels", True):
         axes.spines[["left", "bottom"]].set_visible(False)
     return axes
 
@@ -153,20 +178,13 @@ def _trace(axes: Axes, trace: Spec) -> None:
         if name in trace and across:
             error = trace[name]
             ends = [error["arrayminus"], error["array"]]
-            axes.errorbar(
-                across,
-                up,
-                xerr=ends if name == "error_x" else None,
-                yerr=ends if name == "error_y" else None,
-                fmt="none",
-                ecolor=colour(error["color"])[0],
-                elinewidth=error["thickness"] * POINT,
-                capsize=error["width"] * POINT,
-            )
+            style = {"ecolor": colour(error["color"])[0], "elinewidth": error["thickness"] * POINT}
+            bars = {"xerr": ends} if name == "error_x" else {"yerr": ends}
+            axes.errorbar(across, up, fmt="none", **bars, **style)  # type: ignore[arg-type]  # a dict of many kinds
     if "lines" in trace["mode"]:
         line = trace["line"]
-        width = line["width"] * POINT
-        axes.plot(across, up, color=colour(line["color"])[0], linestyle=_dash(line), linewidth=width)
+        style = {"linestyle": _dash(line["dash"], line["width"]), "linewidth": line["width"] * POINT}
+        axes.plot(across, up, color=colour(line["color"])[0], **style)
     if "markers" in trace["mode"]:
         marker = trace["marker"]
         for symbol in dict.fromkeys(marker["symbol"]):
@@ -199,15 +217,16 @@ def _shape(axes: dict[str, Axes], shape: Spec) -> None:
         horizontal = here.transAxes + ScaledTranslation(left / DOTS, 0, figure.dpi_scale_trans)
         left, right = 0, (right - left) / DOTS / (here.get_position().width * WIDTH)
     where = blended_transform_factory(horizontal, vertical)
-    edge, width = colour(shape["line"]["color"])[0], shape["line"]["width"] * POINT
+    line = shape["line"]
+    edge, width = colour(line["color"])[0], line["width"] * POINT
     if shape["type"] == "line":
-        style = {"linestyle": _dash(shape["line"]), "linewidth": width, "color": edge}
+        style = {"linestyle": _dash(line["dash"], line["width"]), "linewidth": width, "color": edge}
         here.add_line(Line2D([left, right], [shape["y0"], shape["y1"]], transform=where, clip_on=False, **style))
         return
     low, high = sorted((shape["y0"], shape["y1"]))
-    fill, alpha = colour(shape.get("fillcolor", "paper/0"))
-    for face, line, opacity in ((fill, 0.0, alpha), ("none", width, 1.0)):
-        style = {"transform": where, "facecolor": face, "alpha": opacity, "linewidth": line, "edgecolor": edge}
+    fill, alpha = colour(shape["fillcolor"])
+    for face, stroke, opacity in ((fill, 0.0, alpha), ("none", width, 1.0)):
+        style = {"transform": where, "facecolor": face, "alpha": opacity, "linewidth": stroke, "edgecolor": edge}
         if shape["type"] == "circle":
             middle = ((left + right) / 2, (low + high) / 2)
             here.add_patch(Ellipse(middle, right - left, high - low, clip_on=False, **style))
@@ -218,11 +237,11 @@ def _shape(axes: dict[str, Axes], shape: Spec) -> None:
 def _fit(spec: Spec, place: int) -> str:
     """The longest text of an annotation that fits on paper."""
     text = str(spec["layout"]["annotations"][place]["text"])
-    for label in spec.get("labels", ()):
+    for label in spec["labels"]:
         if label["index"] == place:
-            room = label["share"] * (WIDTH - 1.3) * 17  # letters in an inch
-            text = next((each for each in (label["long"], label["short"]) if len(each) <= room), "")
-    return html.unescape(re.sub(r"<[^>]+>", "", text))
+            most = label["share"] * (WIDTH - 1.3) * 17  # letters in an inch
+            text = next((each for each in (label["long"], label["short"]) if len(each) <= most), "")
+    return visible(text)
 
 
 def _note(axes: dict[str, Axes], note: Spec, text: str) -> None:
@@ -239,7 +258,7 @@ def _note(axes: dict[str, Axes], note: Spec, text: str) -> None:
         ha=note.get("xanchor", "center"),
         va="center",
         fontsize=note["font"]["size"] * POINT * 0.95,
-        fontweight="bold" if "<b>" in note["text"] else "normal",
+        fontweight="bold" if note.get("bold") else "normal",
         annotation_clip=False,
     )
 
@@ -253,13 +272,12 @@ def _key(spec: Spec, key: Sequence[Entry]) -> tuple[list[Any], list[str]]:
     handles: list[Any] = []
     shown = [entry for entry in key if (entry.series in series if entry.series else entry.symbol in symbols)]
     for entry in shown:
-        ink = colour(entry.colour)[0]
-        if entry.band:
-            handles.append(Patch(facecolor=ink, alpha=0.25))
-        elif entry.symbol:
+        if entry.line is None:
+            ink = NAMED["ink"]
             handles.append(Line2D([], [], color=ink, linestyle="", marker=MARKERS[entry.symbol], markersize=5))
+        elif entry.band:
+            handles.append(Patch(facecolor=colour(entry.line.colour)[0], alpha=0.25))
         else:
-            handle = Line2D([], [], color=ink, linewidth=1.5)
-            handle.set(linestyle=_dash({"dash": entry.dash, "width": 2.2}))
-            handles.append(handle)
-    return handles, [entry.label for entry in shown]
+            dashes = _dash(entry.line.dash, 2.2)
+            handles.append(Line2D([], [], color=colour(entry.line.colour)[0], linewidth=1.5, linestyle=dashes))
+    return handles, [visible(entry.label) for entry in shown]

@@ -1,249 +1,260 @@
 """The methods section: what was done, in sentences written from the resolved configs and nothing else.
 
-A sentence whose values a config lacks is left out.
+Each part reads its config strictly: what a config of that kind must have and lacks is an error, never a sentence
+that is not there. A part is left out only where the config says that it was not done.
 """
 
 from __future__ import annotations
 
-import html
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from lamina.errors import LaminaError
+from lamina.markup import escaped
+from lamina.measures import TABLE, find_measure
 from lamina.report.diagram import describe
-from lamina.report.learning import Trained
+from lamina.report.overview import Overview
+from lamina.report.tables import measures_table
+from lamina.report.trained import Trained
+from lamina.report.wording import capital, listed
 
 Config = Mapping[str, Any]
-# What the page tells elsewhere.
-ELSEWHERE = {"question", "caveats", "factors", "config", "environment", "runs"}
+Paragraphs = Sequence[tuple[str, str]]
+# What the page tells elsewhere, or in a place of its own.
+ELSEWHERE = frozenset({"question", "caveats", "factors", "config", "environment", "runs", "notes", "digests"})
+FAMILIES = frozenset(each.family for each in TABLE)
+MASKS = {"spans": "spans drawn as in HuBERT", "budget": "spans that cover an exact share"}
 
 
-def paragraphs(method: Config, trained: Sequence[Trained]) -> list[tuple[str, str]]:
-    """Headings and paragraphs, in plain text."""
-    config: Config = method.get("config", {})
-    analysis = config.get("analysis", method if "ridges" in method else {})
-    made = [
-        ("Speech", _corpus(config.get("corpus", {}))),
-        ("Units", _units(config.get("units", {}))),
-        ("Encoders", _encoders(trained)),
-        ("Pretraining", _pretraining(trained)),
-        ("Design", _design(method, config)),
-        ("Analysis", _analysis(analysis)),
-        ("Cost", _cost(config.get("cost", {}))),
-    ]
-    return [(name, text) for name, text in made if text]
+def paragraphs(method: Config, seen: Overview) -> Paragraphs:
+    """Headings and paragraphs, in plain text: of a study (``config``), or of one analysis (``kind``).
+
+    Raises:
+        LaminaError: a config lacks what it must have.
+    """
+    try:
+        if "config" in method:
+            return _study(method["config"], method["factors"], seen.trained)
+        if method.get("kind") == "analysis":
+            return [("Speech", f"Speech was read from {method['corpus']}."), ("Analysis", _analysis(method))]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise LaminaError(
+            f"the methods cannot be told from the config ({type(error).__name__}: {error}): it was written by "
+            "another version of Lamina or is damaged; make it again"
+        ) from error
+    return []
 
 
-def _say(config: Config, *templates: str) -> str:
-    """The templates whose names the config has (none of them empty), filled in and joined."""
-    said = []
-    for template in templates:
-        try:
-            said.append(template.format_map(_Strict(config)))
-        except LookupError:
-            continue
-    return " ".join(said)
-
-
-class _Strict(dict[str, Any]):
-    """Values as text; an empty or missing one is a LookupError."""
-
-    def __getitem__(self, name: str) -> Any:
-        value = super().__getitem__(name)
-        if value is None or value in ("", (), []):
-            raise LookupError(name)
-        if isinstance(value, (list, tuple)):
-            return listed([_text(each) for each in value])
-        return value if isinstance(value, (int, float)) else str(value)
-
-
-def _text(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def listed(items: Sequence[str]) -> str:
-    """Items as a list in words."""
-    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
+def _study(config: Config, factors: Config, trained: Sequence[Trained]) -> Paragraphs:
+    """The parts of a study; each has a paragraph where the study has that part."""
+    parts: tuple[tuple[str, bool, Callable[[], str]], ...] = (
+        ("Speech", True, lambda: _corpus(config["corpus"])),
+        ("Units", bool(config["units"]), lambda: _units(config["units"])),
+        ("Released encoders", bool(config["encoders"]), lambda: _released(config["encoders"])),
+        ("Encoders", bool(trained), lambda: _encoders(trained)),
+        ("Pretraining", any(run.config["steps"] for run in trained), lambda: _pretraining(trained)),
+        ("Design", bool(factors), lambda: _design(config, factors)),
+        ("Analysis", True, lambda: _analysis(config["analysis"])),
+        ("Probes", config["probe"] is not None, lambda: _probe(config["probe"])),
+        ("Cost", True, lambda: _cost(config["cost"])),
+    )
+    return [(name, say()) for name, there, say in parts if there]
 
 
 def _corpus(corpus: Config) -> str:
-    if "content_words" not in corpus:
-        return _say(corpus, "Speech was read from {path}.", "Speech: {name}.")
-    speakers = corpus.get("speakers", {})
-    split = listed([f"{count} in {name}" for name, count in speakers.items()]) if speakers else ""
-    who = f" by {sum(speakers.values())} speakers ({split}; no speaker is in two splits)" if split else ""
-    return _say(
+    if "path" in corpus:
+        return _told({"path": "Speech was read from {}.", "hours": "It has {} hours.", "about": "{}"}, corpus)
+    said = _told(
+        {
+            "minutes": "{} minutes of speech were synthesised with eSpeak NG; phones, syllables and words are "
+            "known to the sample.",
+            "speakers": "Speakers: {}.",
+            "seed": "Seed: {}.",
+            "content_words": "Sentences draw on {} content words.",
+            "shared_sentences": "{} sentences are said by everyone.",
+            "accents": "Accents: {}.",
+            "noise_db": "Noise was added at {} dB.",
+        },
         corpus,
-        "{minutes:g} minutes of synthetic speech" + who + " were made with eSpeak NG (seed {seed}), whose phones, "
-        "syllables and words are known to the sample.",
-        "Sentences draw on {content_words} content words; {shared_sentences} sentences are said by everyone.",
-        "Accents: {accents}.",
-        "Noise was added at {noise_db:g} dB.",
     )
+    return said if "split_by" in corpus else f"{said} No speaker is in two splits."
 
 
-def _units(units: Any) -> str:
-    rounds = units if isinstance(units, (list, tuple)) else [units]
-    return " ".join(
-        _say(
-            each,
-            "Targets of masked prediction are the {clusters} clusters (k-means, seed {seed}) of {features} "
-            "features"
-            + (", tap {tap}" if each.get("tap") else "")
-            + ", fitted on up to {frames:,} frames of the {split} split.",
+def _told(templates: Mapping[str, str], config: Config) -> str:
+    """A sentence a setting of a table that holds what its file says; at the end those without a template."""
+    there = {name: _text(value) for name, value in config.items() if value or type(value) in (int, float)}
+    said = [template.format(there[name]) for name, template in templates.items() if name in there]
+    rest = ", ".join(f"{name} {value}" for name, value in there.items() if name not in templates)
+    return " ".join([*said, f"Also: {rest}."] if rest else said)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return listed([f"{each} {name}" for name, each in value.items()])
+    if isinstance(value, (list, tuple)):
+        return listed([_text(each) for each in value])
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _units(units: Config) -> str:
+    said = []
+    for name, each in units.items():
+        tap = f", tap {each['tap']}" if each["tap"] else ""
+        passes = f", then settled over the whole split (passes: {each['passes']})" if each["passes"] else ""
+        said.append(
+            f"{name}: {each['clusters']} clusters (k-means, seed {each['seed']}) of {each['features']} "
+            f"features{tap} (normalised: {each['normalise']}), fitted on up to {each['frames']:,} frames of the "
+            f"{each['split']} split{passes}."
         )
-        for each in rounds
-        if isinstance(each, Mapping)
-    )
+    return f"Targets of masked prediction. {' '.join(said)}"
+
+
+def _released(encoders: Config) -> str:
+    said = [
+        f"{name} is {each['source']}{', its weights drawn anew' if each['untrained'] else ''}"
+        for name, each in encoders.items()
+    ]
+    return f"Read as they are: {'; '.join(said)}."
 
 
 def _encoders(trained: Sequence[Trained]) -> str:
-    shapes: dict[str, list[str]] = {}
+    shapes: dict[tuple[str, str], dict[str, None]] = {}
     for run in trained:
-        names = shapes.setdefault(describe(run), [])
-        if run.model not in names:
-            names.append(run.model)
-    if not shapes:
-        return ""
-    shared = _say(
-        trained[0].config["model"],
-        "Layers are {hidden_size} wide with {num_attention_heads} attention heads and feed-forward layers of "
-        "{intermediate_size}.",
-    )
-    return f"{shared} {' '.join(f'{listed(names)}: {said}.' for said, names in shapes.items())}".strip()
+        model = run.config["model"]
+        size = (
+            f"Layers are {model['hidden_size']} wide with {model['num_attention_heads']} attention heads and "
+            f"feed-forward layers of {model['intermediate_size']}."
+        )
+        shapes.setdefault((size, describe(run)), {})[run.model] = None
+    sizes: dict[str, list[str]] = {}
+    for (size, shape), names in shapes.items():
+        sizes.setdefault(size, []).append(f"{listed(list(names))}: {shape}.")
+    return " ".join(" ".join([size, *said]) for size, said in sizes.items())
 
 
 def _pretraining(trained: Sequence[Trained]) -> str:
-    runs = [run for run in trained if run.config.get("steps")]
-    if not runs:
-        return ""
-    config = dict(runs[0].config)
-    config["mask"] = {"spans": "spans drawn as in HuBERT", "budget": "spans that cover an exact share"}.get(
-        str(config.get("mask_kind")), str(config.get("mask_kind", ""))
-    )
-    weights = _say(
-        runs[0].config.get("model", {}),
-        "The loss weighs masked frames {masked_loss_weight:g} and unmasked frames {unmasked_loss_weight:g}.",
-    )
-    said = _say(
-        config,
-        "Every encoder was trained for {steps:,} steps of {batch_size} crops of {crop_seconds:g} s with AdamW "
-        "(peak learning rate {learning_rate:g}, linear warm-up over {warmup_share:.0%} of the steps, then linear "
-        "decay, weight decay {weight_decay:g}, gradients clipped at {clip_norm:g}) in {dtype}.",
-        "Masks: {mask}, {mask_probability:.0%} of frames in spans of {mask_length} frames of the finest rate.",
-    )
+    run = next(run for run in trained if run.config["steps"])
+    config, model = run.config, run.config["model"]
+    crops = f"{config['batch_size']} crops of {config['crop_seconds']:g} s"
+    batch = f"{config['batch_seconds']:g} s of whole utterances" if config["batch_seconds"] else crops
     apart = " Where an encoder departs from this, the design above says so." if len(trained) > 1 else ""
-    return f"{said} {weights}{apart}".strip()
+    return (
+        f"Every encoder was trained for {config['steps']:,} steps of {batch} with AdamW (peak learning rate "
+        f"{config['learning_rate']:g}, linear warm-up over {config['warmup_share']:.0%} of the steps, then linear "
+        f"decay, weight decay {config['weight_decay']:g}, gradients clipped at {config['clip_norm']:g}) in "
+        f"{config['dtype']}. Masks: {MASKS[config['mask_kind']]}, {config['mask_probability']:.0%} of frames in "
+        f"spans of {config['mask_length']} frames of the finest rate. The loss weighs masked frames "
+        f"{model['masked_loss_weight']:g} and unmasked frames {model['unmasked_loss_weight']:g}.{apart}"
+    )
 
 
-def _design(method: Config, config: Config) -> str:
-    factors = method.get("factors", {})
-    if not factors:
-        return ""
-    said = [
-        f"{each.get('label', name)} (factor {name}: {listed([str(level) for level in each.get('levels', [])])})"
-        for name, each in factors.items()
-    ]
-    seeds = config.get("seeds", [])
-    count = f" Seeds: {listed([str(seed) for seed in seeds])}." if seeds else ""
-    baselines = config.get("baselines", {})
+def _design(config: Config, factors: Config) -> str:
+    said = [f"{each['label']} (factor {name}: {_text(each['levels'])})" for name, each in factors.items()]
+    baselines = config["baselines"]
     beside = f" Beside the crossed cells stand the baselines {listed(list(baselines))}." if baselines else ""
     return (
         f"Crossed: {'; '.join(said)}. All else is equal. The first level of a factor is the one that the others "
-        f"are compared with.{count}{beside}"
+        f"are compared with. Seeds: {_text(config['seeds'])}.{beside}"
     )
 
 
 def _analysis(analysis: Config) -> str:
-    if not analysis:
-        return ""
-    said = _say(
-        analysis,
-        "Every tap was scored against {targets}, by the rules of protocol {protocol}.",
+    asked, lamina = analysis["measures"], analysis["protocol"] == "lamina"
+    families = {find_measure(name).family if name not in FAMILIES else name for name in asked}
+    counts = listed([f"{count} for {target}" for target, count in analysis["clusters"].items()] or ["no target"])
+    said = {
+        f"Every tap was scored against {_text(analysis['targets'])} ({_text(asked)}), by the rules of protocol "
+        f"{analysis['protocol']}.": True,
         "Frames belong to a segment where their centre lies in it; segments are scored where every compared tap "
-        "sees them (support common).",
-        "CCA is fitted on some speakers and scored on others; its ridge is chosen among {ridges} on the former "
-        "alone.",
-        "Intervals of {level:.0%} resample the scored speakers (where the corpus has no splits, the folds) "
-        "{replicates} times.",
+        "sees them (support common).": lamina,
+        "CCA is fitted on some speakers and scored on others; its ridge is chosen among "
+        f"{_text(analysis['ridges'])} on the former alone.": lamina and "cca" in families,
+        f"Intervals of {analysis['level']:.0%} resample the scored speakers (where the corpus has no splits, the "
+        f"folds) {analysis['replicates']} times.": bool(analysis["replicates"]),
+        f"Mutual information is that of k-means clusters ({counts}) and labels.": "mi" in families,
+        "The null is the same with labels shuffled within speaker, if no note says otherwise.": analysis[
+            "shuffled"
+        ],
+    }
+    return " ".join(text for text, holds in said.items() if holds)
+
+
+def _probe(probe: Config) -> str:
+    return _told(
+        {
+            "tasks": "Small heads were trained on frozen states: {}.",
+            "layers": "Layers: {}.",
+            "heads": "Heads: {}.",
+            "rates": "Learning rates, chosen on dev: {}.",
+            "seeds": "Seeds of the heads: {}.",
+            "steps": "At most {} steps.",
+            "most_minutes": "At most {} minutes of speech were trained on.",
+        },
+        {name: value for name, value in probe.items() if value},  # where one is 0, the task and the protocol say
     )
-    clusters = analysis.get("clusters")
-    if isinstance(clusters, Mapping) and clusters:
-        counts = listed([f"{count} for {target}" for target, count in clusters.items()])
-        said += f" Mutual information is that of k-means clusters ({counts}) and labels."
-    if analysis.get("shuffled"):
-        said += " The null is the same with labels shuffled within speaker, if no note says otherwise."
-    return said
 
 
 def _cost(cost: Config) -> str:
-    return _say(
-        cost,
-        "Multiply-accumulates were counted, and speed measured as the median of {repeats} runs, on {seconds} s of "
-        "audio.",
+    return (
+        f"Multiply-accumulates were counted, and speed measured as the median of {cost['repeats']} runs, on "
+        f"{_text(cost['seconds'])} s of audio."
     )
 
 
-def section(method: Config, trained: Sequence[Trained]) -> str:
-    """The methods and provenance as HTML."""
-    prose = "".join(
-        f"<h3>{html.escape(name)}</h3><p>{html.escape(text)}</p>" for name, text in paragraphs(method, trained)
-    )
-    config = method.get("config")
-    if config is None:
-        config = {key: value for key, value in method.items() if key not in ELSEWHERE | {"digests", "notes"}}
-    shown = json.dumps(config, indent=2, ensure_ascii=False)
-    full = (
-        "<details><summary>The whole resolved config</summary>"
-        f'<pre tabindex="0">{html.escape(shown)}</pre></details>'
-        if config
-        else ""
-    )
-    notes = "".join(f"<li>{html.escape(str(note))}</li>" for note in method.get("notes", ()))
-    return f"{prose}{f'<ul>{notes}</ul>' if notes else ''}{_provenance(method)}{full}"
+def section(method: Config, seen: Overview) -> str:
+    """The methods, the measures, the notes of all runs, and provenance, as HTML."""
+    prose = "".join(f"<h3>{escaped(name)}</h3><p>{escaped(text)}</p>" for name, text in paragraphs(method, seen))
+    config = method.get("config") or {key: value for key, value in method.items() if key not in ELSEWHERE}
+    shown = escaped(json.dumps(config, indent=2, ensure_ascii=False, default=str))
+    full = f'<details><summary>The whole resolved config</summary><pre tabindex="0">{shown}</pre></details>'
+    return f"{prose}{measures_table(seen)}{_notes(seen)}{_provenance(method)}{full if config else ''}"
+
+
+def _notes(seen: Overview) -> str:
+    """What runs noted; what several noted stands once."""
+    whose: dict[str, list[str]] = {}
+    for name, notes in seen.notes.items():
+        for note in notes:
+            whose.setdefault(note, []).append(name)
+    items = ""
+    for note, names in whose.items():
+        who = f"<b>{escaped(', '.join(names))}</b>: " if any(names) else ""
+        items += f"<li>{who}{escaped(note)}</li>"
+    return f'<h3>Notes of the runs</h3><ul class="plain">{items}</ul>' if items else ""
 
 
 def _provenance(method: Config) -> str:
     """Where the numbers come from: a row a fact."""
-    about: Config = method.get("environment", {})
-    machine: Config = about.get("machine", {})
-    rows = [
-        ("command", " ".join(map(str, about.get("command", [])))),
-        ("commit", str(about.get("commit", ""))),
-        ("config digest", str(method.get("config_digest", ""))),
-        *((f"digest of the {name}", str(value)) for name, value in dict(method.get("digests", {})).items()),
-        ("Python", str(about.get("python", ""))),
-        ("libraries", ", ".join(f"{name} {version}" for name, version in about.get("versions", {}).items())),
-        ("machine", ", ".join(f"{name} {value}" for name, value in machine.items() if value not in ("", None))),
-    ]
-    rows += [
-        (key, str(value))
-        for key, value in method.items()
-        if key not in ELSEWHERE
-        and isinstance(value, (str, int, float))
-        and key != "config_digest"
-        and "config" in method
-    ]
-    facts = "".join(
-        f"<tr><th scope='row'>{html.escape(name)}</th><td>{html.escape(value)}</td></tr>"
-        for name, value in rows
-        if value
+    about = dict(method.get("environment", {}))
+    command, machine, versions = about.get("command", ()), about.get("machine", {}), about.get("versions", {})
+    facts = {
+        "command": command if isinstance(command, str) else " ".join(map(str, command)),
+        "commit": about.get("commit"),
+        **{f"digest of the {name}": value for name, value in dict(method.get("digests", {})).items()},
+        "Python": about.get("python"),
+        "libraries": ", ".join(f"{name} {version}" for name, version in dict(versions).items()),
+        "machine": ", ".join(
+            f"{name} {value}" for name, value in dict(machine).items() if value not in ("", None)
+        ),
+    }
+    if "config" in method:
+        facts |= {key.replace("_", " "): value for key, value in method.items() if key not in ELSEWHERE}
+    rows = "".join(
+        f'<tr><th scope="row">{escaped(capital(name))}</th><td>{escaped(value)}</td></tr>'
+        for name, value in facts.items()
+        if value not in (None, "")
     )
-    table = (
-        f'<h3>Provenance</h3><table class="facts"><caption>Where these numbers come from</caption>'
-        f"<tbody>{facts}</tbody></table>"
-        if facts
-        else ""
-    )
-    return table + _runs(method.get("runs", {}))
+    table = f'<table class="facts"><caption>Where these numbers come from</caption><tbody>{rows}</tbody></table>'
+    return (f"<h3>Provenance</h3>{table}" if rows else "") + _runs(dict(method.get("runs", {})))
 
 
-def _runs(runs: Config) -> str:
+def _runs(runs: Mapping[str, float | None]) -> str:
     """The run folders and how long each took, folded."""
     if not runs:
         return ""
     rows = "".join(
-        f"<tr><th scope='row'>{html.escape(name)}</th>"
+        f'<tr><th scope="row">{escaped(name)}</th>'
         f"<td>{'not done' if seconds is None else f'{seconds:,.1f}'}</td></tr>"
         for name, seconds in runs.items()
     )

@@ -67,22 +67,24 @@
       selects: Array.from(figure.querySelectorAll("select")) };
   });
 
-  function draw(chart) {
-    const { shown, plot } = chart;
-    const style = getComputedStyle(root);
+  function figureOf(shown, style, width) {
     const layout = paint(shown.spec.layout, style);
     const data = paint(shown.spec.data, style);
     for (const trace of data) trace.visible = !hidden.has(trace.meta);
-    layout.width = plot.clientWidth;
+    layout.width = width;
     layout.hoverlabel = { bgcolor: resolve("paper", style), bordercolor: resolve("grey", style), align: "left",
       font: { color: resolve("ink", style) } };
-    fit(layout, shown.spec.labels, plot.clientWidth);
-    return Plotly.react(plot, data, layout, { displayModeBar: false, responsive: false });
+    fit(layout, shown.spec.labels, width);
+    return { data, layout };
+  }
+  function draw(chart) {
+    const { data, layout } = figureOf(chart.shown, getComputedStyle(root), chart.plot.clientWidth);
+    return Plotly.react(chart.plot, data, layout, { displayModeBar: false, responsive: false });
   }
 
   // The drawing that has what was chosen last and as much as there is of the other choices.
   function choose(chart, changed) {
-    const wanted = new Map(chart.selects.map((select) => [Number(select.dataset.choice), select.value]));
+    const wanted = new Map(chart.selects.map((select) => [Number(select.dataset.choice), Number(select.value)]));
     const score = (drawing) => {
       let sum = 0;
       for (const [place, value] of wanted) if (drawing.chosen[place] === value) sum += place === changed ? 100 : 10 - place;
@@ -98,10 +100,6 @@
     const { shown, figure } = chart;
     chart.plot.setAttribute("aria-label", shown.alt);
     figure.querySelector(".caption").textContent = shown.caption;
-    for (const link of figure.querySelectorAll(".downloads a")) {
-      const kind = link.dataset.kind;
-      link.setAttribute("href", (kind === "csv" ? "data/" : "figures/") + shown.slug + "." + kind);
-    }
     const drawn = new Set(shown.spec.data.map((trace) => trace.meta));
     for (const button of figure.querySelectorAll("button[data-series]")) {
       button.disabled = !drawn.has(button.dataset.series);
@@ -141,19 +139,28 @@
     chart.figure.querySelector(".values .scroll").replaceChildren(table);
   }
 
+  // No text is a formula for a spreadsheet (as in lamina.files.csv_cell).
   function csv(columns, cells) {
-    const field = (value) => value === null ? "" : /[",\n]/.test(String(value))
-      ? '"' + String(value).replaceAll('"', '""') + '"' : String(value);
+    const field = (value) => {
+      if (value === null) return "";
+      const text = typeof value === "string" && /^[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]/.test(value) ? "'" + value : String(value);
+      return /[",\r\n]/.test(text) ? '"' + text.replaceAll('"', '""') + '"' : text;
+    };
     return [columns, ...cells].map((row) => row.map(field).join(",")).join("\n") + "\n";
   }
-  // What the page holds is given out of the page: the file beside it may have stayed behind.
-  function give(event, name, text, type) {
-    event.preventDefault();
+  // What the page holds is given out of the page: no file need lie beside it.
+  function give(name, text, type) {
     const link = document.createElement("a");
     link.href = URL.createObjectURL(new Blob([text], { type }));
     link.download = name;
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+  }
+  // In the colours of paper, whatever the theme of the page.
+  async function onPaper(shown) {
+    const figure = figureOf(shown, getComputedStyle(document.querySelector(".on-paper")), 900);
+    const url = await Plotly.toImage(figure, { format: "svg", width: 900, height: figure.layout.height });
+    give(shown.slug + ".svg", decodeURIComponent(url.slice(url.indexOf(",") + 1)), "image/svg+xml");
   }
 
   function drawAll() {
@@ -165,23 +172,14 @@
       select.addEventListener("change", () => choose(chart, Number(select.dataset.choice)));
     }
     chart.figure.querySelector(".values").addEventListener("toggle", (event) => { if (event.target.open) values(chart); });
-    for (const link of chart.figure.querySelectorAll(".downloads a")) {
-      link.addEventListener("click", (event) => {
+    for (const button of chart.figure.querySelectorAll(".downloads button")) {
+      button.addEventListener("click", () => {
         const { shown } = chart;
-        if (link.dataset.kind === "csv") give(event, shown.slug + ".csv", csv(...rows(shown, payload.columns)), "text/csv");
-        if (link.dataset.kind === "svg" && shown.still) give(event, shown.slug + ".svg", shown.still, "image/svg+xml");
+        if (button.dataset.kind === "svg") onPaper(shown);
+        else give(shown.slug + ".csv", csv(...rows(shown, payload.columns)), "text/csv");
       });
     }
-    for (const drawing of chart.told.drawings) {
-      if (!drawing.still) continue;
-      const image = chart.figure.querySelector('img[data-still="' + drawing.slug + '"]');
-      image.loading = "eager"; // a printer does not wait
-      image.src = "data:image/svg+xml;charset=utf-8," + encodeURIComponent(drawing.still);
-    }
     tell(chart);
-  }
-  for (const link of document.querySelectorAll('a[data-kind="all"]')) {
-    link.addEventListener("click", (event) => give(event, "scores.csv", csv(payload.columns, payload.scores), "text/csv"));
   }
   for (const button of document.querySelectorAll("button[data-series]")) {
     button.addEventListener("click", () => {

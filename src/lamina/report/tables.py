@@ -1,175 +1,172 @@
-"""Tables of the page: best layers, costs, scores of whole encoders."""
+"""Boards of the page: for each score a small table of who reached what, that fits beside others and on a phone.
+
+Best layers, heads on all layers together, whole encoders and costs are told alike.
+"""
 
 from __future__ import annotations
 
-import html
-import statistics
-from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
-from lamina.report.style import SECONDARY, measure_label, number, place, quantity, score_name
-from lamina.report.tradeoff import seconds
-from lamina.report.view import COSTS, Curve, View
-from lamina.score import Scores
-
-TEXT = ' class="text"'
+from lamina.markup import escaped
+from lamina.measures import find_measure
+from lamina.report.answer import lacking_in_words
+from lamina.report.comparison import Comparison, Curve, Point, apart, averaged, named, rules, way_of
+from lamina.report.overview import COSTS, Overview
+from lamina.report.panel import swatch
+from lamina.report.pictures.tradeoff import cost_label
+from lamina.report.wording import interval, number, period, quantity, score_name
+from lamina.score import Score
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
-    """One cell: text, a small line below it, and whether it is the column's best."""
+class Standing:
+    """One line of a board: who, drawn elsewhere as which series, what, its interval, and a small line below."""
 
-    text: str
+    name: str
+    series: str
+    value: str
+    ends: str = ""
     below: str = ""
     best: bool = False
 
-    @property
-    def words(self) -> bool:
-        """Whether it holds no number."""
-        return self.text[:1].isalpha()
-
 
 @dataclass(frozen=True, slots=True)
-class Table:
-    """A table; the first cell of each row names the row. ``rows_csv`` are the scores behind it."""
+class Board:
+    """A small table: what is told, who stands in it, and what a reader must know beside it."""
 
-    name: str
-    caption: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
-    scores: Scores = field(default_factory=Scores)
-
-    def to_html(self) -> str:
-        """The table with caption and scopes, in a box that scrolls sideways where the page is narrow."""
-        words = [all(row[place].words for row in self.rows) for place in range(len(self.columns))]
-        head = "".join(
-            f'<th scope="col"{TEXT if left else ""}>{html.escape(column)}</th>'
-            for column, left in zip(self.columns, words, strict=True)
-        )
-        body = "".join(
-            f'<tr><th scope="row">{html.escape(row[0].text)}</th>'
-            f"{''.join(_cell(cell, left) for cell, left in zip(row[1:], words[1:], strict=True))}</tr>"
-            for row in self.rows
-        )
-        return (
-            f'<p class="caption">{html.escape(self.caption)}</p>'
-            f'<div class="scroll" tabindex="0" role="region" aria-label="{html.escape(self.name)}"><table>'
-            f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-        )
+    title: str
+    standings: tuple[Standing, ...]
+    aside: str = ""
 
 
-def _cell(cell: Cell, left: bool) -> str:
-    mark = ' class="best"' if cell.best else TEXT if left else ""
-    star = ' <span title="best of the column">★</span>' if cell.best else ""
-    below = f"<small>{html.escape(cell.below).replace(' ms', '&nbsp;ms')}</small>" if cell.below else ""
-    return f"<td{mark}>{html.escape(cell.text)}{star}{below}</td>"
+def html(boards: Iterable[Board], seen: Overview) -> str:
+    """Boards side by side, as many as fit."""
+    return f'<div class="boards">{"".join(_board(board, seen) for board in boards)}</div>'
 
 
-def best_table(view: View) -> Table:
-    """The best layer of every model (trained, untrained, single-tap) in every picture."""
-    pictures = [picture for picture in view.pictures if picture.measure not in SECONDARY] or view.pictures
-    names: dict[tuple[str, str], dict[int, Curve]] = {}
-    for column, picture in enumerate(pictures):
-        for curve in picture.of("model", "reference", "untrained"):
-            names.setdefault((curve.kind, curve.label), {})[column] = curve
-    order = sorted(names, key=lambda name: ("model", "untrained", "reference").index(name[0]))
-    tops = [
-        (min if picture.falling else max)(
-            (found[column].best.value for found in names.values() if column in found), default=0.0
-        )
-        for column, picture in enumerate(pictures)
-    ]
-    rows = []
-    for name in order:
-        cells = [Cell(name[1])]
-        for column, top in enumerate(tops):
-            if column in names[name]:
-                best = names[name][column].best
-                cells.append(Cell(number(best.value), place(best.tap, best.period_ms), best.value == top))
-            else:
-                cells.append(Cell("–"))
-        rows.append(tuple(cells))
-    nulls = [
-        (min if picture.falling else max)((curve.best.value for curve in picture.of("null")), default=None)
-        for picture in pictures
-    ]
-    if any(null is not None for null in nulls):
-        chance = "labels shuffled, the best of any layer"
-        rows.append((Cell(chance), *(Cell("–" if null is None else number(null)) for null in nulls)))
-    titles = Counter(picture.title for picture in pictures)
-    columns = tuple(
-        f"{picture.title} ({picture.rules})" if titles[picture.title] > 1 else picture.title
-        for picture in pictures
+def _board(board: Board, seen: Overview) -> str:
+    rows = "".join(_row(each, seen) for each in board.standings)
+    aside = f'<p class="note">{escaped(board.aside)}</p>' if board.aside else ""
+    table = f"<table><caption>{escaped(board.title)}</caption><tbody>{rows}</tbody></table>"
+    return f'<div class="board">{table}{aside}</div>'
+
+
+def _row(each: Standing, seen: Overview) -> str:
+    drawn = swatch(seen.looks[each.series]) if each.series in seen.looks else ""
+    star = ' <span title="best">★</span>' if each.best else ""
+    best = ' class="best"' if each.best else ""
+    below = f'<small class="below">{escaped(each.below)}</small>' if each.below else ""
+    ends = f" <small>{escaped(each.ends)}</small>" if each.ends else ""
+    name = f'<th scope="row">{drawn}{escaped(each.name)}</th>'
+    return f"<tr{best}>{name}<td>{escaped(each.value)}{star}{ends}{below}</td></tr>"
+
+
+def best_boards(seen: Overview) -> list[Board]:
+    """The best layer of every model (trained, untrained, single-tap) in every comparison that has a best."""
+    return [_best(each, seen) for each in seen.ranked]
+
+
+def _best(comparison: Comparison, seen: Overview) -> Board:
+    kinds = ("model", "untrained", "reference")
+    order = [curve for kind in kinds for curve in _sorted(comparison, kind)]
+    top = comparison.lead(*kinds, but=comparison.target)  # mel knows mel by definition
+    standings = []
+    for curve in order:
+        best = top is not None and curve.best.value == top.best.value and len(order) > 1
+        standings.append(Standing(curve.label, curve.series, *_told(curve.best), best))
+    if null := comparison.lead("null"):
+        standings.append(Standing("labels shuffled", "", number(null.best.value), "", "best of any layer"))
+    lacking = seen.lacking(comparison)
+    aside = f"Not compared: {lacking_in_words(lacking)}." if lacking else ""
+    return Board(comparison.title, tuple(standings), aside)
+
+
+def _sorted(comparison: Comparison, kind: str) -> list[Curve]:
+    less = comparison.measure.better == "lower"
+    return sorted(comparison.of(kind), key=lambda curve: curve.best.value, reverse=not less)
+
+
+def cost_boards(seen: Overview) -> list[Board]:
+    """Costs of whole encoders, by measure and length of audio; the mean of several seeds."""
+    rows = sorted(seen.costs, key=lambda row: (COSTS.index(row.measure), row.seconds, row.setting))
+    return _boards(
+        rows,
+        seen,
+        lambda row: cost_label((row.measure, row.seconds, row.setting)),
+        # The title says that they are MACs.
+        lambda point: (quantity(point.value, "" if point.row.unit == "MAC" else point.row.unit), "", ""),
     )
-    shown = Scores(row for picture in view.pictures for row in picture.rows if row.control != "shuffled")
-    caption = (
-        "Best value over all layers behind the front end (depth 0 is drawn but does not compete), and where it "
-        "was read (tap, frame period); ★ marks the best of a column. "
-        "Choosing the best layer on the scored data favours encoders with more layers slightly."
+
+
+def sums_boards(seen: Overview) -> list[Board]:
+    """Heads that read several layers."""
+    return _boards(seen.sums, seen, _titles(seen.sums), _told)
+
+
+def whole_boards(seen: Overview) -> list[Board]:
+    """Scores of whole encoders, and accuracy of masked-unit prediction, which compares at one rate alone."""
+    titles = _titles(seen.whole)
+
+    def title(row: Score) -> str:
+        return f"{titles(row)}, {period(row.period_ms)}" if row.period_ms else titles(row)
+
+    return _boards(seen.whole, seen, title, _told)
+
+
+def _titles(rows: Iterable[Score]) -> Callable[[Score], str]:
+    """What each row is of: measure and target, and the rules where several differ in them."""
+    places = apart(((row.measure, row.target), way_of(row)) for row in rows)
+
+    def title(row: Score) -> str:
+        told = rules(way_of(row), places)
+        return score_name(row.measure, row.target) + (f" ({told})" if told else "")
+
+    return title
+
+
+def _told(point: Point) -> tuple[str, str, str]:
+    """A value, its interval, and where it was read."""
+    return number(point.value), interval(point.low, point.high).strip(" ()"), point.where
+
+
+def _boards(
+    rows: Iterable[Score],
+    seen: Overview,
+    title: Callable[[Score], str],
+    told: Callable[[Point], tuple[str, str, str]],
+) -> list[Board]:
+    """A board a title; several rows of one model at one place are told as their mean."""
+    found: dict[str, dict[tuple[str, str, str], list[Score]]] = {}
+    for row in rows:
+        found.setdefault(title(row), {}).setdefault((row.model, row.control, row.place), []).append(row)
+    boards = []
+    for name, models in found.items():
+        points = {who: averaged(each) for who, each in models.items()}
+        measure = find_measure(next(iter(points.values())).row.measure)
+        order = sorted(points.items(), key=lambda each: each[1].value, reverse=measure.better == "higher")
+        top = order[0][1].value if measure.better != "neither" and len(order) > 1 else None
+        standings = [
+            Standing(named(model, control), seen.series(model), *told(point), best=point.value == top)
+            for (model, control, _), point in order
+        ]
+        boards.append(Board(name, tuple(standings)))
+    return boards
+
+
+def measures_table(seen: Overview) -> str:
+    """What each measure on the page is."""
+    names = [each.measure.name for each in seen.comparisons]
+    names += [row.measure for rows in (seen.whole, seen.sums, seen.costs) for row in rows]
+    rows = ""
+    for name in dict.fromkeys(names):
+        measure = find_measure(name)
+        way = {"higher": "more is better", "lower": "less is better", "neither": "only describes"}[measure.better]
+        unit = f", in {measure.unit}" if measure.unit else ""
+        said = f"{measure.meaning}{unit}; {way}"
+        rows += f'<tr><th scope="row">{escaped(measure.label)}</th><td>{escaped(said)}</td></tr>'
+    return (
+        f'<table class="facts"><caption>What the measures are</caption><tbody>{rows}</tbody></table>'
+        if rows
+        else ""
     )
-    return Table("Best layers", caption, ("model", *columns), tuple(rows), shown)
-
-
-def cost_table(view: View) -> Table:
-    """Costs of whole encoders: a row a model, a column a measure and audio length."""
-    whole = view.costs.select(tap="")
-    asked = sorted(
-        {(row.measure, row.target, row.support) for row in whole},
-        key=lambda column: (COSTS.index(column[0]), seconds(column[1]), column[2]),
-    )
-    rows = []
-    for model in whole.distinct("model"):
-        cells = [Cell(model)]
-        for measure, target, support in asked:
-            found = whole.select(model=model, measure=measure, target=target, support=support)
-            if len(found):
-                middle = statistics.median(row.value for row in found)  # over seeds, where there are several
-                # The column says that they are MACs.
-                cells.append(Cell(quantity(middle, "" if found[0].unit == "MAC" else found[0].unit)))
-            else:
-                cells.append(Cell("–"))
-        rows.append(tuple(cells))
-    places = list(dict.fromkeys(support for *_, support in asked if support))
-    columns = tuple(
-        ", ".join(part for part in (measure_label(measure), target, support if len(places) > 1 else "") if part)
-        for measure, target, support in asked
-    )
-    where = f", on {places[0]}" if len(places) == 1 else ""
-    caption = (
-        "What each encoder costs, by length of audio. MACs: multiply-accumulates of convolutions and linear "
-        "layers, the published convention; with attention: also the two products of self-attention. Speed: "
-        f"seconds of audio a second{where}."
-    )
-    return Table("Costs", caption, ("model", *columns), tuple(rows), view.costs)
-
-
-def sums_table(view: View) -> Table:
-    """Probes that read no single layer."""
-    caption = (
-        "A head on a learned weighted sum of the layers, or on the one layer that dev chose: an encoder as a "
-        "whole, not a place in it."
-    )
-    return _listed("Probes on all layers together", caption, view.sums)
-
-
-def whole_table(view: View) -> Table:
-    """Scores of whole encoders, and accuracy of masked-unit prediction, the sign of learning from context."""
-    caption = (
-        "Masked-prediction accuracy: how often the units of masked frames are predicted right on held-out speech. "
-        "Accuracies at different rates are over different units and do not compare."
-    )
-    return _listed("Scores of whole encoders", caption, view.whole)
-
-
-def _listed(name: str, caption: str, scores: Scores) -> Table:
-    """A line a score."""
-    rows = []
-    for row in scores:
-        interval = "" if row.low is None or row.high is None else f"{number(row.low)} to {number(row.high)}"
-        read = Cell(place(row.tap, row.period_ms) if row.tap else "whole")
-        seed = Cell(str(row.seed))
-        value = Cell(number(row.value), interval)
-        what = Cell(score_name(row.measure, row.target))
-        rows.append((Cell(row.model), what, read, seed, value, Cell(f"{row.n:,}" if row.n else "")))
-    columns = ("model", "score", "read at", "seed", "value", "n")
-    return Table(name, caption, columns, tuple(rows), scores)

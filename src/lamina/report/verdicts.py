@@ -10,11 +10,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from lamina.config import parse_record
+from lamina.errors import LaminaError
 from lamina.files import read_json, write_json
+from lamina.measures import find_measure
+from lamina.records import as_row
 
 FORMAT = 1
 FILE = "verdicts.json"
+REMEDY = "run `lamina study conclude` again"
 Answer = Literal["supported", "contradicted", "undecided"]
 
 
@@ -78,6 +81,12 @@ def read_verdicts(folder: Path) -> tuple[Verdict, ...]:
     path = folder / FILE
     if not path.is_file():
         return ()
-    remedy = "run `lamina study conclude` again"
-    value = read_json(path, what="verdicts", remedy=remedy, version=FORMAT, keys={"verdicts": list})
-    return tuple(parse_record(each, Verdict, f"{path}: verdict", remedy) for each in value["verdicts"])
+    value = read_json(path, what="file of verdicts", remedy=REMEDY, version=FORMAT, keys={"verdicts": list})
+    made = []
+    for number, each in enumerate(value["verdicts"], 1):
+        where = f"{path}, verdict {number}"
+        if not isinstance(each, dict):
+            raise LaminaError(f"{where} is no verdict: {REMEDY}")
+        made.append(as_row(each, Verdict, where, what="verdict", remedy=REMEDY))
+        find_measure(made[-1].measure)
+    return tuple(made)

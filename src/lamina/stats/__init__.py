@@ -8,5 +8,6 @@ cka          linear centred kernel alignment, unbiased, mergeable: `Kernels`, `C
 folds        cross-validated CCA from the moments of folds, ridges chosen inside
 kmeans       streaming k-means
 inference    resampling of groups, intervals, replicates on disk (no torch)
+arrays       named arrays on disk (no torch)
 archive      what every statistic is, and how it is kept on disk
 """

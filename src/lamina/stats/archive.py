@@ -11,17 +11,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import fields
-from pathlib import Path
 from typing import Any, Self, get_type_hints
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lamina.errors import LaminaError
-from lamina.files import replacing
+from lamina.stats.arrays import Arrays
 
-Arrays = dict[str, NDArray[np.generic]]
 _KINDS: dict[str, type[Statistic]] = {}
 
 
@@ -87,27 +83,3 @@ def unpack(arrays: Arrays) -> dict[str, Statistic]:
         name, kind, field = key.split("::")
         found.setdefault((name, kind), {})[field] = array
     return {name: _KINDS[kind].from_arrays(held) for (name, kind), held in found.items()}
-
-
-def write_arrays(path: Path, arrays: Arrays, *, version: int) -> None:
-    """Write named arrays and the version of their layout, atomically."""
-    with replacing(path) as beside, beside.open("wb") as file:
-        # Names are tap names and such: they may not be Python identifiers, hence no keywords.
-        np.savez(file, **{"format": np.asarray(version)} | arrays)  # type: ignore[arg-type]  # numpy's stub takes `allow_pickle` for an array
-
-
-def read_arrays(path: Path, *, version: int, what: str, remedy: str) -> Arrays:
-    """Read what `write_arrays` wrote; ``what`` it is and the ``remedy`` are for the error.
-
-    Raises:
-        LaminaError: the file is missing, cut off, or of another version.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays: Arrays = {key: file[key] for key in file.files}
-        found = int(arrays.pop("format"))
-    except (OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
-        raise LaminaError(f"cannot read {what} from {path} ({error}): {remedy}") from error
-    if found != version:
-        raise LaminaError(f"{path} has format {found}, this Lamina reads format {version}: {remedy}")
-    return arrays

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lamina.errors import LaminaError
-from lamina.stats.archive import Arrays, read_arrays, write_arrays
+from lamina.runs import check_file
+from lamina.stats.arrays import Arrays, read_arrays, write_arrays
 
 Floats = NDArray[np.float64]
 FORMAT = 3
@@ -226,9 +226,9 @@ def holm(probabilities: Sequence[float]) -> list[float]:
 def write_replicates(folder: Path, replicates: Replicates) -> None:
     """Write resampled values and what was resampled into a run folder, atomically."""
     keys = list(replicates)
-    arrays: Arrays = {
+    arrays = {
         "keys": np.asarray(keys, dtype=np.str_),
-        "values": np.array([replicates[key] for key in keys]),
+        "values": np.array([replicates[key] for key in keys], dtype=np.float64),
         "groups": np.array([replicates.groups[key] for key in keys], dtype=np.int64),
         "draws": np.asarray([replicates.draws[key] for key in keys], dtype=np.str_),
     }
@@ -239,18 +239,18 @@ def read_replicates(folder: Path) -> Replicates:
     """Read what `write_replicates` wrote.
 
     Raises:
-        LaminaError: the file is missing, cut off, or of another version.
+        LaminaError: the file is missing, cut off, of another version, or not as its run left it.
     """
-    path, remedy = folder / FILE, "run the analysis again"
-    arrays = read_arrays(path, version=FORMAT, what="replicates", remedy=remedy)
-    found = Replicates()
-    try:
-        columns = (arrays[name].tolist() for name in ("keys", "groups", "draws"))
-        for key, groups, draw, values in zip(*columns, arrays["values"], strict=True):
-            found.put(key, np.asarray(values), groups=groups, draw=draw)
-    except (ValueError, KeyError, TypeError) as error:
-        raise LaminaError(f"cannot read replicates from {path} ({error}): {remedy}") from error
-    return found
+
+    def make(held: Arrays) -> Replicates:
+        found = Replicates()
+        columns = (held[name].tolist() for name in ("keys", "groups", "draws"))
+        for key, groups, draw, values in zip(*columns, held["values"].astype(np.float64), strict=True):
+            found.put(str(key), values, groups=int(groups), draw=str(draw))
+        return found
+
+    check_file(folder / FILE)
+    return read_arrays(folder / FILE, make, version=FORMAT, what="replicates", remedy="run the analysis again")
 
 
 def rough(groups: int, what: str = "speakers") -> str:

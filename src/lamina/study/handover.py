@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lamina.report.learning import Trained
+from lamina.report.trained import Trained
 from lamina.runs import Run
 from lamina.study.record import Study
 

@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -17,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from lamina.errors import LaminaError
+from lamina.errors import LaminaError, told
 from lamina.runs import Run
 from lamina.study.locks import Locks
 from lamina.study.step import Step
@@ -171,8 +172,11 @@ class _Schedule:
                 f"a worker died while making {step.name}, most likely for want of memory: "
                 "run the same command with fewer --jobs; what is done stays done"
             ) from error
+        elif line := told(error):
+            self._fail(step, line)
         else:
-            self._fail(step, str(error) or type(error).__name__)
+            traceback.print_exception(error)
+            self._fail(step, "a mistake in Lamina: please report it with the lines above")
 
     def _fail(self, step: Step, error: str) -> None:
         self.failed.append(step)

@@ -79,8 +79,8 @@ class SynthConfig(Config):
         accents: eSpeak's English voices, given to the speakers in turn.
         noise_db: level of the noise floor relative to full scale (dB).
         say: what is said: ``keywords``, ``intents``, ``slots``, ``queries``, ``emotions``; sentences where None.
-        texts: eSpeak voices (``gmw/de``, ``roa/fr``, ``gmw/en-US``) and the UTF-8 text file that each reads from,
-            instead of the grammar; given to the speakers in turn.
+        texts: eSpeak voices (``gmw/de``, ``roa/fr``, ``gmw/en-US``) and the UTF-8 text file that each reads from
+            (see `lamina.config.shipped`), instead of the grammar; given to the speakers in turn.
         rates: words a minute, the slowest and the fastest speaker; 140 and 185 where None.
         pitches: of the voices, the lowest and the highest (0 to 99); 35 and 65 where None.
         split_by: ``utterance`` has every speaker in all splits (speaker identification), with trials for speaker

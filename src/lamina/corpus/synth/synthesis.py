@@ -17,6 +17,7 @@ from queue import SimpleQueue
 
 import numpy as np
 
+from lamina.config import shipped
 from lamina.corpus.corpus import Utterance
 from lamina.corpus.manifest import AUDIO, ManifestWriter, open_folder
 from lamina.corpus.stored import StoredCorpus
@@ -121,7 +122,7 @@ def _script(config: SynthConfig) -> tuple[dict[str, Draw], dict[str, str]]:
     script: dict[str, Draw] = {}
     digests: dict[str, str] = {}
     for voice, name in config.texts.items():
-        digests[name], lines = text_lines(Path(name))
+        digests[name], lines = text_lines(shipped(name))
         script[voice] = _reader(lines, voice)
     return script, digests
 

@@ -11,7 +11,7 @@ from torch.nn import functional
 from transformers.activations import ACT2FN
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-from lamina.encoders.mrhubert import products
+from lamina.encoders.half import right_convolutions
 from lamina.encoders.mrhubert.lengths import real
 
 if TYPE_CHECKING:
@@ -59,28 +59,11 @@ class TimeNorm(nn.GroupNorm):
 
 
 class FrontConv(nn.Conv1d):
-    """A convolution of the front end over (batch, frames, channels): it is initialised in a way of its own."""
-
-    def forward(self, x: Tensor) -> Tensor:  # noqa: D102 - described by the class
-        return products.conv(x, self.weight, self.bias, self.stride[0])
+    """A convolution of the front end: it is initialised in a way of its own."""
 
 
-class Linear(nn.Linear):
-    """A linear map."""
-
-    def forward(self, x: Tensor) -> Tensor:  # noqa: D102 - described by the class
-        return products.linear(x, self.weight, self.bias)
-
-
-class Dense(Linear):
+class Dense(nn.Linear):
     """A linear map inside a transformer layer: it is initialised as in BERT."""
-
-
-class Dropout(nn.Dropout):
-    """Dropout."""
-
-    def forward(self, x: Tensor) -> Tensor:  # noqa: D102 - described by the class
-        return products.dropout(x, self.p, training=self.training)
 
 
 class Recomputed(nn.Module):
@@ -118,37 +101,15 @@ class ConvLayer(Recomputed):
         self.activation = ACT2FN[config.feat_extract_activation]
 
     def forward(self, x: Tensor, counts: Tensor | None = None) -> Tensor:
-        """(batch, frames, channels) to the same of the next layer; ``counts`` are its real frames afterwards."""
-        if isinstance(self.layer_norm, TimeNorm) and self.conv.bias is None and products.quick(x):
-            x = self.normed(x, self.layer_norm, counts)
-        else:
+        """(batch, channels, frames) to the same of the next layer; ``counts`` are its real frames afterwards."""
+        with right_convolutions(x):
             x = self.conv(x)
-            if isinstance(self.layer_norm, TimeNorm):
-                x = self.layer_norm(x.transpose(1, 2), counts).transpose(1, 2)
-            elif self.layer_norm is not None:
-                x = self.layer_norm(x)
+        if isinstance(self.layer_norm, TimeNorm):
+            x = self.layer_norm(x, counts)
+        elif self.layer_norm is not None:
+            x = self.layer_norm(x.transpose(1, 2)).transpose(1, 2)
         out: Tensor = self.activation(x)
         return out
-
-    def normed(self, x: Tensor, norm: TimeNorm, counts: Tensor | None) -> Tensor:
-        """The first convolution and its norm over time in one.
-
-        A channel is a linear map w of windows u of the waveform, so its mean is w E[u], its variance w Cov[u] w':
-        the norm is a change of w and an offset, an utterance each, and the widest tensor of the model is never
-        normed. Moments are float64: neighbouring samples of speech are nearly alike.
-        """
-        windows = x[..., 0].unfold(1, self.conv.kernel_size[0], self.conv.stride[0])
-        exact, size = windows.double(), torch.tensor(windows.shape[1])
-        if counts is not None:
-            size = counts.clamp(min=1)[:, None]
-            exact = exact * real(counts, windows.shape[1])[..., None]
-        mean = exact.sum(1) / size
-        moments = exact.mT @ exact / size[..., None] - mean[:, :, None] * mean[:, None]
-        maps = self.conv.weight[:, 0].double()
-        variance = ((maps @ moments) * maps).sum(-1).clamp(min=0)
-        gain = norm.weight * torch.rsqrt(variance + norm.eps)
-        offset = norm.bias - gain * (mean @ maps.T)
-        return torch.baddbmm(offset.float()[:, None], windows, (gain[..., None] * maps).float().mT)
 
 
 class PositionalConv(nn.Module):
@@ -169,8 +130,10 @@ class PositionalConv(nn.Module):
         kernel = self.direction.shape[-1]
         weight = self.direction * (self.gain / self.direction.norm(dim=(0, 1), keepdim=True))
         before, after = kernel // 2, (kernel - 1) // 2
-        y = products.long_conv(functional.pad(x, (0, 0, before, after)), weight, self.groups) + self.bias
-        out: Tensor = self.activation(y)
+        x = functional.pad(x.transpose(1, 2), (before, after))
+        with right_convolutions(x):
+            y = functional.conv1d(x, weight, self.bias, groups=self.groups)
+        out: Tensor = self.activation(y.transpose(1, 2))
         return out
 
 
@@ -213,10 +176,6 @@ class Attention(nn.Module):
             project(x).view(batch, frames, -1, self.head_dim).transpose(1, 2)
             for project in (self.q_proj, self.k_proj, self.v_proj)
         )
-        dropout = self.config.attention_dropout if self.training else 0.0
-        if dropout and self.config._attn_implementation == "sdpa" and products.quick(query):  # noqa: SLF001 - transformers' own way
-            y = products.attention(query, key, value, attention_mask, dropout).transpose(1, 2)
-            return self.out_proj(y.reshape(batch, frames, width)), None
         attend = ALL_ATTENTION_FUNCTIONS.get(self.config._attn_implementation, eager_attention)  # noqa: SLF001 - transformers' own way
         y, weights = attend(
             self,
@@ -225,7 +184,7 @@ class Attention(nn.Module):
             value,
             attention_mask,
             scaling=self.head_dim**-0.5,
-            dropout=dropout,
+            dropout=self.config.attention_dropout if self.training else 0.0,
         )
         return self.out_proj(y.reshape(batch, frames, width)), weights
 
@@ -237,9 +196,9 @@ class FeedForward(nn.Module):
         super().__init__()
         self.intermediate_dense = Dense(config.hidden_size, config.intermediate_size)
         self.activation = ACT2FN[config.hidden_act]
-        self.intermediate_dropout = Dropout(config.activation_dropout)
+        self.intermediate_dropout = nn.Dropout(config.activation_dropout)
         self.output_dense = Dense(config.intermediate_size, config.hidden_size)
-        self.output_dropout = Dropout(config.hidden_dropout)
+        self.output_dropout = nn.Dropout(config.hidden_dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, frames, width) to the same."""
@@ -255,7 +214,7 @@ class Layer(Recomputed):
         super().__init__()
         self.pre_norm = config.do_stable_layer_norm
         self.attention = Attention(config)
-        self.dropout = Dropout(config.hidden_dropout)
+        self.dropout = nn.Dropout(config.hidden_dropout)
         self.layer_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
         self.feed_forward = FeedForward(config)
         self.final_layer_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)

@@ -15,7 +15,7 @@ from transformers.masking_utils import create_bidirectional_mask
 from transformers.utils import ModelOutput
 
 from lamina.encoders.mrhubert.config import MRHubertConfig
-from lamina.encoders.mrhubert.layers import ConvLayer, Dense, Dropout, FrontConv, Layer, Linear, PositionalConv
+from lamina.encoders.mrhubert.layers import ConvLayer, Dense, FrontConv, Layer, PositionalConv
 from lamina.encoders.mrhubert.lengths import frame_counts, hide_padding, real
 from lamina.encoders.mrhubert.plan import Block
 from lamina.encoders.mrhubert.sampling import Sampler
@@ -66,8 +66,8 @@ class FeatureProjection(nn.Module):
     def __init__(self, config: MRHubertConfig) -> None:
         super().__init__()
         self.layer_norm = nn.LayerNorm(config.conv_dim[-1], eps=config.layer_norm_eps)
-        self.projection = Linear(config.conv_dim[-1], config.hidden_size)
-        self.dropout = Dropout(config.feat_proj_dropout)
+        self.projection = nn.Linear(config.conv_dim[-1], config.hidden_size)
+        self.dropout = nn.Dropout(config.feat_proj_dropout)
 
     def forward(self, features: Tensor) -> Tensor:
         """(batch, frames, channels) to (batch, frames, width)."""
@@ -82,7 +82,7 @@ class TransformerBlock(nn.Module):
         super().__init__()
         self.pos_conv = PositionalConv(config) if first else None
         self.layer_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
-        self.dropout = Dropout(config.hidden_dropout)
+        self.dropout = nn.Dropout(config.hidden_dropout)
         self.layers = nn.ModuleList(Layer(config) for _ in range(layers))
         self.norm_first = not config.do_stable_layer_norm
 
@@ -172,12 +172,13 @@ class MRHubertModel(MRHubertPreTrainedModel):
 
     def conv_features(self, input_values: Tensor, samples: Tensor | None) -> Tensor:
         """The front end's features (batch, frames, channels) before their layer norm."""
-        x, grid = input_values[..., None], Grid.samples(self.config.sampling_rate)
+        x, grid = input_values[:, None], Grid.samples(self.config.sampling_rate)
         for layer, kernel, stride in zip(
             self.feature_extractor, self.config.conv_kernel, self.config.conv_stride, strict=True
         ):
             grid = grid.conv(kernel, stride)
             x = cast("ConvLayer", layer).run(x, self.frames(samples, grid))
+        x = x.transpose(1, 2)
         factor = self.config.feature_grad_mult  # fairseq: feature_grad_mult
         if factor == 0:
             return x.detach()

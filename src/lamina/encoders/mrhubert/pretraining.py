@@ -12,9 +12,7 @@ from torch.nn import functional
 from transformers import initialization as init
 from transformers.utils import ModelOutput
 
-from lamina.encoders.mrhubert import products
 from lamina.encoders.mrhubert.config import MRHubertConfig
-from lamina.encoders.mrhubert.layers import Linear
 from lamina.encoders.mrhubert.lengths import frame_counts, real
 from lamina.encoders.mrhubert.model import MRHubertModel, MRHubertOutput, MRHubertPreTrainedModel, _samples
 from lamina.errors import LaminaError
@@ -54,7 +52,7 @@ class MRHubertPreTrainingOutput(ModelOutput):
 def cosines(states: Tensor, codes: Tensor, temperature: float) -> Tensor:
     """Cosines of states (…, width) with codes (classes, width) over the temperature: (…, classes) float32."""
     table = functional.normalize(codes.float(), dim=-1) / temperature  # smaller than the cosines
-    return products.linear(functional.normalize(states.float(), dim=-1), table)
+    return functional.linear(functional.normalize(states.float(), dim=-1), table)
 
 
 class Codes(nn.Module):
@@ -74,7 +72,9 @@ class MRHubertForPreTraining(MRHubertPreTrainedModel):
             raise LaminaError("MR-HuBERT config: num_classes is empty, pretraining needs the units of each level")
         self.mrhubert = MRHubertModel(config)
         # fairseq: final_projs, label_embs_concat
-        self.projections = nn.ModuleList(Linear(config.hidden_size, config.final_dim) for _ in config.num_classes)
+        self.projections = nn.ModuleList(
+            nn.Linear(config.hidden_size, config.final_dim) for _ in config.num_classes
+        )
         self.codes = nn.ModuleList(
             Codes(classes + config.special_classes, config.final_dim) for classes in config.num_classes
         )

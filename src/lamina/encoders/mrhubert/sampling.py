@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor, nn
 from torch.nn import functional
 
+from lamina.encoders.half import right_convolutions
 from lamina.encoders.mrhubert.layers import TimeNorm
 from lamina.encoders.mrhubert.lengths import hide_padding
 
@@ -31,7 +32,9 @@ class Upsampling(nn.Module):
         """(batch, frames, width) to ``times`` as many frames."""
         # fairseq norms before the tail that the kernel adds is cut off
         uncut = None if counts is None else counts * self.times + self.kernel - 1
-        y = functional.gelu(self.norm(self.conv(x.transpose(1, 2)), uncut)).transpose(1, 2)
+        with right_convolutions(x):
+            y = self.conv(x.transpose(1, 2))
+        y = functional.gelu(self.norm(y, uncut)).transpose(1, 2)
         return (y[:, : x.shape[1] * self.times] + x.repeat_interleave(self.times, dim=1)) * SCALE
 
 
@@ -47,7 +50,9 @@ class Downsampling(nn.Module):
     def forward(self, x: Tensor, counts: Tensor | None) -> Tensor:
         """(batch, frames, width) to every ``times``-th frame."""
         kept = None if counts is None else (counts + self.times - 1) // self.times
-        y = functional.gelu(self.norm(self.conv(x.transpose(1, 2)), kept)).transpose(1, 2)
+        with right_convolutions(x):
+            y = self.conv(x.transpose(1, 2))
+        y = functional.gelu(self.norm(y, kept)).transpose(1, 2)
         return (y + x[:, :: self.times]) * SCALE
 
 
