@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,6 +14,7 @@ from planted import FRONT, Plant, PlantedCorpus, PlantedEncoder, tap
 from lamina.analysis.compare import compare
 from lamina.analysis.config import AnalysisConfig
 from lamina.analysis.instruments import kernels
+from lamina.analysis.instruments.instrument import SpeakerParts
 from lamina.analysis.plan import Sweep
 from lamina.analysis.rows import Rows, Way
 from lamina.analysis.sweep import analyze
@@ -103,7 +105,7 @@ def test_parts_of_several_speakers_make_intervals_as_wide_as_parts_of_one(classe
         y = (x[:, :2] > 0).long().sum(1)[None] if classed else x[:, :2] + torch.randn(640, 2, generator=generator)
         spread = []
         for buckets in (8, 32):
-            monkeypatch.setattr(kernels, "BUCKETS", buckets)
+            monkeypatch.setattr(kernels, "SpeakerParts", partial(SpeakerParts, most=buckets))
             found = kernels.CKA(
                 tap("a", 0, width=4), Way(), target(classed, names), AnalysisConfig(measures="cka,rank")
             )

@@ -339,7 +339,7 @@ def test_rows_of_a_view_are_those_of_a_slow_loop(encoder, corpus, pooling, match
 def test_views_are_read_side_by_side_and_named(encoder, corpus):
     config = AnalysisConfig(targets=("mel", "word"), pooling=("all", "centre"), rate_matched=True, replicates=5)
     found = analyze(encoder, corpus, config)
-    seen = {(row.tap, row.target, *row.way[2:5], row.period_ms) for row in found.scores}
+    seen = {(row.tap, row.target, row.support, *row.way[4:6], row.period_ms) for row in found.scores}
     assert seen == {
         ("front", "mel", "native", "", "", 20.0),
         ("front", "mel", "native", "", "matched", 40.0),

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lamina.errors import LaminaError
-from lamina.stats.cca import Projections, Views, check_size, svcca
+from lamina.stats.cca import Projections, Views, check_size
 from lamina.stats.moments import ClassMoments, Moments
 
 
@@ -213,7 +213,7 @@ def test_svcca_equals_the_data_matrix_twin():
         u, s, _ = np.linalg.svd(view - view.mean(0), full_matrices=False)
         kept = int(np.searchsorted((s**2).cumsum() / (s**2).sum(), 0.9) + 1)
         scores.append(u[:, :kept] * s[:kept])
-    found = svcca(Moments.of(x, y), 0.9).correlations
+    found = Views.of(Moments.of(x, y), share=0.9).solve().correlations
     np.testing.assert_allclose(found, twin(*scores)[: len(found)], atol=1e-10)
     assert len(found) == min(score.shape[1] for score in scores)
 
@@ -223,16 +223,22 @@ def test_svcca_of_classes_equals_that_of_their_one_hot_view():
     labels = torch.randint(4, (400,), generator=torch.Generator().manual_seed(0))
     stats = ClassMoments.of(x, labels, 4)
     dense = Moments.of(x, torch.nn.functional.one_hot(labels, 4))
-    np.testing.assert_allclose(svcca(stats, 0.7).correlations, svcca(dense, 0.7).correlations, atol=1e-10)
+    np.testing.assert_allclose(
+        Views.of(stats, share=0.7).solve().correlations,
+        Views.of(dense, share=0.7).solve().correlations,
+        atol=1e-10,
+    )
 
 
 def test_svcca_is_invariant_to_rotations_and_scale_and_whole_it_is_cca():
     x, y = draw(12, 300, (0.8, 0.5))
     turn = torch.from_numpy(np.linalg.qr(np.random.default_rng(0).standard_normal((5, 5)))[0])
-    there = svcca(Moments.of(x, y), 0.9).correlations
-    np.testing.assert_allclose(svcca(Moments.of(30 * x @ turn + 2, y), 0.9).correlations, there, atol=1e-9)
+    there = Views.of(Moments.of(x, y), share=0.9).solve().correlations
+    np.testing.assert_allclose(
+        Views.of(Moments.of(30 * x @ turn + 2, y), share=0.9).solve().correlations, there, atol=1e-9
+    )
     whole = Views.of(Moments.of(x, y)).solve().correlations
-    np.testing.assert_allclose(svcca(Moments.of(x, y), 1.0).correlations, whole, atol=1e-12)
+    np.testing.assert_allclose(Views.of(Moments.of(x, y), share=1.0).solve().correlations, whole, atol=1e-12)
 
 
 def test_gaussian_correlations_give_their_mutual_information():

@@ -13,10 +13,8 @@ known either, so Bonferroni's correction of Student's t takes the place of max-T
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -26,6 +24,7 @@ from numpy.typing import NDArray
 
 from lamina.errors import LaminaError
 from lamina.measures import find_measure
+from lamina.records import to_csv
 from lamina.runs import Run
 from lamina.score import MAJORITY, SHUFFLED, Score, Scores, better
 from lamina.stats.inference import FILE, Estimate, Replicates, as_t, few_groups, read_replicates
@@ -70,6 +69,9 @@ class Difference:
     p: float | None
     family: int
     groups: int = 0
+
+
+COLUMNS = tuple(field.name for field in fields(Difference))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -122,20 +124,13 @@ class Differences(tuple[Difference, ...]):
 
     def to_csv(self) -> str:
         """Comma-separated values with a header line."""
-        buffer = io.StringIO()
-        writer = csv.writer(buffer, lineterminator="\n")
-        columns = list(Difference.__dataclass_fields__)
-        writer.writerow(columns)
-        writer.writerows([getattr(each, name) for name in columns] for each in self)
-        return buffer.getvalue()
+        return to_csv(self, COLUMNS)
 
     def to_pandas(self) -> Any:
         """A pandas data frame, one row a difference (needs pandas)."""
         import pandas
 
-        columns = list(Difference.__dataclass_fields__)
-        rows = [[getattr(each, name) for name in columns] for each in self]
-        return pandas.DataFrame(rows, columns=columns)
+        return pandas.DataFrame([asdict(each) for each in self], columns=list(COLUMNS))
 
 
 def compare(found: Sequence[Found], *, level: float = 0.95) -> Differences:
@@ -152,9 +147,11 @@ def compare(found: Sequence[Found], *, level: float = 0.95) -> Differences:
         LaminaError: analyses were scored on different items or resampled otherwise, or have no row in common.
     """
     families: dict[Kind, list[_Pair]] = {}
-    for kind in _kinds(found):
-        sides = [_side(scores, replicates, kind) for scores, replicates in found]
-        named = _names(found)
+    by_kind, named = [_sides(*each) for each in found], _names(found)
+    for kind in by_kind[0]:
+        if not all(kind in each for each in by_kind):
+            continue
+        sides = [each[kind] for each in by_kind]
         if len(sides) == 1:
             differences = _within(sides[0], named[0], kind[0])
         else:
@@ -208,37 +205,25 @@ def compare_runs(
     return compare(found)
 
 
-def _kinds(found: Sequence[Found]) -> list[Kind]:
-    """Measures, targets and ways of reading that all analyses have."""
-    each = [dict.fromkeys(_kind(row) for row in scores if _counts(row)) for scores, _ in found]
-    return [kind for kind in each[0] if all(kind in other for other in each[1:])]
-
-
-def _counts(row: Score) -> bool:
-    """Whether a row is of a place in a model: no null, no majority, no whole encoder."""
-    return bool(row.place) and row.control not in {SHUFFLED, MAJORITY}
-
-
-def _kind(row: Score) -> Kind:
-    _protocol, _split, *way = row.way  # what these two say must agree, or it is told
-    return row.measure, row.target, tuple(way)
+def _sides(scores: Scores, replicates: Replicates) -> dict[Kind, list[_Row]]:
+    """The rows that can be compared, by kind: of a place in a model, no null and no majority."""
+    found: dict[Kind, list[_Row]] = {}
+    for row in scores:
+        key = row.key
+        if row.place and row.control not in {SHUFFLED, MAJORITY} and key in replicates:
+            _protocol, _split, *way = row.way  # what these two say must agree, or it is told
+            kept = _Row(row, replicates[key], replicates.groups[key], replicates.draws[key])
+            found.setdefault((row.measure, row.target, tuple(way)), []).append(kept)
+    return found
 
 
 def _names(found: Sequence[Found]) -> list[str]:
     """What tells the analyses apart: models, else runs, else numbers."""
     for column in ("model", "run"):
-        names = [str(scores[0].__getattribute__(column)) for scores, _ in found]
+        names = [str(getattr(scores[0], column)) for scores, _ in found]
         if len(set(names)) == len(names):
             return names
     return [f"{scores[0].model}#{number}" for number, (scores, _) in enumerate(found, 1)]
-
-
-def _side(scores: Scores, replicates: Replicates, kind: Kind) -> list[_Row]:
-    return [
-        _Row(row, replicates[row.key], replicates.groups[row.key], replicates.draws[row.key])
-        for row in scores
-        if _counts(row) and _kind(row) == kind and row.key in replicates
-    ]
 
 
 def _within(side: list[_Row], name: str, measure: str) -> list[_Pair]:
@@ -252,8 +237,6 @@ def _within(side: list[_Row], name: str, measure: str) -> list[_Pair]:
 
 
 def _between(one: list[_Row], other: list[_Row], first: str, second: str, measure: str) -> list[_Pair]:
-    if not one or not other:
-        return []
     _check_paired(one, other, first, second)
     there = {each.place: each for each in other}
     made = [_less(each, there[each.place], first, second) for each in one if each.place in there]

@@ -197,23 +197,6 @@ class Projections(Statistic):
         return torch.where(n > 0, found, torch.nan)
 
 
-def svcca(
-    stats: Moments | ClassMoments, share: float = 0.99, *, labelling: int = 0, x: Spectrum | None = None
-) -> Solution:
-    """SVCCA (Raghu et al. 2017): CCA of the principal directions that hold a share of each view's variance.
-
-    Args:
-        stats: training statistics.
-        share: of the variance, of either view.
-        labelling: which labelling of class moments.
-        x: the whole decomposition of x, where it is known.
-
-    Returns:
-        The solution; its mean correlation is the published score, `Solution.held_out` the score on other rows.
-    """
-    return Views.of(stats, labelling, x, share=share).solve()
-
-
 def check_size(n: int, p: int, q: int) -> str:
     """Whether n rows are enough for views of p and q dimensions.
 

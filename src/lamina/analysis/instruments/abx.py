@@ -13,19 +13,14 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from torch import Tensor
 
-from lamina.analysis.config import AnalysisConfig
-from lamina.analysis.instruments.instrument import Draw, Finding, Floats, Instrument
-from lamina.analysis.rows import Rows, Way
-from lamina.analysis.sums import Sample
+from lamina.analysis.instruments.instrument import Draw, Finding, Floats, Sampled
 from lamina.analysis.targets.items import AbxCell, Items
-from lamina.encoders.encoder import Tap
 from lamina.frames import Ints
 from lamina.stats.dtw import angular_distances
 
 
-class Abx(Instrument):
+class Abx(Sampled):
     """Error rates within and across speakers."""
 
     families: ClassVar = ("abx",)
@@ -33,23 +28,14 @@ class Abx(Instrument):
     title: ClassVar = "ABX"
     target: Items
 
-    def __init__(self, tap: Tap, way: Way, target: Items, config: AnalysisConfig) -> None:
-        super().__init__(tap, way, target, config)
-        self._starts, self._counts = target.pieces(tap.grid, way.matched)
-        self.sums = {"sample": Sample.empty(int(self._counts.sum()), tap.width)}
-
-    def score(self, x: Tensor, rows: Rows) -> None:
-        """Keep every frame of every item."""
-        self.sample.put(x, rows.numbers)
-
     def values(self, draw: Draw) -> Iterator[Finding]:
         """Both error rates."""
-        frames = self.sample.finite()
+        frames = self.rows
         for name, cells in (("abx-within", self.target.within), ("abx-across", self.target.across)):
             if not cells:
                 continue
             triples = Triples.of(cells)
-            distances = angular_distances(frames, self._starts, self._counts, triples.pairs)
+            distances = angular_distances(frames, self.starts, self.counts, triples.pairs)
             errors = triples.errors(distances)
             drawn = errors.values(draw(errors.names).double().numpy())
             value = errors.values(np.ones((1, len(errors.names))))

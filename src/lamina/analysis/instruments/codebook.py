@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import numpy as np
 import torch
@@ -41,11 +41,11 @@ class Clustering(Instrument):
 
     def learn(self, x: Tensor, rows: Rows) -> None:
         """Keep the rows that have a slot of the sample."""
-        self.sample.put(x, torch.from_numpy(self.target.slots[rows.numbers]))
+        self._sample.put(x, torch.from_numpy(self.target.slots[rows.numbers]))
 
     def settle(self) -> None:
         """Find the clusters and forget the sample; with folds, count each of its folds in the others' clusters."""
-        found = self.sample.rows
+        found = self._sample.rows
         self.sums = {f"counts{number}": Counts.empty(*self._shape) for number in range(self.target.labellings)}
         if not self.folded:
             self._clusters = self._fit(found)
@@ -80,6 +80,10 @@ class Clustering(Instrument):
                     values, resampled = measure(counts, None), measure(counts, drawn)
                 again = {name: debiased(each, float(values[name][0])) for name, each in resampled.items()}
                 yield Finding(values, again, counts.n, names, labelling=labelling)
+
+    @property
+    def _sample(self) -> Sample:
+        return cast("Sample", self.sums["sample"])
 
     @property
     def _counts(self) -> list[Counts]:

@@ -10,14 +10,9 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 import numpy as np
-from torch import Tensor
 
-from lamina.analysis.config import AnalysisConfig
-from lamina.analysis.instruments.instrument import Draw, Finding, Instrument
-from lamina.analysis.rows import Rows, Way
-from lamina.analysis.sums import Sample
+from lamina.analysis.instruments.instrument import Draw, Finding, Sampled
 from lamina.analysis.targets.tokens import Tokens
-from lamina.encoders.encoder import Tap
 from lamina.stats.dtw import unit
 from lamina.stats.inference import resampled_ratios
 from lamina.stats.ranking import average_precisions
@@ -25,7 +20,7 @@ from lamina.stats.ranking import average_precisions
 ROWS = 256  # queries ranked at a time
 
 
-class Discrimination(Instrument):
+class Discrimination(Sampled):
     """Same labels rank first; nothing is fitted."""
 
     families: ClassVar = ("map",)
@@ -33,18 +28,10 @@ class Discrimination(Instrument):
     title: ClassVar = "word discrimination"
     target: Tokens
 
-    def __init__(self, tap: Tap, way: Way, target: Tokens, config: AnalysisConfig) -> None:
-        super().__init__(tap, way, target, config)
-        self.sums = {"sample": Sample.empty(len(target.scored), tap.width)}
-
-    def score(self, x: Tensor, rows: Rows) -> None:
-        """Keep every token."""
-        self.sample.put(x, rows.numbers)
-
     def values(self, draw: Draw) -> Iterator[Finding]:
         """Both precisions, of the queries that have something to find."""
         labels, speakers = self.target.labels, self.target.speakers
-        rows = unit(self.sample.finite())
+        rows = unit(self.rows)
         found: dict[str, list[tuple[float, str]]] = {"map": [], "map-across": []}
         for begin in range(0, len(rows), ROWS):
             own = np.arange(begin, min(begin + ROWS, len(rows)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor
 from lamina.analysis.config import AnalysisConfig
 from lamina.analysis.rows import Rows, Way
 from lamina.analysis.sums import Sample
+from lamina.analysis.targets.segments import EACH, Segmented
 from lamina.analysis.targets.target import Target
 from lamina.encoders.encoder import Tap
 from lamina.stats.archive import Statistic
@@ -104,12 +105,6 @@ class Instrument(ABC):
         """Whether the rows that are fitted on are those that are scored, fold by fold."""
         return self.target.roles.folded
 
-    @property
-    def sample(self) -> Sample:
-        """The rows that are kept in slots, where there is one `Sample` of them."""
-        (held,) = (each for each in self.sums.values() if isinstance(each, Sample))
-        return held
-
     def learn(self, x: Tensor, rows: Rows, /) -> None:  # noqa: B027 - some have nothing to do here
         """Take rows x (n, width) that are fitted on."""
 
@@ -137,3 +132,34 @@ class Instrument(ABC):
         Raises:
             LaminaError: rows are too few, or states are not finite.
         """
+
+
+class Sampled(Instrument):
+    """An instrument that keeps every row that is scored: a segment's mean, or each of its frames (`EACH`).
+
+    Attributes:
+        starts, counts: with `EACH`, where each segment's frames begin among the kept rows, and how many it has.
+    """
+
+    target: Segmented
+
+    def __init__(self, tap: Tap, way: Way, target: Segmented, config: AnalysisConfig) -> None:
+        super().__init__(tap, way, target, config)
+        size = len(target.scored)
+        if way.pooling == EACH:
+            self.starts, self.counts = target.pieces(tap.grid, way.matched)
+            size = int(self.counts.sum())
+        self.sums = {"rows": Sample.empty(size, tap.width)}
+
+    @property
+    def rows(self) -> Tensor:
+        """(segments or frames, width) all of them.
+
+        Raises:
+            LaminaError: a state is not finite.
+        """
+        return cast("Sample", self.sums["rows"]).finite()
+
+    def score(self, x: Tensor, rows: Rows) -> None:
+        """Keep the rows."""
+        cast("Sample", self.sums["rows"]).put(x, rows.numbers)

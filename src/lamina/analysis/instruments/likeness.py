@@ -8,15 +8,11 @@ from typing import ClassVar
 import numpy as np
 from torch import Tensor, nn
 
-from lamina.analysis.config import AnalysisConfig
-from lamina.analysis.instruments.instrument import Draw, Finding, Floats, Instrument
-from lamina.analysis.rows import Rows, Way
-from lamina.analysis.sums import Sample
+from lamina.analysis.instruments.instrument import Draw, Finding, Floats, Sampled
 from lamina.analysis.targets.pairs import Pairs
-from lamina.encoders.encoder import Tap
 
 
-class Likeness(Instrument):
+class Likeness(Sampled):
     """Cosines of the means of utterances, pair by pair; nothing is fitted."""
 
     families: ClassVar = ("sentence",)
@@ -24,18 +20,10 @@ class Likeness(Instrument):
     title: ClassVar = "likeness"
     target: Pairs
 
-    def __init__(self, tap: Tap, way: Way, target: Pairs, config: AnalysisConfig) -> None:
-        super().__init__(tap, way, target, config)
-        self.sums = {"sample": Sample.empty(len(target.scored), tap.width)}
-
-    def score(self, x: Tensor, rows: Rows) -> None:
-        """Keep the mean of each utterance."""
-        self.sample.put(x, rows.numbers)
-
     def values(self, draw: Draw) -> Iterator[Finding]:
         """How well likeness tells the pairs apart."""
         pairs = self.target
-        similarity = cosines(self.sample.finite(), pairs)
+        similarity = cosines(self.rows, pairs)
         name = "sentence-spearman" if pairs.graded else "sentence-auc"
         one, drawn = np.ones((1, len(pairs.groups))), draw(pairs.groups).double().numpy()
         values, resampled = ({name: agreement(similarity, pairs, each)} for each in (one, drawn))

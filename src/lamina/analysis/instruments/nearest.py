@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import numpy as np
 import torch
@@ -50,20 +50,17 @@ class Nearest(Instrument):
 
     def learn(self, x: Tensor, rows: Rows) -> None:
         """Keep the rows that name others."""
-        self._kept("fit").put(x, self._slots[0][rows.numbers])
+        cast("Sample", self.sums["fit"]).put(x, self._slots[0][rows.numbers])
 
     def settle(self) -> None:
         """Put the rows that name others aside: they are complete, and no sum of this pass any more."""
-        self._fit = self._kept("fit").finite()
+        self._fit = cast("Sample", self.sums["fit"]).finite()
         del self.sums["fit"]
 
     def score(self, x: Tensor, rows: Rows) -> None:
         """Keep the rows that are named."""
         if not self.folded:
-            self._kept("score").put(x, self._slots[1][rows.numbers])
-
-    def _kept(self, name: str) -> Sample:
-        return next(each for key, each in self.sums.items() if key == name and isinstance(each, Sample))
+            cast("Sample", self.sums["score"]).put(x, self._slots[1][rows.numbers])
 
     @abstractmethod
     def named(self, fit: Tensor, codes: Ints, test: Tensor, /) -> Ints:
@@ -85,7 +82,7 @@ class Nearest(Instrument):
                 found[:, inside] = self.named(sides[0], codes[:, ~inside], sides[1])
         else:
             told = target.answers[:, self._places[1]]
-            sides = standardised(fit, self._kept("score").finite())
+            sides = standardised(fit, cast("Sample", self.sums["score"]).finite())
             found = self.named(sides[0], codes, sides[1])
         owners = target.scored.owners(everyone)
         whose = [owners[place] for place in self._places[-1].tolist()]

@@ -12,12 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from lamina.analysis.config import AnalysisConfig
-from lamina.analysis.instruments.instrument import Draw, Finding, Floats, Instrument
-from lamina.analysis.rows import Rows, Way
-from lamina.analysis.sums import Sample
+from lamina.analysis.instruments.instrument import Draw, Finding, Floats, Sampled
 from lamina.analysis.targets.queries import DEV, Queries
-from lamina.encoders.encoder import Tap
 from lamina.frames import Ints
 from lamina.stats.dtw import found_anywhere, query_costs
 from lamina.stats.ranking import term_weighted_value
@@ -31,7 +27,7 @@ LEAST_FRAMES = 5  # shorter queries find nothing, as in SUPERB
 DOCUMENTS = 64  # warped at a time
 
 
-class Spotting(Instrument):
+class Spotting(Sampled):
     """Frames of queries and documents are standardised together, scores by query."""
 
     families: ClassVar = ("qbe",)
@@ -39,18 +35,9 @@ class Spotting(Instrument):
     title: ClassVar = "query by example"
     target: Queries
 
-    def __init__(self, tap: Tap, way: Way, target: Queries, config: AnalysisConfig) -> None:
-        super().__init__(tap, way, target, config)
-        self._starts, self._counts = target.pieces(tap.grid, way.matched)
-        self.sums = {"sample": Sample.empty(int(self._counts.sum()), tap.width)}
-
-    def score(self, x: Tensor, rows: Rows) -> None:
-        """Keep every frame."""
-        self.sample.put(x, rows.numbers)
-
     def values(self, draw: Draw) -> Iterator[Finding]:
         """The value over the scored list, and over the list that chooses among taps."""
-        frames = self.sample.finite()
+        frames = self.rows
         told = {name: self._detections(frames, name) for name in self.target.lists}
         (scored,) = (each for name, each in told.items() if name != DEV)
         owners = scored.owners
@@ -65,7 +52,7 @@ class Spotting(Instrument):
         trials, numbers = self.target.lists[name], self.target.numbers_of
         queries = list(dict.fromkeys(trial.left for trial in trials))
         used = list(dict.fromkeys(each for trial in trials for each in (trial.left, trial.right)))
-        spans = [(self._starts[numbers[each]], self._counts[numbers[each]]) for each in used]
+        spans = [(self.starts[numbers[each]], self.counts[numbers[each]]) for each in used]
         places = np.concatenate([np.arange(start, start + count) for start, count in spans])
         (whole,) = standardised(frames[places])
         parts = torch.split(normalize(whole, dim=-1), [int(count) for _, count in spans])

@@ -141,10 +141,9 @@ class PublishedCCA(Instrument):
     def learn(self, x: Tensor, rows: Rows) -> None:
         """Take rows x (n, width), each in a split."""
         for split in torch.unique(rows.keys).tolist():
-            chosen, held = rows.keys == split, self.sums[f"part{split}"]
-            if isinstance(held, ClassMoments):
-                added = ClassMoments.of(x[chosen], rows.side[:, chosen], len(self.target.classes))
-                self.sums[f"part{split}"] = held + added
+            chosen = rows.keys == split
+            added = ClassMoments.of(x[chosen], rows.side[:, chosen], len(self.target.classes))
+            self.sums[f"part{split}"] += added
 
     def values(self, draw: Draw) -> Iterator[Finding]:
         """The value, and no resampled ones."""

@@ -1,8 +1,5 @@
 """PWCCA as the public layerwise-analysis code of Pasad et al. computes it, from the moments of ten splits.
 
-Pasad, Chou and Livescu 2021, "Layer-wise analysis of a self-supervised speech representation model", and the code
-published with it and its successors:
-
 - Three disjoint pairs of the ten splits are dev and test, the other eight train; six ridge pairs are tried
   (`trials`), the best on dev is scored on test, and three scores are averaged.
 - Covariances are divided by their largest entry, dimensions whose variance is then below the ridge are dropped,
@@ -23,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -98,8 +96,7 @@ class Tested:
     dependent: int
 
 
-@dataclass(frozen=True, slots=True)
-class Scored:
+class Scored(NamedTuple):
     """The score of the protocol: the mean of its trials."""
 
     value: float
@@ -300,7 +297,7 @@ def _pwcca(held: Moments | ClassMoments, fit: _Fit) -> tuple[float, int]:
         mean_y, sxy = held.mean_y[fit.y], held.sxy[:, fit.y]
         first = sb = _kept(held.syy, fit.y) @ b
     product = (a * sa).sum(0) * (b * sb).sum(0)
-    found = (a * (_rows(sxy, fit.x) @ b)).sum(0) / product.clamp_min(0).sqrt()
+    found = (a * (sxy[fit.x] @ b)).sum(0) / product.clamp_min(0).sqrt()
     found = torch.where(fit.real & (product > 0), found, 0.0)
     total, dependent, views = 0.0, 0, 0
     for weigh, view, crossed, first_rows, mean in (
@@ -350,7 +347,3 @@ def _stepwise(gram: Tensor, least: float) -> Tensor:
 
 def _kept(matrix: Tensor, kept: Tensor) -> Tensor:
     return matrix if bool(kept.all()) else matrix[kept][:, kept]
-
-
-def _rows(matrix: Tensor, kept: Tensor) -> Tensor:
-    return matrix if bool(kept.all()) else matrix[kept]
