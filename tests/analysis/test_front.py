@@ -75,6 +75,13 @@ def test_both_doors_ask_for_what_the_corpus_has(doors, encoder, settings, target
     assert tuple(found.scores.distinct("target")) == targets
 
 
+def test_who_speaks_is_no_tier_that_a_corpus_must_have(encoder):
+    found = lamina.analyze(
+        encoder, Wordless(), targets="speaker", clusters={"speaker": 4}, min_instances=1, replicates=0
+    )
+    assert found.scores.distinct("target") == ["speaker"]
+
+
 def test_the_page_tells_the_digests_of_the_encoder_that_was_asked_for(doors, encoder, tmp_path):
     command.analyze("tiny", "speech", measures="cka", report=tmp_path / "page", memory_gib=1.0)
     assert doors.page["digests"]["encoder"] == encoder.digest

@@ -87,8 +87,8 @@ def resolved(config: AnalysisConfig | None, settings: dict[str, Any], speech: Co
     protocol = PROTOCOLS.get(str(settings.get("protocol", "lamina" if config is None else config.protocol)), OWN)
 
     def lacks(name: str) -> str:
-        kinds = kinds_of(name, protocol.rules.targets)
-        return next((need for kind in kinds if (need := kind.needs(name)) and need not in there), "")
+        needs = [kind.needs(name) for kind in kinds_of(name, protocol.rules.targets)]
+        return "" if not needs or any(not need or need in there for need in needs) else needs[0]
 
     if config is None and "targets" not in settings:
         usual = tuple(name for name in protocol.usual if not lacks(name))
