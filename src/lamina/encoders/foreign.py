@@ -52,8 +52,8 @@ def settings(path: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def one_line(what: str) -> Iterator[None]:
-    """Whatever a library raises of foreign values inside the block is one line: ``what``, and its own words.
+def one_line(what: str, remedy: str = AGAIN) -> Iterator[None]:
+    """Whatever is raised of foreign values inside the block is one line: ``what``, its own words, the remedy.
 
     Raises:
         LaminaError: something was raised.
@@ -61,7 +61,7 @@ def one_line(what: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        raise LaminaError(told(error) or f"{what} ({first_line(error)}): {AGAIN}") from error
+        raise LaminaError(told(error) or f"{what} ({first_line(error)}): {remedy}") from error
 
 
 def config_of(kind: Any, given: Mapping[str, Any], where: str) -> Any:
