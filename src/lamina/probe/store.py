@@ -22,7 +22,7 @@ from lamina.corpus.batches import batches
 from lamina.corpus.corpus import Corpus, Segment, Utterance
 from lamina.encoders.encoder import Encoder, Tap, window_samples
 from lamina.errors import LaminaError
-from lamina.files import digest, read_json, told_size, write_json
+from lamina.files import allocate, digest, read_json, told_size, write_json
 from lamina.frames import aligned, means
 from lamina.probe.layers import Group
 
@@ -92,8 +92,7 @@ class Store:
         if not (told.is_file() and path.is_file() and done.is_file() and read_json(told) == about):
             path.unlink(missing_ok=True)
             done.write_bytes(bytes(len(self.counts)))
-            with path.open("wb") as file:
-                file.truncate(math.prod(shape) * kind.itemsize)
+            allocate(path, math.prod(shape) * kind.itemsize)
             write_json(told, about)
         size = math.prod(shape)
         self.values = torch.from_file(str(path), shared=True, size=size, dtype=kind).view(shape)
