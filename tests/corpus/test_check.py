@@ -17,7 +17,7 @@ from corpus_help import textgrid, tone, write
 from lamina.corpus.check import check, examine
 from lamina.corpus.importers.importing import import_corpus
 from lamina.corpus.open import open_corpus
-from lamina.corpus.shift import draw, shift
+from lamina.corpus.shift import Shift, draw, shift
 from lamina.corpus.synth.config import Speakers, SynthConfig
 from lamina.corpus.synth.synthesis import synthesize
 
@@ -227,6 +227,36 @@ def test_the_shift_test_tells_by_how_much(good: Path, tmp_path: Path, millisecon
     assert found.best_ms == pytest.approx(-milliseconds, abs=6)
     when = "late" if milliseconds > 0 else "early"
     assert any(f"the 'phone' labels are {when} by about" in line for line in lines)
+
+
+def test_no_alarm_where_it_cannot_be_told(good: Path, tmp_path: Path) -> None:
+    """Labels that say nothing of the sound, rare ones, and a best offset at the edge of those tried."""
+    rng = np.random.default_rng(0)
+
+    def meaningless(rows: list[dict[str, Any]]) -> None:
+        for row in rows:
+            for item in tier(row, "phone"):
+                item[0] = str(rng.integers(8))
+
+    def rare(rows: list[dict[str, Any]]) -> None:
+        for number, row in enumerate(rows):
+            for item in tier(row, "phone"):
+                item[0] = f"{number} {item[0]}"
+
+    for name, change in (("a", meaningless), ("b", rare)):
+        corpus, lines, found = examine(damaged(good, tmp_path / name, change))
+        assert corpus is not None
+        assert found is not None
+        assert not any("labels are" in line for line in lines)
+    offsets = tuple(5.0 * step for step in range(-20, 21))
+    for best, says in ((0, ""), (1, ""), (10, "late by about 50 ms"), (20, ""), (30, "early by"), (40, "")):
+        shares = [0.2] * 41
+        shares[best] = 0.25
+        told = Shift("word", offsets, tuple(shares), 0.1, 0.1, offsets[best], ([*shares, 0.1, 0.1],) * 2)
+        assert says in told.verdict
+        assert bool(told.verdict) == bool(says)
+        doubtful = ([*shares, 0.1, 0.1], [0.2] * 41 + [0.1, 0.1])
+        assert not Shift("word", offsets, tuple(shares), 0.1, 0.1, offsets[best], doubtful).verdict
 
 
 @pytest.mark.parametrize("starts", [True, False])
