@@ -7,7 +7,7 @@ labels moved by one interval, which is what reading time stamps as ends does whe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -91,12 +91,17 @@ TIERS = ("phone", "syllable", "word")
 LEAST = {"phone": 10, "syllable": 60, "word": 60}  # seconds: coarser labels are many and rare
 
 
-def shift(corpus: Corpus, tier: str) -> Shift | None:
-    """Ask of one tier; None where the corpus has too little of it (see `LEAST`)."""
-    chosen = _spread(corpus)
+def shift(corpus: Corpus, tier: str, chosen: Iterable[Utterance] | None = None) -> Shift | None:
+    """Ask of one tier; None where the corpus has too little of it (see `LEAST`).
+
+    Args:
+        corpus: whose labels they are.
+        tier: its name.
+        chosen: the utterances to look at; `spread` where None.
+    """
     names: dict[str, int] = {"": 0}
     mels, now, later, before = [], [], [], []
-    for utterance in chosen:
+    for utterance in spread(corpus) if chosen is None else chosen:
         segments = utterance.tiers.get(tier, ())
         if not segments:
             continue
@@ -125,7 +130,8 @@ def shift(corpus: Corpus, tier: str) -> Shift | None:
     return Shift(tier, offsets, tuple(shares), as_starts, as_ends, _peak(offsets, shares), (halves[0], halves[1]))
 
 
-def _spread(corpus: Corpus) -> list[Utterance]:
+def spread(corpus: Corpus) -> list[Utterance]:
+    """Some utterances from all over a corpus."""
     step = max(1, len(corpus) // UTTERANCES)
     return [utterance for place, utterance in enumerate(corpus.utterances()) if place % step == 0]
 
