@@ -117,8 +117,11 @@ def corpus_check(
 ) -> None:
     """Read a corpus and print a line for each utterance and problem; exit code 1 where there are some."""
     from lamina.corpus.check import examine
+    from lamina.corpus.pictures import check_picture
     from lamina.corpus.shift import draw
 
+    if picture is not None:
+        check_picture(picture)
     speech, problems, found = examine(corpus_path)
     for problem in problems:
         say(problem)
@@ -136,7 +139,8 @@ def corpus_check(
         )
         if picture is not None:
             draw(found, speech, picture)
-            say(f"picture: {picture.resolve()}")
+    if picture is not None:
+        say(f"picture: {picture.resolve()}" if found is not None else "no picture: there is nothing to draw")
     say(f"{speech.name}: {len(speech)} utterances, {len(problems)} problems")
     raise typer.Exit(1 if problems else 0)
 
@@ -145,7 +149,9 @@ def corpus_check(
 def corpus_show(corpus_path: CorpusPath, out: PageFolder) -> None:
     """Make a page: hours, speakers, labels, durations, and spectrograms with boundaries."""
     from lamina.corpus.show import show
+    from lamina.files import check_folder
 
+    check_folder(out)
     say(f"page: {show(open_speech(corpus_path), out).resolve()}")
 
 

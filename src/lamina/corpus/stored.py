@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from lamina.corpus.allowed import RATES
 from lamina.corpus.corpus import Utterance
 from lamina.corpus.faults import Faults
-from lamina.corpus.headers import counted_mp3
+from lamina.corpus.headers import counted_mp3, missing_bytes
 from lamina.corpus.tars import Member, Place
 from lamina.errors import LaminaError, first_line
 from lamina.files import reading
@@ -335,6 +335,14 @@ class StoredCorpus:
             LaminaError: the file is missing or cannot be read.
         """
         return self._audio[utterance.id].content()
+
+    def cut_short(self, utterance: Utterance) -> int:
+        """How many bytes the header of an utterance's WAV or AIFF promises beyond its end."""
+        audio = self._audio[utterance.id]
+        if not isinstance(audio, AudioFile):
+            return 0
+        with opened(audio.path, audio.member) as file:
+            return missing_bytes(file)
 
     def missing(self) -> str:
         """The first audio file that is not there; empty where all are."""
