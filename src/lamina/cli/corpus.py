@@ -56,6 +56,9 @@ def corpus_import(
         str, typer.Option(help="Only this speaker's utterances; hf: the column of the speaker.")
     ] = "",
     tier: Annotated[str, typer.Option(help="folder: tiers to read, by commas: NAME, or word=NAME.")] = "",
+    phone_map: Annotated[
+        str, typer.Option(help="Fold phones: arpabet39, timit39, or a file of two columns.")
+    ] = "",
     turns: Annotated[
         bool | None, typer.Option(help="Several speakers: an utterance a stretch of one, or whole recordings.")
     ] = None,
@@ -85,6 +88,7 @@ def corpus_import(
             speaker=speaker if kind != "hf" else "",
             tiers={name: role or name for name, role in asked.items()},
             turns=turns,
+            phones=phone_map,
             progress=tell,
         )
     for note in made.notes:

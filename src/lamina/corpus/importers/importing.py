@@ -14,6 +14,7 @@ from lamina.corpus.folders import unwritable
 from lamina.corpus.importers.catalogue import IMPORTERS
 from lamina.corpus.importers.importer import FoundUtterance, Importer, ImportSource
 from lamina.corpus.manifest import ABOUT, AUDIO, ManifestWriter, open_folder
+from lamina.corpus.phonemaps import PhoneMap
 from lamina.corpus.segments import segments
 from lamina.corpus.stored import SAMPLE_RATE, AudioFile, StoredCorpus, audio_file, rescale
 from lamina.corpus.trees import AUDIO_ENDINGS, tell_media, walk
@@ -42,6 +43,7 @@ def import_corpus(
     speaker: str = "",
     tiers: Mapping[str, str] | None = None,
     turns: bool | None = None,
+    phones: str = "",
     progress: Callable[[int, int], None] | None = None,
 ) -> StoredCorpus:
     """Make a corpus folder of ours that points to the audio of a corpus on disk.
@@ -60,6 +62,7 @@ def import_corpus(
         tiers: which tiers of a folder's alignments to read, and what they are called here; all where None.
         turns: make an utterance of each stretch of one speaker of a recording of several; where None, of
             recordings whose tiers tell who says what.
+        phones: a phone map to fold the phone tiers by (`lamina.corpus.phonemaps`); none where empty.
         progress: called with the utterances that are done, twice, for nobody knows how many there are.
 
     Raises:
@@ -81,7 +84,7 @@ def import_corpus(
     given = ImportSource(path, importer.layout, faults, beside, stamps, root, columns or {}, tiers or {}, turns)
     with replacing(folder, mark=ABOUT) as made:
         made.mkdir(parents=True)
-        count = _write(importer, given, made, folder, speaker, progress)
+        count = _write(importer, given, made, folder, speaker, PhoneMap(phones) if phones else None, progress)
         if not count:
             if faults.lines:
                 raise LaminaError(_report(importer, path, faults.lines, count))
@@ -99,6 +102,7 @@ def _write(
     folder: Path,
     place: Path,
     speaker: str,
+    phones: PhoneMap | None,
     progress: Callable[[int, int], None] | None,
 ) -> int:
     seen: set[str] = set()
@@ -120,6 +124,8 @@ def _write(
             if speaker and utterance.speaker != speaker:
                 source.faults.count("utterances left out, for another speaker is asked for", utterance.speaker)
                 continue
+            if phones is not None:
+                utterance = phones.fold(utterance)
             seen.add(found.id)
             read.add(audio.path)
             if Path(audio.path).is_relative_to(folder):  # written here: it moves with the folder
@@ -129,7 +135,8 @@ def _write(
             if progress is not None and len(seen) % 100 == 0:
                 progress(len(seen), len(seen))
         _tell_rest(importer, source, read)
-        notes = [*source.notes, *account.lines(), *source.faults.counts()]
+        folded = phones.notes() if phones is not None else []
+        notes = [*source.notes, *account.lines(), *folded, *source.faults.counts()]
         if source.faults.lines:
             notes.append(f"a partial import: {len(source.faults)} faults, listed in {FAULTS}")
         made = {
