@@ -9,7 +9,7 @@ import typer
 
 from lamina.cli.options import ConfigFile, CorpusPath, OutFolder, PageFolder, fresh, open_speech
 from lamina.errors import LaminaError
-from lamina.terminal import progress, say
+from lamina.terminal import names, progress, say
 
 corpus = typer.Typer(
     help="Speech with time-aligned tiers: import, synthesise, check, look at, split.", no_args_is_help=True
@@ -52,7 +52,16 @@ def corpus_import(
     root: Annotated[str, typer.Option(help="OLD=NEW: where paths of another machine lie here.")] = "",
     audio: Annotated[str, typer.Option(help="hf: the column of the audio, where it is not called so.")] = "",
     text: Annotated[str, typer.Option(help="hf: the column of the text.")] = "",
-    speaker: Annotated[str, typer.Option(help="hf: the column of the speaker.")] = "",
+    speaker: Annotated[
+        str, typer.Option(help="Only this speaker's utterances; hf: the column of the speaker.")
+    ] = "",
+    tier: Annotated[str, typer.Option(help="folder: tiers to read, by commas: NAME, or word=NAME.")] = "",
+    phone_map: Annotated[
+        str, typer.Option(help="Fold phones: arpabet39, timit39, or a file of two columns.")
+    ] = "",
+    turns: Annotated[
+        bool | None, typer.Option(help="Several speakers: an utterance a stretch of one, or whole recordings.")
+    ] = None,
 ) -> None:
     """Make a corpus folder that points to the audio of a corpus on disk."""
     from lamina.corpus.importers.importing import FAULTS, import_corpus
@@ -63,6 +72,8 @@ def corpus_import(
     old, equals, new = root.partition("=")
     if root and not (old and equals and new):
         raise LaminaError(f"--root is {root!r}: give OLD=NEW, the beginning of a path there and here")
+    asked = {part.rpartition("=")[2]: part.rpartition("=")[0] for part in names(tier or None, "--tier") or ()}
+    columns = {"audio": audio, "text": text, "speaker": speaker if kind == "hf" else ""}
     with progress("import, utterances") as tell:
         made = import_corpus(
             kind,
@@ -73,9 +84,11 @@ def corpus_import(
             alignments=alignments,
             stamps=stamps,
             root=(old, new) if root else None,
-            columns={
-                role: name for role, name in (("audio", audio), ("text", text), ("speaker", speaker)) if name
-            },
+            columns={role: name for role, name in columns.items() if name},
+            speaker=speaker if kind != "hf" else "",
+            tiers={name: role or name for name, role in asked.items()},
+            turns=turns,
+            phones=phone_map,
             progress=tell,
         )
     for note in made.notes:

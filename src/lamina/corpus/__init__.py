@@ -24,6 +24,7 @@ xlabel      label files of ESPS, Festival, Buckeye, EMO-DB
 texts       text files: encodings, lines, numbers, tables
 segments    intervals in seconds made into segments in samples
 labels      labels, tier names and silences, by explicit rules
+phonemaps   one phone set folded into another
 accounts    what a corpus is made of: speakers, splits, inventories
 voices      several people in one recording
 stored      audio that is read when asked for

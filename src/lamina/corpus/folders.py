@@ -5,6 +5,8 @@
 - Alignments: see `lamina.corpus.intervals`. A file for one utterance has its name and lies beside the audio, else
   anywhere in the folder; TextGrids go before label files, these before CTM, CSV and RTTM. Where names repeat, it
   lies in a folder of the same name; see `lamina.corpus.matching`.
+- Several people: tiers that name their speakers (``ann - words``, ``bob - words``) make an utterance of each one's
+  every stretch of speech, see `lamina.corpus.voices`; an RTTM makes tiers ``speaker:1``, ``speaker:2``, ….
 - Speaker, split, text, labels: from ``manifest.tsv`` or ``manifest.csv``, see `lamina.corpus.listing`. Without a
   column ``split``, folders named train, dev and test are splits. Without a speaker, the folders that hold the
   audio are the speakers (splits and folders that all audio lies in left aside); where there is one, the name up to
@@ -23,13 +25,13 @@ from lamina.corpus.accounts import Account
 from lamina.corpus.corpus import Segment, Utterance
 from lamina.corpus.faults import Faults, commonest
 from lamina.corpus.listing import Listed, read_listing, split_named
-from lamina.corpus.matching import Alignments
+from lamina.corpus.matching import Alignment, Alignments
 from lamina.corpus.naming import Names
 from lamina.corpus.segments import segments
 from lamina.corpus.stored import SAMPLE_RATE, AudioFile, StoredCorpus, audio_file, rescale
 from lamina.corpus.tars import Place, tar_members
 from lamina.corpus.trees import AUDIO_ENDINGS, tell_unread, walk
-from lamina.corpus.voices import Turn, voice_tiers
+from lamina.corpus.voices import Turn, by_turns, speakers_of, tiers_of_voices, voice_tiers
 from lamina.corpus.xlabel import ENDS
 from lamina.errors import LaminaError
 
@@ -64,78 +66,103 @@ def open_audio_folder(
 
 
 def folder_items(
-    folder: Path, tiers: Sequence[str], faults: Faults, notes: list[str], *, stamps: str = ENDS
+    folder: Path,
+    tiers: Sequence[str],
+    faults: Faults,
+    notes: list[str],
+    *,
+    stamps: str = ENDS,
+    asked: Mapping[str, str] | None = None,
+    turns: bool | None = None,
 ) -> Iterator[tuple[Utterance, AudioFile]]:
-    """The utterances of a folder, one at a time; ``notes`` has what a reader should know when all are told."""
-    paths = walk(folder, faults)
-    named = _identities(paths, folder, faults)
-    if not named:
-        tell_unread(paths, set(), faults)
-        raise LaminaError(
-            f"{folder} is no corpus: it holds no corpus.json, no CutSet (cuts.jsonl.gz) and no audio "
-            f"({', '.join(sorted(AUDIO_ENDINGS))}){''.join('; ' + line for line in faults.counts())}"
-        )
-    names = Names(
-        {identity: audio.told.parent.parts for identity, audio in named.items()},
-        {identity: audio.told.stem for identity, audio in named.items()},
-    )
-    aligned = Alignments(folder, paths, faults, stamps)
-    known = aligned.match(names)
-    if tiers and not known:
-        raise LaminaError(_unaligned(folder, tiers, bool(aligned)))
-    manifest, listed = read_listing(folder, names, faults)
-    splits, speakers = _told_by_folders(names, listed, notes)
-    read = {audio.path for audio in named.values()} | aligned.read
-    tell_unread(paths, read | ({manifest} if manifest is not None else set()), faults)
-    stress = not aligned.toned()
-    if not stress:
-        notes.append("digits of phones are tones, for some are 3 and more: they stay")
-    channels, left_out, found = Counter[int](), 0, 0
-    for identity, audio in sorted(named.items()):
-        if tiers and identity not in known:
-            left_out += 1
+    """The utterances of a folder, one at a time.
+
+    Args:
+        folder: see `open_audio_folder`.
+        tiers: see there.
+        faults: where faults are told.
+        notes: filled with what a reader should know when all are told.
+        stamps: see `lamina.corpus.xlabel`.
+        asked: see `lamina.corpus.matching.Alignments`.
+        turns: whether a recording of several people becomes an utterance a stretch of one of them; where None, if
+            its tiers tell who says what.
+    """
+    read = _Folder(folder, faults, notes, stamps, asked)
+    if tiers and not read.known:
+        raise LaminaError(_unaligned(folder, tiers, bool(read.aligned)))
+    people = Counter[str]()
+    for identity, audio in sorted(read.named.items()):
+        if tiers and identity not in read.known:
             continue
         before = faults.added
         with faults.catching():
-            place, count = audio_file(audio.path, audio.member)
-            samples = rescale(place.samples, place.rate, SAMPLE_RATE)
-            made = _tiers(aligned, identity, samples, place.rate, tiers, faults, stress=stress)
-            row = listed.get(identity, Listed())
-            utterance = Utterance(
-                id=identity,
-                speaker=speakers[identity],
-                split=splits[identity],
-                samples=samples,
-                text=row.text or " ".join(segment.label for segment in made.get("word", ())),
-                tiers=made,
-                labels=row.labels,
-            )
+            utterance, place, voices = read.utterance(identity, audio, tiers)
             if faults.added > before:
                 continue  # an utterance with a broken tier is not whole
-            channels[count] += 1
-            found += 1
-            yield utterance, place
-    if left_out:
-        notes.append(f"{left_out} of {len(named)} audio files have no alignment and are left out")
-    elif known and len(known) < len(named):
-        notes.append(f"{len(named) - len(known)} of {len(named)} audio files have no alignment")
-    if several := sum(number for count, number in channels.items() if count > 1):
-        notes.append(f"{several} of {found} files have several channels: averaged when read")
+            if turns or (turns is None and voices):
+                people.update(speakers_of(utterance))
+                yield from by_turns(utterance, place, faults)
+            else:
+                yield utterance, place
+    for name in (name for name, count in people.items() if count > 1):
+        faults.count("speakers of several recordings, taken for one person", name, people[name])
+    without = f"{len(read.named) - len(read.known)} of {len(read.named)} audio files have no alignment"
+    if read.known and len(read.known) < len(read.named):
+        notes.append(f"{without} and are left out" if tiers else without)
+    if read.several:
+        notes.append(f"{read.several} of {len(read.named)} files have several channels: averaged when read")
+
+
+class _Folder:
+    """What a folder holds: audio by id, alignments, and what its manifest and folders say."""
+
+    def __init__(
+        self, folder: Path, faults: Faults, notes: list[str], stamps: str, asked: Mapping[str, str] | None
+    ) -> None:
+        self._faults = faults
+        self.several = 0  # files of several channels
+        paths = walk(folder, faults)
+        self.named = _identities(paths, folder, faults)
+        if not self.named:
+            tell_unread(paths, set(), faults)
+            raise LaminaError(
+                f"{folder} is no corpus: it holds no corpus.json, no CutSet (cuts.jsonl.gz) and no audio "
+                f"({', '.join(sorted(AUDIO_ENDINGS))}){''.join('; ' + line for line in faults.counts())}"
+            )
+        names = Names(
+            {identity: audio.told.parent.parts for identity, audio in self.named.items()},
+            {identity: audio.told.stem for identity, audio in self.named.items()},
+        )
+        self.aligned = Alignments(folder, paths, faults, stamps, asked)
+        self.known = self.aligned.match(names)
+        manifest, self._listed = read_listing(folder, names, faults)
+        self._splits, self._speakers = _told_by_folders(names, self._listed, notes)
+        read = {audio.path for audio in self.named.values()} | self.aligned.read
+        tell_unread(paths, read | ({manifest} if manifest is not None else set()), faults)
+        self._stress = not self.aligned.toned()
+        if not self._stress:
+            notes.append("digits of phones are tones, for some are 3 and more: they stay")
+
+    def utterance(self, identity: str, audio: _Audio, wanted: Sequence[str]) -> tuple[Utterance, AudioFile, bool]:
+        """An utterance, its audio, and whether its tiers tell who of several people says what."""
+        place, channels = audio_file(audio.path, audio.member)
+        samples = rescale(place.samples, place.rate, SAMPLE_RATE)
+        told = self.aligned.of(identity, samples / SAMPLE_RATE, place.rate)
+        made = _tiers(told, samples, wanted, self._faults, stress=self._stress)
+        row = self._listed.get(identity, Listed())
+        text = row.text or " ".join(segment.label for segment in made.get("word", ()))
+        self.several += channels > 1
+        utterance = Utterance(
+            identity, self._speakers[identity], self._splits[identity], samples, text, made, row.labels
+        )
+        return utterance, place, bool(told.voices)
 
 
 def _tiers(
-    aligned: Alignments,
-    identity: str,
-    samples: int,
-    rate: int,
-    wanted: Sequence[str],
-    faults: Faults,
-    *,
-    stress: bool,
+    found: Alignment, samples: int, wanted: Sequence[str], faults: Faults, *, stress: bool
 ) -> dict[str, tuple[Segment, ...]]:
-    found = aligned.of(identity, samples / SAMPLE_RATE, rate)
     for tier in wanted:
-        if tier not in found.tiers:
+        if not all(tier in tiers for tiers in found.voices.values() or [found.tiers]):
             faults.add(
                 f"{found.where} has no {tier!r} tier, only {sorted(found.tiers) or 'none'}: ask for other tiers, "
                 "or align again"
@@ -144,9 +171,11 @@ def _tiers(
         name: segments(name, tier, SAMPLE_RATE, samples, f"{found.where}, tier {name!r}", faults, stress=stress)
         for name, tier in found.tiers.items()
     }
-    if found.turns:
+    if found.voices:
+        made |= tiers_of_voices(found.voices, samples, found.where, faults, stress=stress)
+    elif found.turns:
         turns: list[Turn] = [(name, (start, end), {}) for name, start, end in found.turns]
-        made |= voice_tiers(turns, samples, f"{identity}, RTTM", faults)
+        made |= voice_tiers(turns, samples, f"{found.where}, RTTM", faults)
     return made
 
 

@@ -38,22 +38,19 @@ _HTK_LEAST = 0.01  # the same of HTK's own unit, for which samples or millisecon
 
 
 def textgrid(path: Path, faults: Faults) -> Tiers:
-    """The interval tiers of a TextGrid, long or short; point tiers are counted.
+    """The interval tiers of a TextGrid by their own names, long or short; point tiers are counted.
 
     Raises:
         LaminaError: it does not parse, or has two tiers of one name.
     """
     found: Tiers = {}
     for tier in read_textgrid(path):
-        name = tier_name(tier.name)
         if tier.intervals is None:
             faults.count("point tiers not read", repr(tier.name))
-        elif name in found:
-            raise LaminaError(
-                f"{path} has two {name!r} tiers (speakers talking at once?): keep one, or split the file"
-            )
+        elif tier.name in found:
+            raise LaminaError(f"{path} has two tiers {tier.name!r}: rename or remove one")
         else:
-            found[name] = tier.intervals
+            found[tier.name] = tier.intervals
     return found
 
 
@@ -191,10 +188,11 @@ def table(path: Path, faults: Faults) -> dict[str, Tiers] | None:
     """A CSV or TSV with times (MFA's too: Begin, End, Label, Type); None where it has no such columns.
 
     Each column that names a tier (``word``, ``phone``, …) is one. Where there are several, a row is of the finest;
-    the others' segments are runs of rows with one label.
+    the others' segments are runs of rows with one label. A speaker's name stands before the tier (``ann - word``).
     """
     rows = read_table(path)
-    column = {role: rows.column(role) for role in ("utterance", "start", "end", "duration", "tier", "label")}
+    roles = ("utterance", "start", "end", "duration", "tier", "label", "speaker")
+    column = {role: rows.column(role) for role in roles}
     named = [name for name in rows.columns if name.casefold() in TIERS]
     if not column["tier"] and named:
         column["label"] = ""
@@ -213,16 +211,18 @@ def table(path: Path, faults: Faults) -> dict[str, Tiers] | None:
             end = number(row[column["end"]]) if column["end"] else start + number(row[column["duration"]])
         except ValueError as error:
             raise LaminaError(f"{path}, row {place}: the times do not read as seconds") from error
-        tiers = found.setdefault(row[column["utterance"]] if column["utterance"] else path.stem, {})
-        for name, told in labelled.items():
-            tier = told or (tier_name(row[column["tier"]]) if column["tier"] else _tier_of(path, "word"))
+        told = {role: row[name] if (name := column[role]) else "" for role in ("utterance", "tier", "speaker")}
+        tiers = found.setdefault(told["utterance"] or path.stem, {})
+        for name, named_tier in labelled.items():
+            tier = named_tier or (tier_name(told["tier"]) if told["tier"] else _tier_of(path, "word"))
+            tier = f"{told['speaker']} - {tier}" if told["speaker"] else tier
             tiers.setdefault(tier, []).append((row[name], start, end))
     if len(labelled) > 1:
         finest = next(tier for tier in ("phone", "syllable", "word") if tier in labelled.values())
         for tiers in found.values():
-            for tier in tiers.keys() - {finest}:
+            for tier in [tier for tier in tiers if tier_name(tier) != finest]:
                 tiers[tier] = _runs(tiers[tier])
-                faults.count("tiers made of runs of rows with one label", f"{tier}, {path.name}")
+                faults.count("tiers made of runs of rows with one label", f"{tier_name(tier)}, {path.name}")
     return found
 
 

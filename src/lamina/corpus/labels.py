@@ -22,7 +22,7 @@ PHONE_SILENCES = frozenset({"pau", "epi"})  # in phone tiers only: elsewhere the
 
 TIERS = {
     "phone": "phone", "phones": "phone", "phn": "phone", "phoneme": "phone", "phonemes": "phone",
-    "word": "word", "words": "word", "wrd": "word",
+    "word": "word", "words": "word", "wrd": "word", "ort-mau": "word", "mau": "phone",
     "syllable": "syllable", "syllables": "syllable",
 }  # fmt: skip
 _VOWEL = "(AA|AE|AH|AO|AW|AX|AXR|AY|EH|ER|EY|IH|IX|IY|OW|OY|UH|UW|UX)"

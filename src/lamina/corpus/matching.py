@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from lamina.corpus import intervals as files
 from lamina.corpus.faults import Faults
 from lamina.corpus.intervals import LABEL_ENDINGS, Tiers
-from lamina.corpus.labels import maybe_toned, toned
+from lamina.corpus.labels import maybe_toned, tier_name, tier_of, toned
 from lamina.corpus.naming import Names, nearness, parted
 from lamina.corpus.segments import Interval
 from lamina.corpus.texts import read_text
@@ -38,10 +38,11 @@ class _Named:
 
 @dataclass(frozen=True)
 class Alignment:
-    """What the files say of one utterance: where, intervals in seconds by tier, and who speaks when."""
+    """What the files say of one utterance: where, intervals (seconds) by tier, also by speaker, and turns."""
 
     where: str
     tiers: Tiers
+    voices: dict[str, Tiers]
     turns: tuple[Interval, ...]
 
 
@@ -53,13 +54,22 @@ class Alignments:
         paths: files below it; those that are no alignments are left aside.
         faults: where faults are told, and what was counted.
         stamps: see `lamina.corpus.xlabel`.
+        asked: the tiers to read, all where empty: names as the files have them, and what they are called here.
 
     Attributes:
         read: the files that are alignments.
     """
 
-    def __init__(self, folder: Path, paths: Iterable[Path], faults: Faults, stamps: str = ENDS) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        paths: Iterable[Path],
+        faults: Faults,
+        stamps: str = ENDS,
+        asked: Mapping[str, str] | None = None,
+    ) -> None:
         self._faults, self._stamps = faults, stamps
+        self._asked = {name.strip().casefold(): tier_name(role) for name, role in (asked or {}).items()}
         self._named: dict[str, list[_Named]] = {}
         self._of: dict[str, list[_Named]] = {}
         self.read: set[Path] = set()
@@ -152,10 +162,10 @@ class Alignments:
         for named in (named for every in self._of.values() for named in every):
             labels: list[str] = []
             with aside.catching():
-                if named.kind == TABLE:
-                    labels = [label for label, _, _ in (named.tiers or {}).get("phone", [])]
-                elif named.kind == GRID and maybe_toned(read_text(named.path)):
-                    labels = [label for label, _, _ in files.textgrid(named.path, aside).get("phone", [])]
+                if named.kind == TABLE or (named.kind == GRID and maybe_toned(read_text(named.path))):
+                    found = named.tiers if named.kind == TABLE else files.textgrid(named.path, aside)
+                    phones = [tier for name, tier in (found or {}).items() if self._called(name)[1] == "phone"]
+                    labels = [label for tier in phones for label, _, _ in tier]
                 elif named.kind == LABELS and named.part == "phone":
                     labels = read_text(named.path).split()
             if toned(labels):
@@ -182,20 +192,45 @@ class Alignments:
     def of(self, identity: str, seconds: float, rate: int) -> Alignment:
         """What the files say of an utterance that `match` found; ``seconds`` and ``rate`` are the audio's."""
         named = self._of.get(identity, [])
-        tiers: Tiers = {}
-        for one in named:
-            if one.kind == GRID:
-                found = files.textgrid(one.path, self._faults)
-            elif one.kind == LABELS:
-                read = files.lab(one.path, seconds, rate, self._faults, stamps=self._stamps)
-                found = {files.lab_tier(one.path): read}
-            else:
-                found = one.tiers or {}
-            for tier, intervals in found.items():
-                if tier in tiers:
-                    raise LaminaError(
-                        f"{one.path} and another file have a {tier!r} tier of {identity}: keep one of them"
-                    )
-                tiers[tier] = intervals
         where = ", ".join(str(one.path) for one in named) or identity
-        return Alignment(where, tiers, tuple(turn for one in named for turn in one.turns))
+        voices: dict[str, Tiers] = {}
+        for one in named:
+            for told, intervals in self._read(one, seconds, rate).items():
+                speaker, tier = self._called(told)
+                if not tier:
+                    self._faults.count("tiers not read, for others are asked for", repr(told))
+                elif tier in voices.setdefault(speaker, {}):
+                    raise LaminaError(_twice(where, identity, tier))
+                else:
+                    voices[speaker][tier] = intervals
+        tiers = voices.pop("", {})
+        if len(voices) == 1:  # one speaker's name says nothing of the tiers
+            (alone,) = voices.values()
+            if twice := sorted(tiers.keys() & alone.keys()):
+                raise LaminaError(_twice(where, identity, twice[0]))
+            tiers, voices = {**tiers, **alone}, {}
+        return Alignment(where, tiers, voices, tuple(turn for one in named for turn in one.turns))
+
+    def _read(self, one: _Named, seconds: float, rate: int) -> Tiers:
+        if one.kind == GRID:
+            return files.textgrid(one.path, self._faults)
+        if one.kind == LABELS:
+            read = files.lab(one.path, seconds, rate, self._faults, stamps=self._stamps)
+            return {files.lab_tier(one.path): read}
+        return one.tiers or {}
+
+    def _called(self, told: str) -> tuple[str, str]:
+        """Whose a file's tier is, and what it is called here; empty where other tiers are asked for."""
+        speaker, tier = tier_of(told)
+        if not self._asked:
+            return speaker, tier
+        bare = told.strip().casefold()
+        asked = (role for name, role in self._asked.items() if name == bare or tier_name(name) == tier)
+        return speaker, next(asked, "")
+
+
+def _twice(where: str, identity: str, tier: str) -> str:
+    return (
+        f"{where} has two {tier!r} tiers of {identity}: keep one, ask for one (--tier {tier}=NAME), or name the "
+        f"speakers (ann - {tier})"
+    )

@@ -14,6 +14,7 @@ from lamina.corpus.importers.importer import FoundUtterance, ImportSource
 from lamina.corpus.kaldi import is_kaldi, kaldi_items
 from lamina.corpus.listing import SPLITS
 from lamina.corpus.stored import SAMPLE_RATE, Audio, AudioFile, audio_file
+from lamina.corpus.voices import by_turns, speakers_of
 from lamina.errors import LaminaError
 
 
@@ -21,7 +22,9 @@ def folder(source: ImportSource) -> Iterator[FoundUtterance]:
     """See `lamina.corpus.folders`."""
     if not source.path.is_dir():
         raise source.wrong("audio")
-    items = folder_items(source.path, (), source.faults, source.notes, stamps=source.stamps)
+    items = folder_items(
+        source.path, (), source.faults, source.notes, stamps=source.stamps, asked=source.tiers, turns=source.turns
+    )
     for utterance, audio in items:
         yield _found(utterance, audio)
     source.notes = [note for note in source.notes if "averaged" not in note]
@@ -50,12 +53,19 @@ def cuts(source: ImportSource) -> Iterator[FoundUtterance]:
     """
     made = 0
     for utterance, audio in _cut_items(source):
+        several = source.turns and len(speakers_of(utterance)) > 1
         if isinstance(audio, AudioFile):
             placed = _placed(audio, source)
             if placed is not None:
-                yield _found(utterance, placed)
+                parts = by_turns(utterance, placed, source.faults) if several else [(utterance, placed)]
+                yield from (_found(part, stretch) for part, stretch in parts)
             continue
         made += 1
+        if several:
+            raise LaminaError(
+                f"cut {utterance.id!r} has several speakers and is more than a stretch of one file: save its "
+                "audio to a file (CutSet.save_audios), then import it by turns"
+            )
         yield _found(utterance, _flac(audio, utterance.samples))
     if made:
         source.notes.append(f"{made} cuts are more than a stretch of one file: written out at {SAMPLE_RATE:,} Hz")

@@ -55,6 +55,8 @@ class ImportSource:
         stamps: what an xlabel time is, where the corpus does not say (`lamina.corpus.xlabel`).
         root: a path's beginning on another machine, and what it is here.
         columns: what columns of a dataset are called that have no usual name: ``audio``, ``text``, ``speaker``.
+        tiers: which tiers of a folder's alignments to read, and what they are called here; all where empty.
+        turns: whether a recording of several people becomes an utterance a stretch of one of them.
         given, notes, trials: filled by the importer.
     """
 
@@ -65,6 +67,8 @@ class ImportSource:
     stamps: str = ENDS
     root: tuple[str, str] | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
+    tiers: Mapping[str, str] = field(default_factory=dict)
+    turns: bool | None = None
     given: AlignmentFolder | None = None
     notes: list[str] = field(default_factory=list)
     trials: list[Trial] = field(default_factory=list)
@@ -133,6 +137,11 @@ class AlignmentFolder:
             self._faults.add(
                 f"{identity} has no alignment in {self.folder}: the alignments are of another part or version, or "
                 "half-copied"
+            )
+            return None
+        if found.voices:
+            self._faults.add(
+                f"{found.where} has tiers of several speakers: import the folder (folder), not {identity}"
             )
             return None
         return found.tiers

@@ -14,6 +14,7 @@ from lamina.corpus.folders import unwritable
 from lamina.corpus.importers.catalogue import IMPORTERS
 from lamina.corpus.importers.importer import FoundUtterance, Importer, ImportSource
 from lamina.corpus.manifest import ABOUT, AUDIO, ManifestWriter, open_folder
+from lamina.corpus.phonemaps import PhoneMap
 from lamina.corpus.segments import segments
 from lamina.corpus.stored import SAMPLE_RATE, AudioFile, StoredCorpus, audio_file, rescale
 from lamina.corpus.trees import AUDIO_ENDINGS, tell_media, walk
@@ -39,6 +40,10 @@ def import_corpus(
     stamps: str = ENDS,
     root: tuple[str, str] | None = None,
     columns: Mapping[str, str] | None = None,
+    speaker: str = "",
+    tiers: Mapping[str, str] | None = None,
+    turns: bool | None = None,
+    phones: str = "",
     progress: Callable[[int, int], None] | None = None,
 ) -> StoredCorpus:
     """Make a corpus folder of ours that points to the audio of a corpus on disk.
@@ -53,6 +58,11 @@ def import_corpus(
         stamps: what an xlabel time stamp is, where the corpus does not say: ``ends`` or ``starts``.
         root: the beginning of paths on another machine, and what it is here.
         columns: what columns of a dataset are called, by ``audio``, ``text`` and ``speaker``, where not as usual.
+        speaker: take only utterances of this speaker; the others are counted.
+        tiers: which tiers of a folder's alignments to read, and what they are called here; all where None.
+        turns: make an utterance of each stretch of one speaker of a recording of several; where None, of
+            recordings whose tiers tell who says what.
+        phones: a phone map to fold the phone tiers by (`lamina.corpus.phonemaps`); none where empty.
         progress: called with the utterances that are done, twice, for nobody knows how many there are.
 
     Raises:
@@ -71,14 +81,14 @@ def import_corpus(
         raise LaminaError(f"{path} is an empty folder: expected {importer.layout}")
     faults = Faults(keep=True, exact=exact)
     beside = Path(alignments) if alignments is not None else None
-    given = ImportSource(path, importer.layout, faults, beside, stamps, root, columns or {})
+    given = ImportSource(path, importer.layout, faults, beside, stamps, root, columns or {}, tiers or {}, turns)
     with replacing(folder, mark=ABOUT) as made:
         made.mkdir(parents=True)
-        count = _write(importer, given, made, folder, progress)
+        count = _write(importer, given, made, folder, speaker, PhoneMap(phones) if phones else None, progress)
         if not count:
             if faults.lines:
                 raise LaminaError(_report(importer, path, faults.lines, count))
-            raise given.wrong("utterance")
+            raise given.wrong(f"utterance of the speaker {speaker!r}" if speaker else "utterance")
         if faults.lines and not partial:
             raise LaminaError(_report(importer, path, faults.lines, count))
         if faults.lines:
@@ -91,6 +101,8 @@ def _write(
     source: ImportSource,
     folder: Path,
     place: Path,
+    speaker: str,
+    phones: PhoneMap | None,
     progress: Callable[[int, int], None] | None,
 ) -> int:
     seen: set[str] = set()
@@ -109,6 +121,11 @@ def _write(
                 continue
             if source.faults.added > before:
                 continue  # an utterance with a broken tier is not whole
+            if speaker and utterance.speaker != speaker:
+                source.faults.count("utterances left out, for another speaker is asked for", utterance.speaker)
+                continue
+            if phones is not None:
+                utterance = phones.fold(utterance)
             seen.add(found.id)
             read.add(audio.path)
             if Path(audio.path).is_relative_to(folder):  # written here: it moves with the folder
@@ -117,11 +134,9 @@ def _write(
             account.add(utterance)
             if progress is not None and len(seen) % 100 == 0:
                 progress(len(seen), len(seen))
-        if source.given is not None:
-            source.given.tell_unused()
-        if source.path.is_dir() and importer.kind not in _TELLING:
-            _tell_rest(source, read)
-        notes = [*source.notes, *account.lines(), *source.faults.counts()]
+        _tell_rest(importer, source, read)
+        folded = phones.notes() if phones is not None else []
+        notes = [*source.notes, *account.lines(), *folded, *source.faults.counts()]
         if source.faults.lines:
             notes.append(f"a partial import: {len(source.faults)} faults, listed in {FAULTS}")
         made = {
@@ -153,9 +168,11 @@ def _trials(source: ImportSource, folder: Path, seen: Collection[str]) -> str:
     return str(write_trials(folder, kept))
 
 
-def _tell_rest(source: ImportSource, read: Collection[str]) -> None:
-    """Count the sound in the corpus's folder that no utterance has."""
-    for path in walk(source.path, source.faults):
+def _tell_rest(importer: Importer, source: ImportSource, read: Collection[str]) -> None:
+    """Count the alignments and the sound in the corpus's folder that no utterance has."""
+    if source.given is not None:
+        source.given.tell_unused()
+    for path in walk(source.path, source.faults) if source.path.is_dir() and importer.kind not in _TELLING else ():
         if path.suffix.lower() not in AUDIO_ENDINGS:
             tell_media(path, source.faults)
         elif str(path) not in read:
