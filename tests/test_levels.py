@@ -89,7 +89,7 @@ MAKERS = (
     "probe/superb.py",  # the leaderboard's table
 )  # fmt: skip
 # Where such a word is no measure: a table's heading, or a task that is called as its measure is.
-HOMONYMS = {("cli/encoders.py", "parameters"), ("cli/probe.py", "map"), ("report/costs.py", "speed")}
+HOMONYMS = {("cli/encoders.py", "parameters"), ("cli/probe.py", "map")}
 
 
 def literals(path: Path) -> Iterator[tuple[int, str]]:
