@@ -39,11 +39,11 @@ splits; the target does that, with groups of speakers in ``target.roles.groups``
 
 ``self.sums`` is all that an instrument remembers of rows: a dictionary of `lamina.stats.archive.Statistic`, which
 merge by ``+``. It is kept on disk, sent between processes and merged, so nothing else may depend on the rows. What
-must be remembered row by row is a `Sample`: numbered slots, each filled once. Slots are known before the pass, from the
-rows' numbers (``rows.numbers``: a segment's number in ``target.fit`` or ``target.score``; with ``each`` a frame's,
-``target.pieces`` says where each segment's begin), so that any sharing of the work fills the same ones. Make sums
-as large as they will be in ``__init__``: `--plan` tells their memory, and too much of it is refused. `Sampled` is
-an instrument that keeps every scored row so; `SpeakerParts` keeps sums of many speakers in a few parts.
+must be remembered row by row is a `Sample`: numbered slots, each filled once. Slots are known before the pass,
+from the rows' numbers (``rows.numbers``: a segment's number in ``target.fit`` or ``target.score``; with ``each`` a
+frame's, ``target.pieces`` says where each segment's begin), so that any sharing of the work fills the same ones.
+Make sums as large as they will be in ``__init__``: `--plan` tells their memory, and too much of it is refused.
+`Sampled` is an instrument that keeps every scored row so; `SpeakerParts` keeps sums of many speakers in a few parts.
 
 ``LaminaError`` in 2 or 4 leaves the instrument out, and a note says why. ``self.notes`` takes other notes.
 
