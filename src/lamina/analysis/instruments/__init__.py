@@ -43,7 +43,7 @@ must be remembered row by row is a `Sample`: numbered slots, each filled once. S
 from the rows' numbers (``rows.numbers``: a segment's number in ``target.fit`` or ``target.score``; with ``each`` a
 frame's, ``target.pieces`` says where each segment's begin), so that any sharing of the work fills the same ones.
 Make sums as large as they will be in ``__init__``: `--plan` tells their memory, and too much of it is refused.
-`Sampled` is an instrument that keeps every scored row so; `SpeakerParts` keeps sums of many speakers in a few parts.
+`Sampled` is an instrument that keeps every scored row so; `SpeakerParts` keeps sums of many speakers in few parts.
 
 ``LaminaError`` in 2 or 4 leaves the instrument out, and a note says why. ``self.notes`` takes other notes.
 
