@@ -21,6 +21,13 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of reference data have the mark ``shared``: `pytest -m shared` runs those alone."""
+    for item in items:
+        if "shared" in getattr(item, "fixturenames", ()):
+            item.add_marker("shared")
+
+
 @pytest.fixture(autouse=True, scope="session")
 def nowhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The working folder of all tests and fixtures: an empty one, so that none leans on the checkout's."""
@@ -46,7 +53,7 @@ def shared() -> Path:
     """The folder of reference fixtures and real speech beside the checkout; the test skips where it is absent."""
     folder = ROOT.parent / "shared"
     if not folder.is_dir():
-        pytest.skip(f"reference data is absent: no folder {folder}")
+        pytest.skip(f"the reference data beside the checkout is absent: there is no folder {folder}")
     return folder
 
 

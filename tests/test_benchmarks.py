@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+
+@pytest.mark.parametrize("path", sorted(BENCHMARKS.glob("*.py")), ids=lambda path: path.stem)
+def test_what_a_benchmark_takes_from_lamina_is_there(path: Path) -> None:
+    nodes = [
+        node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.ImportFrom)
+    ]
+    taken = [(str(node.module), alias.name) for node in nodes for alias in node.names]
+    own = [(module, name) for module, name in taken if module.split(".")[0] == "lamina"]
+    assert own
+    for module, name in own:
+        assert hasattr(importlib.import_module(module), name) or find_spec(f"{module}.{name}"), (module, name)
 
 
 @pytest.mark.slow

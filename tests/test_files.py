@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from lamina.errors import LaminaError
 from lamina.files import (
+    allocate,
     csv_text,
     digest,
     file_digest,
@@ -256,11 +257,15 @@ def test_a_full_disk_that_a_library_tells_is_one_line(tmp_path: Path) -> None:
         with replacing(tmp_path / "units") as beside:
             save_file({"a": np.zeros(100_000)}, beside)
 
+    allocate(tmp_path / "states", 5000)
+    assert (tmp_path / "states").stat().st_blocks * 512 >= 5000
+    (tmp_path / "states").unlink()
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
     try:
-        with pytest.raises(LaminaError, match=r"cannot write .*File too large.*free disk space"):
-            write()
+        for make in (write, lambda: allocate(tmp_path / "states", 5000)):
+            with pytest.raises(LaminaError, match=r"cannot write .*File too large.*free disk space"):
+                make()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     with pytest.raises(LaminaError, match="other: No such file"), replacing(tmp_path / "units"):

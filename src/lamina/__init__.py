@@ -14,8 +14,8 @@ The map of the house, low to high; one word names the room, the command, the doc
     report      the page, from scores alone
     study       the matched experiment, planned, run and concluded
 
-Importing `lamina` is instant: each public name is fetched when it is first used. transformers' Auto classes know
-MR-HuBERT as soon as transformers itself is imported.
+Importing `lamina` is instant and changes nothing elsewhere: each public name is fetched when it is first used.
+``lamina.register()`` makes transformers' Auto classes know MR-HuBERT.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from lamina.encoders.auto import register_when_imported
 from lamina.errors import LaminaError
 from lamina.grid import Grid
 from lamina.score import Score, Scores
@@ -38,12 +37,11 @@ _LAZY = {
     "analyze": "lamina.analysis.front",
     "load_encoder": "lamina.encoders.load",
     "open_corpus": "lamina.corpus.open",
+    "register": "lamina.encoders.mrhubert",
     "synthesize": "lamina.corpus.synth.synthesis",
 }
 
 __all__ = [*sorted(_LAZY), "Grid", "LaminaError", "Score", "Scores"]  # noqa: PLE0604 (names are literals in _LAZY)
-
-register_when_imported()
 
 
 def __getattr__(name: str) -> Any:

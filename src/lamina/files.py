@@ -58,8 +58,8 @@ def replacing(path: Path, *, mark: str = "") -> Iterator[Path]:
         if path.is_dir() and (room / path.name).is_dir():
             path.rename(room / f"{path.name}.old")
         (room / path.name).replace(path)
-    except LaminaError:
-        raise
+    except LaminaError as error:
+        raise LaminaError(str(error).replace(f"{room}/", f"{path.parent}/")) from error
     except OSError as error:
         name = error.filename
         if isinstance(name, str) and not name.startswith(str(path.parent)):  # of a file that is read meanwhile
@@ -138,6 +138,22 @@ def check_folder(folder: Path) -> None:
             elif place.is_file():
                 why = f"{place} is a file, not a folder"
         raise LaminaError(f"cannot write in {folder}: {why}; choose another output folder") from error
+
+
+def allocate(path: Path, size: int) -> None:
+    """Make a file of ``size`` bytes that has its room on the disk: writing to it by memory map cannot fail later.
+
+    Raises:
+        LaminaError: the disk is full.
+    """
+    try:
+        with path.open("wb") as file:
+            if size and hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, size)
+            file.truncate(size)
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise LaminaError(_unwritable(path, error.strerror or str(error))) from error
 
 
 @contextmanager

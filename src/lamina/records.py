@@ -7,7 +7,6 @@ import types
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, asdict, fields
 from functools import cache
-from math import isfinite
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
@@ -16,7 +15,7 @@ from lamina.files import csv_text, json_line, read_json_lines
 
 Row = TypeVar("Row")
 _HALVES = re.compile("[\ud800-\udfff]")  # JSON can hold halves of characters, files of UTF-8 cannot
-HUGE = 2**1023  # a whole number beyond this is no float
+WHOLE, HUGE = 2**63, 1e300  # no count and no quantity is as large; sums and differences stay finite below
 
 
 def to_jsonl(rows: Iterable[Any], *, version: int) -> str:
@@ -88,9 +87,9 @@ def _is(value: Any, hint: Any) -> bool:
         return str in kinds and (value.isascii() or not _HALVES.search(value))
     if value is None or isinstance(value, bool):
         return type(value) in kinds
-    if isinstance(value, float):
-        return float in kinds and isfinite(value)
-    return type(value) in kinds or (isinstance(value, int) and float in kinds and abs(value) < HUGE)
+    if isinstance(value, int) and int in kinds:
+        return abs(value) < WHOLE
+    return isinstance(value, (int, float)) and float in kinds and abs(value) < HUGE
 
 
 def _as(value: Any, hint: Any) -> Any:

@@ -182,9 +182,9 @@ class Run:
         tell: an earlier process did not log that it began.
         """
         lines = self.log_lines()
-        last: float | None = lines[-1].get("seconds") if lines else None
+        last = lines[-1].get("seconds") if lines else None
         starts = [place for place, line in enumerate(lines) if line.get("event") == "began"]
-        if last is None:
+        if not isinstance(last, int | float):
             return None
         if not starts or starts[0] > 0:
             return None if lines[0]["time"] < lines[-1]["time"] - last - 1 else last

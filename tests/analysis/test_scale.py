@@ -124,6 +124,20 @@ def test_two_processes_agree_with_one(tmp_path, whole, splits):
         same(Scores.read(tmp_path / f"scores-{rank}.jsonl"), whole[splits].scores, 1e-10)
 
 
+def test_batches_hold_the_windows_of_an_encoder_that_pads():
+    """16 s a batch are two utterances for an encoder that pads each to 8 s; the forecast counts the padding."""
+    encoder, corpus, config = scale_case(splits=False)
+    plain, padded = (config.model_copy(update={"batch_seconds": seconds}) for seconds in (16.0, 8.0))
+    assert max(len(group) for phase in Sweep(encoder, corpus, plain).phases for group in phase) > 2
+    encoder.window_samples = 8 * 16000
+    two, one = Sweep(encoder, corpus, plain), Sweep(encoder, corpus, padded)
+    assert max(len(group) for phase in two.phases for group in phase) == 2
+    more = forecast(two, timed=False).memory - forecast(one, timed=False).memory
+    assert more == 4 * (16 / 320) * 8 * 16000  # float32 states of one window more, 16 values every 20 ms
+    asked = config.model_copy(update={"targets": ("encoder:far:front",)})
+    assert Sweep(scale_case(splits=False)[0], corpus, asked, others={"far": encoder}).window == 8 * 16000
+
+
 def test_a_forecast_tells_size_time_and_memory():
     sweep = Sweep(*scale_case(splits=False))
     held = memory(sweep.sums())

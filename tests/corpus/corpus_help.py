@@ -218,6 +218,23 @@ def folder(base: Path) -> None:
     )
 
 
+def kaldi(base: Path) -> None:
+    """A recipe's ``data`` with two data folders, whose paths count from it."""
+    tone(base / "wav" / "r1.wav", 2.0)
+    tone(base / "wav" / "r2.wav", 1.0)
+    train, test = base / "train", base / "test"
+    write(train / "wav.scp", "r1 wav/r1.wav\n")
+    write(train / "segments", "ann-r1-1 r1 0.0 0.5\nann-r1-2 r1 1.0 2.0\n")
+    write(train / "text", "ann-r1-1 hi you\nann-r1-2 oh\nann-r9 no\n" if base.name == "data" else "ann-r1-1 hi\n")
+    write(train / "utt2spk", "ann-r1-1 ann\nann-r1-2 ann\n")
+    write(train / "spk2gender", "ann f\n")
+    write(train / "reco2dur", "r1 2.0\n")
+    lines = "ann-r1-1 1 0.10 0.20 Hi\nann-r1-1 1 0.30 0.20 you\nr1 1 1.25 0.25 oh\nzzz 1 0.1 0.1 no\n"
+    write(train / "ctm", lines)
+    write(test / "wav.scp", "bob-r2 wav/r2.wav\n")
+    write(test / "utt2spk", "bob-r2 bob\n")
+
+
 def cuts(base: Path) -> None:
     from lhotse import CutSet, MonoCut, Recording, SupervisionSegment
 
@@ -242,6 +259,6 @@ TREES: dict[str, Callable[[Path], None]] = {
     tree.__name__: tree
     for tree in (
         librispeech, timit, buckeye, vctk, ljspeech, emodb, speechcommands, voxceleb1, fluent, librimix, iemocap,
-        quesst14, snips, commonvoice, folder, cuts, hf,
+        quesst14, snips, commonvoice, folder, kaldi, cuts, hf,
     )
 }  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -10,10 +11,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lamina.corpus.batches import BUFFER, batches, plan
+from lamina.corpus.batches import BUFFER, batches, computed, plan
 from lamina.corpus.check import check
 from lamina.corpus.corpus import Segment, Utterance
-from lamina.corpus.splits import of_split, roles
+from lamina.corpus.splits import Roles, everybody, of_split, plan_roles, unfitted
 from lamina.errors import LaminaError
 
 
@@ -45,15 +46,17 @@ def some(lengths: list[int], speakers: int = 1, split: str = "") -> list[Utteran
     return [Utterance(f"u{i}", f"s{i % speakers}", split, n, "", {}) for i, n in enumerate(lengths)]
 
 
-@given(st.lists(st.integers(1, 3000), max_size=300), st.integers(500, 4000))
-def test_plan_keeps_every_utterance_within_the_budget(lengths: list[int], samples: int) -> None:
+@given(st.lists(st.integers(1, 3000), max_size=300), st.integers(500, 4000), st.sampled_from([0, 700, 2500]))
+def test_plan_keeps_every_utterance_within_the_budget(lengths: list[int], samples: int, window: int) -> None:
+    """Also of an encoder that pads shorter utterances to a window."""
     utterances = some(lengths)
-    groups = list(plan(iter(utterances), samples))
+    groups = list(plan(iter(utterances), samples, window))
     assert sorted(u.id for group in groups for u in group) == sorted(u.id for u in utterances)
     for group in groups:
-        longest = max(u.samples for u in group)
+        longest = max(window, *(u.samples for u in group))
+        assert computed(group, window) == longest * len(group)
         assert len(group) == 1 or longest * len(group) <= samples
-    assert groups == list(plan(iter(utterances), samples))
+    assert groups == list(plan(iter(utterances), samples, window))
 
 
 def test_plan_pads_little_and_reads_no_more_than_a_buffer() -> None:
@@ -99,26 +102,37 @@ def test_an_error_reaches_the_reader_and_a_reader_may_leave() -> None:
     leaving.close()
 
 
+def divided(utterances: list[Utterance], seed: int = 0, folds: int = 5) -> Roles:
+    return plan_roles(Memory(utterances), 1, folds=folds, seed=seed, max_groups=256)
+
+
 def test_roles() -> None:
-    fit, score, told = roles(
-        Memory([*some([9] * 4, 4, "train"), *some([9], 1, "test"), *some([9], 1, "dev")]), seed=0
-    )
-    assert (len(fit), len(score), told) == (4, 1, "test")
-    corpus = Memory(some([9] * 50, 9))
-    fit, score, told = roles(corpus, seed=3)
-    assert {u.speaker for u in fit}.isdisjoint(u.speaker for u in score)
-    assert len({u.speaker for u in score}) == 3
-    assert len(fit) + len(score) == 50
-    assert told == "3 of 9 speakers (seed 3)"
-    assert roles(corpus, seed=3) == (fit, score, told)
-    assert len({tuple(u.id for u in roles(corpus, seed=seed)[1]) for seed in range(8)}) > 3
-    fit, score, told = roles(Memory(some([9] * 6)), seed=0)
-    assert (len(fit), len(score)) == (4, 2)
-    assert told == "2 of 6 utterances of one speaker (seed 0)"
-    fit, score, _ = roles(Memory(some([9, 9], 2)), seed=0)
-    assert (len(fit), len(score)) == (1, 1)
+    """One rule for analyses and probes: the corpus's splits, else folds of speakers."""
+    made = divided([*some([9] * 4, 4, "train"), *some([9], 1, "test"), *some([9], 1, "dev")])
+    assert (len(made.fit), len(made.score), made.split, made.folded) == (4, 1, "test", False)
+    whole = divided(some([9] * 50, 9), seed=3)
+    assert (len(whole.fit), len(whole.score), whole.split, whole.folded) == (50, 0, "folds-5", True)
+    by_fold = [{u.speaker for u in whole.fit if whole.keys[u.id] == fold} for fold in range(5)]
+    assert all(not one & other for one, other in combinations(by_fold, 2))
+    assert set().union(*by_fold) == {u.speaker for u in whole.fit}
+    assert divided(some([9] * 50, 9), seed=3).keys == whole.keys
+    assert len({tuple(divided(some([9] * 50, 9), seed=seed).keys.values()) for seed in range(8)}) > 3
+    alone = divided(some([9] * 6))
+    assert alone.split == "utterance-folds-5"
+    assert "one speaker" in alone.notes[0]
+    assert len(divided(some([9, 9], 2)).groups) == 2
     with pytest.raises(LaminaError, match="nothing to score on"):
-        roles(Memory(some([9])), seed=0)
+        divided(some([9]))
+
+
+def test_what_fits_nothing_scores_everybody() -> None:
+    whole = unfitted(divided(some([9] * 50, 9)), 256)
+    assert (len(whole.fit), whole.split, len(whole.groups)) == (50, "all", 9)
+    assert len(unfitted(divided(some([9] * 50, 9)), 4).groups) <= 4
+    apart = divided([*some([9] * 4, 4, "train"), *some([9], 1, "test")])
+    assert unfitted(apart, 256) is apart
+    some_ = everybody(apart.fit, "items of x", 256)
+    assert (len(some_.fit), some_.folded, some_.split) == (4, True, "items of x")
 
 
 def test_of_split() -> None:

@@ -17,7 +17,8 @@ from corpus_help import textgrid, tone, write
 from lamina.corpus.check import check, examine
 from lamina.corpus.importers.importing import import_corpus
 from lamina.corpus.open import open_corpus
-from lamina.corpus.shift import draw, shift
+from lamina.corpus.shift import Shift, draw, shift
+from lamina.corpus.stored import audio_file
 from lamina.corpus.synth.config import Speakers, SynthConfig
 from lamina.corpus.synth.synthesis import synthesize
 
@@ -184,6 +185,41 @@ def test_each_fault_of_the_audio(good: Path, tmp_path: Path, change: Any, says: 
     assert longest.id in lines[0]
 
 
+@pytest.mark.parametrize("kind", ["WAV", "RF64", "AIFF"])
+def test_audio_that_is_cut_in_half(tmp_path: Path, kind: str) -> None:
+    """libsndfile reads what is there and says nothing; the header still promises the rest."""
+    wave = np.random.default_rng(0).uniform(-0.5, 0.5, 16000)
+    for name in ("whole", "half"):
+        soundfile.write(tmp_path / f"{name}.wav", wave, 16000, format=kind, subtype="PCM_16")
+    data = (tmp_path / "half.wav").read_bytes()
+    (tmp_path / "half.wav").write_bytes(data[: len(data) // 2])
+    _, lines, _ = examine(tmp_path)
+    assert len(lines) == 1
+    assert f"half: its header promises {len(data) - len(data) // 2:,} bytes more than the file has" in lines[0]
+
+
+def test_an_mp3_that_does_not_tell_its_length(tmp_path: Path) -> None:
+    """Without Xing's header libsndfile guesses from the first frame, and reads no further."""
+    for rate, channels in ((16000, 1), (44100, 2), (22050, 1), (8000, 2)):
+        wave = np.random.default_rng(0).uniform(-0.3, 0.3, (rate * 4, channels))
+        soundfile.write(tmp_path / "told.mp3", wave, rate)
+        data = (tmp_path / "told.mp3").read_bytes()
+        first = 144 if rate > 32000 else 72
+        assert b"Info" in data[:200] or b"Xing" in data[:200]
+        same = [n for n in range(first, 2000) if data[n : n + 2] == data[:2] and data[n + 2] & 12 == data[2] & 12]
+        length = same[0]
+        tag = b"ID3\x04\0\0" + bytes([0, 0, 1, 5]) + b"x" * 133
+        (tmp_path / "untold.mp3").write_bytes(tag + data[length:])
+        guess = soundfile.info(tmp_path / "untold.mp3").frames
+        told, _ = audio_file(tmp_path / "told.mp3")
+        untold, _ = audio_file(tmp_path / "untold.mp3")
+        assert told.samples == rate * 4
+        assert 0 <= untold.samples - told.samples < 3 * 1152, "the codec's delay is not known either"
+        assert guess < 0.9 * untold.samples
+        heard = untold.read(rate, 0, untold.samples)
+        assert heard[-2 * 1152 - rate // 2 : -2 * 1152].std() > 0.05, "to its end"
+
+
 def test_faults_of_a_folder_are_a_line_each(tmp_path: Path) -> None:
     """What stops an analysis at the first fault is a line here, and all of them are told."""
     for name in "abcdef":
@@ -227,6 +263,36 @@ def test_the_shift_test_tells_by_how_much(good: Path, tmp_path: Path, millisecon
     assert found.best_ms == pytest.approx(-milliseconds, abs=6)
     when = "late" if milliseconds > 0 else "early"
     assert any(f"the 'phone' labels are {when} by about" in line for line in lines)
+
+
+def test_no_alarm_where_it_cannot_be_told(good: Path, tmp_path: Path) -> None:
+    """Labels that say nothing of the sound, rare ones, and a best offset at the edge of those tried."""
+    rng = np.random.default_rng(0)
+
+    def meaningless(rows: list[dict[str, Any]]) -> None:
+        for row in rows:
+            for item in tier(row, "phone"):
+                item[0] = str(rng.integers(8))
+
+    def rare(rows: list[dict[str, Any]]) -> None:
+        for number, row in enumerate(rows):
+            for item in tier(row, "phone"):
+                item[0] = f"{number} {item[0]}"
+
+    for name, change in (("a", meaningless), ("b", rare)):
+        corpus, lines, found = examine(damaged(good, tmp_path / name, change))
+        assert corpus is not None
+        assert found is not None
+        assert not any("labels are" in line for line in lines)
+    offsets = tuple(5.0 * step for step in range(-20, 21))
+    for best, says in ((0, ""), (1, ""), (10, "late by about 50 ms"), (20, ""), (30, "early by"), (40, "")):
+        shares = [0.2] * 41
+        shares[best] = 0.25
+        told = Shift("word", offsets, tuple(shares), 0.1, 0.1, offsets[best], ([*shares, 0.1, 0.1],) * 2)
+        assert says in told.verdict
+        assert bool(told.verdict) == bool(says)
+        doubtful = ([*shares, 0.1, 0.1], [0.2] * 41 + [0.1, 0.1])
+        assert not Shift("word", offsets, tuple(shares), 0.1, 0.1, offsets[best], doubtful).verdict
 
 
 @pytest.mark.parametrize("starts", [True, False])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -106,3 +107,35 @@ def test_people_who_talk_together_stay_together(tmp_path: Path) -> None:
     assert where["1"] == where["2"]
     assert where["3"] == where["4"]
     assert len(set(where.values())) == 3
+
+
+def test_killed_between_its_two_files(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever a draw is killed, the corpus opens, with the old splits or the new, and can be drawn to the end."""
+    plain, whole = open_corpus(folder), Path.replace
+    shutil.copytree(folder, folder.parent / "twin")
+    wanted = divide(folder.parent / "twin", seed=1)
+    seen = set()
+    for step in range(1, 9):
+        left = [step]
+
+        def killed(path: Path, target: Path, left: list[int] = left) -> Path:
+            left[0] -= 1
+            if not left[0]:
+                raise KeyboardInterrupt
+            return whole(path, target)
+
+        copy = folder.parent / f"copy{step}"
+        shutil.copytree(folder, copy)
+        monkeypatch.setattr(Path, "replace", killed)
+        try:
+            divide(copy, seed=1)
+        except KeyboardInterrupt:
+            seen.add(step)
+        monkeypatch.undo()
+        assert open_corpus(copy).digest in {plain.digest, wanted.digest}
+        assert divide(copy, seed=1).digest == wanted.digest
+        about = read_about(copy)
+        assert (about["digest"], "next" in about) == (wanted.digest, False)
+        assert about["splits"] == read_about(folder.parent / "twin")["splits"]
+    assert seen == {1, 2, 3}, "three files are put into place"
+    assert not list(folder.parent.rglob("*.partial"))

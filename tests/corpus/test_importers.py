@@ -410,6 +410,8 @@ def test_missing_audio_needs_partial(tmp_path: Path, kind: str) -> None:
     audio = sorted(p for p in (tmp_path / "src").rglob("*") if p.suffix.lower() in {".wav", ".flac", ".mp3"})
     audio = [p for p in audio if not p.stem.endswith("mic2") and p.parent.name not in {"s1", "s2"}]
     gone = audio[0]
+    if kind == "kaldi":
+        gone = audio[1]  # a whole recording is one utterance
     if kind == "librimix":
         gone = gone.parent.parent / "s1" / gone.name
     gone.unlink()
@@ -473,9 +475,23 @@ def test_nobodys_folder_is_replaced(tmp_path: Path) -> None:
 
 
 def test_the_map_of_silences_is_the_documented_one() -> None:
-    from lamina.corpus.segments import SILENCES, TIERS
+    from lamina.corpus.labels import PHONE_SILENCES, SILENCES, TIERS
 
     page = (Path(__file__).resolve().parents[2] / "docs" / "corpora.md").read_text(encoding="utf-8")
-    listed = page.split("they are no segments:")[1].split("- Times are samples")[0]
+    listed = page.split("they are no segments:")[1].split("- In phone tiers")[0]
     assert set(listed.split()) == SILENCES - {""}
+    assert all(f"`{mark}`" in page for mark in PHONE_SILENCES)
     assert all(f"`{name}`" in page for name in TIERS)
+
+
+def test_the_table_of_formats_names_tests_that_are_there() -> None:
+    import re
+
+    here = Path(__file__).resolve().parent
+    page = (here.parents[1] / "docs" / "corpora.md").read_text(encoding="utf-8")
+    defined = set(
+        re.findall(r"^def (test_\w+)", "".join(path.read_text() for path in here.glob("test_*.py")), re.MULTILINE)
+    )
+    named = set(re.findall(r"`(test_\w+)`", page))
+    assert len(named) > 30
+    assert named <= defined

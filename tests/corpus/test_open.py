@@ -26,7 +26,7 @@ def test_textgrids_in_any_encoding_beside_or_apart(tmp_path: Path, encoding: str
     assert (ann.id, ann.speaker, ann.text) == ("ann_1", "ann", "grün")
     assert (bob.id, bob.speaker, bob.text) == ("bob_1", "bob", "grün")
     assert ann.tiers == bob.tiers == {"word": (Segment("grün", 4000, 8000),)}
-    assert corpus.notes == ("speakers from the file names, up to the first - or _",)
+    assert corpus.notes[:2] == ("speakers from the file names, up to the first - or _", "2 speakers: ann, bob")
     assert check(corpus)[0] == []
 
 
@@ -42,7 +42,7 @@ def test_speakers_from_folders_and_from_the_manifest(tmp_path: Path) -> None:
     ]
     assert corpus.notes[0] == "speakers from the folders that hold the audio"
     assert corpus.notes[1] == "1 of 2 files have several channels: averaged when read"
-    assert corpus.notes[2].startswith("1 of 2 utterances are at 8,000 Hz: resampled")
+    assert corpus.notes[-1].startswith("1 of 2 utterances are at 8,000 Hz: resampled")
     bob = list(corpus.utterances())[1]
     assert corpus.read(bob).shape == (16000,)
     (tmp_path / "manifest.tsv").write_text(
@@ -80,10 +80,10 @@ def test_bad_folders(tmp_path: Path) -> None:
     with pytest.raises(LaminaError, match=r"notes.txt is not a corpus"):
         open_corpus(tmp_path / "notes.txt")
     tone(tmp_path / "x.wav")
-    with pytest.raises(LaminaError, match="holds no TextGrid, but the tiers word are asked for"):
+    with pytest.raises(LaminaError, match="but the tiers word are asked for"):
         open_corpus(tmp_path, tiers=["word"])
     textgrid(tmp_path / "y.TextGrid", words=WORDS)
-    with pytest.raises(LaminaError, match=r"no TextGrid in .* has the name of an audio file"):
+    with pytest.raises(LaminaError, match=r"no alignment in .* has the name of an audio file"):
         open_corpus(tmp_path, tiers=["word"])
 
 
@@ -118,7 +118,7 @@ def test_broken_files(tmp_path: Path) -> None:
     assert len(open_corpus(tmp_path)) == 1, "the TextGrid beside the audio is the one"
     (tmp_path / "x.TextGrid").rename(tmp_path / "one" / "two.TextGrid")
     textgrid(tmp_path / "two" / "x.TextGrid", words=WORDS)
-    with pytest.raises(LaminaError, match=r"x.wav has 2 TextGrids"):
+    with pytest.raises(LaminaError, match=r"x has 2 TextGrids: .*one.* and .*two"):
         open_corpus(tmp_path)
     tone(tmp_path / "x.flac")
     with pytest.raises(LaminaError, match="two audio files have the id 'x'"):
@@ -152,5 +152,5 @@ def test_real_speech(shared: Path, name: str, utterances: int, speakers: int, ph
 
 def test_eight_kilohertz(shared: Path) -> None:
     corpus = open_corpus(shared / "data" / "fsdd_mini")
-    assert corpus.notes[1].startswith("180 of 180 utterances are at 8,000 Hz")
+    assert corpus.notes[-1].startswith("180 of 180 utterances are at 8,000 Hz")
     assert check(corpus)[0] == []

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,66 @@ def test_the_page_has_what_a_person_looks_for(tmp_path: Path) -> None:
     assert page.count("data:image/png;base64,") == 2
     assert "<svg" in page
     assert not re.findall(r'(?:src|href)="(?!data:)[^#"]', page), "no other file is needed"
+
+
+MARKUP = """"><script>alert(1)</script><img src=x onerror=alert(1)>--><a href='javascript:1'>$\\frac{$</a>"""
+
+
+class Page(HTMLParser):
+    """What a browser would make elements of."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: Counter[str] = Counter()
+        self.attributes: list[tuple[str, str]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags[tag] += 1
+        self.attributes += [(name, value or "") for name, value in attrs]
+
+
+def test_nothing_that_a_corpus_says_is_markup(tmp_path: Path) -> None:
+    """Markup and mathematics in ids, texts, speakers, splits, tiers, labels, notes and the corpus's name."""
+    from lhotse import CutSet, MonoCut, Recording, SupervisionSegment
+    from lhotse.supervision import AlignmentItem
+
+    tone(tmp_path / "x.wav", 2.0)
+    told = SupervisionSegment(
+        MARKUP, MARKUP, 0, 2.0, text=MARKUP, speaker=MARKUP, language=MARKUP, custom={"split": MARKUP, MARKUP:
+        MARKUP}, alignment={MARKUP: [AlignmentItem(MARKUP, 0.5, 0.5)], "word": [AlignmentItem(MARKUP, 0.5, 0.5)]},
+    )  # fmt: skip
+    cut = MonoCut(MARKUP, 0.0, 2.0, 0, [told], recording=Recording.from_file(tmp_path / "x.wav"))
+    CutSet.from_cuts([cut]).to_file(tmp_path / "cuts.jsonl")
+    corpus = open_corpus(tmp_path / "cuts.jsonl")
+    corpus.name, corpus.notes = MARKUP, (MARKUP,)
+    page = Page()
+    page.feed(show(corpus, tmp_path / "page").read_text(encoding="utf-8"))
+    assert not {"script", "iframe", "object", "link", "base", "form"} & set(page.tags)
+    assert page.tags["img"] == 1
+    assert not [name for name, _ in page.attributes if name.startswith("on")]
+    away = [value for name, value in page.attributes if name in {"src", "href", "xlink:href", "action"}]
+    assert all(value.startswith(("#", "data:image/png;base64,")) for value in away), away
+    assert ("http-equiv", "Content-Security-Policy") in page.attributes
+
+
+def test_what_cannot_be_written_is_told_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tone(tmp_path / "src" / "a.wav")
+    (tmp_path / "file").write_text("in the way")
+
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("the corpus was opened")
+
+    monkeypatch.setattr("lamina.corpus.open.open_corpus", never)
+    monkeypatch.setattr("lamina.corpus.check.examine", never)
+    for words, says in (
+        (("show", tmp_path / "src", tmp_path / "file" / "page"), "cannot write in"),
+        (("show", tmp_path / "src", tmp_path / "file"), "cannot write in"),
+        (("check", tmp_path / "src", "--picture", tmp_path / "file" / "x.png"), "cannot write in"),
+        (("check", tmp_path / "src", "--picture", tmp_path / "x.jpg"), "end in .png or .svg"),
+        (("check", tmp_path / "src", "--picture", tmp_path), "end in .png or .svg"),
+    ):
+        with pytest.raises(LaminaError, match=says):
+            run(*words)
 
 
 def test_the_commands(tmp_path: Path) -> None:

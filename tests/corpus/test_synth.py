@@ -5,14 +5,17 @@ from __future__ import annotations
 import filecmp
 import importlib.util
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
+from corpus_help import write
 
 from lamina.corpus.corpus import Corpus, Segment, Utterance
 from lamina.corpus.stored import StoredCorpus
@@ -253,6 +256,49 @@ def test_nothing_half_written_stays(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(LaminaError, match=r"cannot write .*in_it"):
         synthesize(SMALL, tmp_path / "file" / "in_it")
+
+
+def test_the_same_command_again(tmp_path: Path) -> None:
+    """What is whole and of the same config is said; anything else in the way is not overwritten."""
+    write(tmp_path / "a.toml", "minutes = 0.1\nspeakers = { train = 1, dev = 0, test = 1 }\n")
+    write(tmp_path / "b.toml", "minutes = 0.2\nspeakers = { train = 1, dev = 0, test = 1 }\n")
+
+    def synth(config: str, out: str = "out") -> tuple[int, str]:
+        command = [sys.executable, "-m", "lamina", "corpus", "synth", str(tmp_path / config), str(tmp_path / out)]
+        told = subprocess.run(command, capture_output=True, text=True, check=False)
+        return told.returncode, told.stdout + told.stderr
+
+    code, said = synth("a.toml")
+    assert (code, "made before" in said) == (0, False)
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")}
+    code, said = synth("a.toml")
+    assert code == 0
+    assert said.startswith("made before, with the same settings: ")
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")} == before
+    code, said = synth("b.toml")
+    assert (code, "holds a corpus that was made with other settings" in said) == (2, True)
+    next((tmp_path / "out" / "audio").iterdir()).unlink()
+    code, said = synth("a.toml")
+    assert (code, "is no longer whole" in said) == (2, True)
+    write(tmp_path / "full" / "notes.txt", "mine")
+    code, said = synth("a.toml", "full")
+    assert (code, "exists and nothing is overwritten" in said) == (2, True)
+
+
+@pytest.mark.parametrize("seconds", [0.6, 1.2, 2.5])
+def test_an_interrupt_leaves_nothing_and_shows_no_traceback(tmp_path: Path, seconds: float) -> None:
+    """Ctrl-C reaches the whole group of processes, eSpeak's workers while they start, too."""
+    write(tmp_path / "a.toml", "minutes = 30\n")
+    command = [sys.executable, "-m", "lamina", "corpus", "synth", str(tmp_path / "a.toml"), str(tmp_path / "out")]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, process_group=0)
+    while not list(tmp_path.glob(".out.*.partial")):
+        time.sleep(0.01)
+        assert running.poll() is None
+    time.sleep(seconds)
+    os.killpg(running.pid, signal.SIGINT)
+    said, _ = running.communicate(timeout=60)
+    assert (running.returncode, b"Traceback" in said) == (130, False), said
+    assert [path.name for path in tmp_path.iterdir()] == ["a.toml"]
 
 
 def test_grammar() -> None:

@@ -13,6 +13,7 @@ from lamina.cost.cost import measure_cost
 from lamina.cost.macs import Macs, count_macs, parts
 from lamina.cost.training import PeakBytes, kept_bytes
 from lamina.encoders.features import MelEncoder
+from lamina.encoders.pretrained import PretrainedEncoder
 from lamina.errors import LaminaError
 from lamina.report.costs import cost_picture, cost_tables
 from lamina.score import Scores
@@ -153,8 +154,6 @@ def test_training_mode_is_our_mistake() -> None:
 def test_rows_of_an_encoder_with_weights(tmp_path: Path) -> None:
     from transformers import HubertConfig, HubertModel
 
-    from lamina.encoders.pretrained import PretrainedEncoder
-
     config = HubertConfig(
         hidden_size=32,
         num_hidden_layers=2,
@@ -203,6 +202,7 @@ def small(**changes: object) -> Any:
 def test_measured_memory_of_training_is_what_was_counted() -> None:
     """Weights, gradients and what the backward pass needs are there at once; little else is."""
     encoder = small()
+    encoder.model.set_attn_implementation("eager")  # a fused kernel keeps no attention weights, shapes alone do
     rows = measure_cost(encoder, seconds=[2.0], repeats=1)
     measured = rows.select(measure="train-memory")[0].value
     weights = 4 * sum(weight.numel() for weight in encoder.model.parameters())
@@ -275,10 +275,46 @@ def test_bad_input(seconds: list[float], repeats: int, said: str) -> None:
         measure_cost(MelEncoder(), seconds=seconds, repeats=repeats)
 
 
+SMALL = {
+    "hidden_size": 16,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "intermediate_size": 32,
+    "conv_dim": (8, 8),
+    "conv_kernel": (10, 3),
+    "conv_stride": (5, 2),
+    "num_feat_extract_layers": 2,
+}
+
+
+@pytest.mark.parametrize(
+    "family",
+    [
+        "Data2VecAudio",
+        "Hubert",
+        "SEW",
+        "SEWD",
+        "UniSpeech",
+        "UniSpeechSat",
+        "Wav2Vec2",
+        "Wav2Vec2Conformer",
+        "WavLM",
+    ],
+)
+def test_every_family_is_counted_and_only_what_it_runs(family: str) -> None:
+    """A Conformer holds a positional convolution and runs it with no kind of positions."""
+    import transformers
+
+    model = getattr(transformers, f"{family}Model")(getattr(transformers, f"{family}Config")(**SMALL))
+    rows = measure_cost(PretrainedEncoder(model, family, normalise=False), seconds=[0.2], repeats=1)
+    conformer = family == "Wav2Vec2Conformer"
+    idle = sum(weight.numel() for weight in model.encoder.pos_conv_embed.parameters()) if conformer else 0
+    assert rows.select(measure="parameters")[0].value == sum(each.numel() for each in model.parameters()) - idle
+    assert rows.select(measure="macs", part="")[0].value > 0
+
+
 def test_encoders_that_take_features_are_counted_on_features() -> None:
     from transformers import Wav2Vec2BertConfig, Wav2Vec2BertModel, WhisperConfig, WhisperModel
-
-    from lamina.encoders.pretrained import PretrainedEncoder
 
     size = {"d_model": 16, "encoder_layers": 2, "encoder_attention_heads": 2, "encoder_ffn_dim": 32}
     small = {"decoder_layers": 1, "decoder_attention_heads": 2, "decoder_ffn_dim": 32, "vocab_size": 64}
@@ -286,6 +322,10 @@ def test_encoders_that_take_features_are_counted_on_features() -> None:
     whisper = WhisperModel(WhisperConfig(**size, **small, **ids))
     rows = measure_cost(PretrainedEncoder(whisper, "w", normalise=False), seconds=[1.0, 2.0], repeats=1)
     one, two = rows.select(measure="macs-attention", part="")
+    # Its decoder is never run, so it counts nowhere.
+    weights = sum(weight.numel() for weight in whisper.get_encoder().parameters())
+    assert {row.value for row in rows.select(measure="parameters")} == {weights}
+    assert weights < sum(weight.numel() for weight in whisper.parameters())
     # Whisper pads to 30 s: 3,000 mel frames, 1,500 after its second convolution.
     assert one.value == two.value
     layers = 2 * (1500 * (4 * 16 * 16 + 2 * 16 * 32) + 2 * 1500 * 1500 * 16)

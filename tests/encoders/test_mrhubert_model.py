@@ -62,10 +62,14 @@ def test_heads_that_a_folder_lacks_are_drawn(tmp_path: Path) -> None:
     assert torch.isfinite(made.projections[1].weight).all()
 
 
-def test_auto_classes_know_the_family_after_import_lamina(tmp_path: Path) -> None:
+def test_auto_classes_know_the_family_after_one_line(tmp_path: Path) -> None:
+    """Importing lamina alone changes nothing elsewhere and is instant; the line may stand anywhere."""
     model().save_pretrained(tmp_path)
     code = (
-        "import lamina, sys; assert 'torch' not in sys.modules; from transformers import AutoModel;"
+        "import sys; finders, hooks, known = list(sys.meta_path), list(sys.path_hooks), set(sys.modules);"
+        "import lamina; assert (sys.meta_path, sys.path_hooks) == (finders, hooks);"
+        "assert not {'torch', 'transformers'} & set(sys.modules);"
+        "from transformers import AutoModel; lamina.register(); lamina.register();"
         f"print(type(AutoModel.from_pretrained({str(tmp_path)!r})).__name__)"
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -175,7 +179,7 @@ def test_gradient_checkpointing_changes_no_gradient() -> None:
         made, "activation_checkpointing_enable", made.gradient_checkpointing_enable
     )  # newer name first
     enable()
-    made.blocks[1].layers[0].register_forward_pre_hook(lambda *_: calls.append(1))
+    made.blocks[1].layers[0].attention.register_forward_pre_hook(lambda *_: calls.append(1))
     again = gradients()
     assert len(calls) == 2  # once forward, once recomputed
     for a, b in zip(plain, again, strict=True):

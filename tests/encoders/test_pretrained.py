@@ -14,6 +14,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lamina.encoders.encoder import window_samples
 from lamina.encoders.pretrained import PretrainedEncoder
 from lamina.errors import LaminaError
 
@@ -281,6 +282,8 @@ def test_whisper_hears_what_its_feature_extractor_gives() -> None:
     assert ours.lengths.tolist() == [29, 50]  # ceil(samples / 320)
     torch.testing.assert_close(ours.utterance(0), theirs[0, :29], atol=1e-3, rtol=1e-3)
     torch.testing.assert_close(ours.utterance(1), theirs[1], atol=1e-3, rtol=1e-3)
+    assert window_samples(PretrainedEncoder(model, "m", normalise=True)) == 16000
+    assert window_samples(PretrainedEncoder(build("hubert-base"), "m", normalise=True)) == 0
     with pytest.raises(LaminaError, match="16001 samples, encoder m takes 16000 at once"):
         list(PretrainedEncoder(model, "m", normalise=True).states(*noise(16001)))
 

@@ -374,6 +374,25 @@ def test_kept_states_are_of_the_same_segments(tmp_path: Path) -> None:
     assert torch.equal(kept(0), first)
 
 
+def test_batches_hold_the_windows_of_an_encoder_that_pads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """4 s a batch are two utterances for an encoder that pads each to 2 s."""
+    sizes: list[int] = []
+
+    class Padded(Windows):
+        window_samples = 2 * RATE
+
+        def states(self, waves: Tensor, lengths: Tensor, taps: Sequence[str] | None = None) -> Iterator[States]:
+            sizes.append(len(lengths))
+            yield from super().states(waves, lengths, taps)
+
+    plan = config(steps=5, batch_seconds=4.0)
+    probe(Padded(), Tones(), plan)
+    assert max(sizes) == 2
+    monkeypatch.setattr(Padded, "window_samples", 0)
+    probe(Padded(), Tones(), plan)
+    assert max(sizes) > 2
+
+
 def test_a_reading_that_was_stopped_goes_on(tmp_path: Path) -> None:
     class Fails(Windows):
         def states(self, waves: Tensor, lengths: Tensor, taps: Sequence[str] | None = None) -> Iterator[States]:

@@ -135,7 +135,7 @@ def method(study: StudyConfig) -> Mapping[str, Any]:
             name: {"label": each.label, "levels": list(each.levels)} for name, each in study.factors.items()
         },
         "caveats": ["One <seed> a cell."],
-        "config": study.to_json(),
+        "config": study.to_json() | {"corpus": study.speech.to_json()},
         "config_digest": study.digest,
         "environment": {"commit": "abc1234", "versions": {"numpy": "2"}, "command": ["lamina", "study"]},
         "notes": {"plain": ["CCA of <word> rests on few speakers"]},

@@ -179,6 +179,14 @@ def test_who_could_not_be_compared_is_named_with_the_note_that_says_why(curve, r
     assert not any("compared" in text for text in sentences(overview(Scores(curve("toy", 0.3)))))
 
 
+def test_who_was_read_by_other_rules_was_not_compared(curve) -> None:
+    seen = overview(Scores([*curve("one", 0.3), *curve("two", 0.5, support="native")]))
+    assert [seen.lacking(each) for each in seen.comparisons] == [
+        {"two": "read otherwise: native"}, {"one": "read otherwise: common"}
+    ]  # fmt: skip
+    assert "not compared: “two” (read otherwise: native)" in sentences(seen)[0]
+
+
 def test_the_answer_is_read_from_the_numbers(seen, scores) -> None:
     said = sentences(seen)
     assert said[0].startswith("Auxiliary <loss>: at the best layer it improves 1 and worsens 1 of 2 scores")

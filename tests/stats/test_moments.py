@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lamina.errors import LaminaError
-from lamina.stats.archive import pack, read_arrays, unpack, write_arrays
+from lamina.stats.archive import pack, unpack
+from lamina.stats.arrays import read_arrays, write_arrays
 from lamina.stats.cca import Projections, Views
 from lamina.stats.information import Counts
 from lamina.stats.moments import ClassMoments, Moments
@@ -95,7 +96,7 @@ def test_what_does_not_fit_is_refused(wrong, says):
 
 
 def read(path):
-    return unpack(read_arrays(path, version=1, what="sums", remedy="try again"))
+    return read_arrays(path, unpack, version=1, what="sums", remedy="try again")
 
 
 def test_round_trip_through_a_file(tmp_path):

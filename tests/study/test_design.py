@@ -73,7 +73,7 @@ def test_presets(name: str) -> None:
     config = load_config(ROOT / "configs" / "study" / f"{name}.toml", StudyConfig)
     steps = plan(config)
     kinds = [step.kind for step in steps]
-    assert {step.subject.model for step in steps if step.kind == "analysis"} >= {"mel", "mfcc", "untrained"}
+    assert {step.subject.model for step in steps if step.kind == "analysis"} >= {"mel", "mfcc-cmvn", "untrained"}
     assert config.claims
     assert ("pretrain" in kinds) == (name != "published")
     assert (kinds.count("encoder") > 4) == (name == "published")
@@ -98,6 +98,7 @@ CLAIM = {"text": "x", "effect": "auxiliary", "measure": "cca-mean", "direction":
         ([RATE, {"seeds": [0, 0]}], "name one twice"),
         ([RATE, {"baselines": {"40ms": {"cell": {"rate": "20ms"}, "changes": {}}}}], "2 encoders are called"),
         ([RATE, {"baselines": {"mfcc": {"cell": {"rate": "20ms"}, "changes": {}}}}], "the name 'mfcc' is taken"),
+        ([RATE, {"baselines": {"mfcc-cmvn": {"cell": {"rate": "20ms"}, "changes": {}}}}], "'mfcc-cmvn' is taken"),
         ([RATE, {"baselines": {"a/b": {"cell": {"rate": "20ms"}, "changes": {}}}}], "names a folder"),
         ([RATE, {"baselines": {"x": {"cell": {"rate": "30ms"}, "changes": {}}}}], "no level '30ms'"),
         ([RATE, {"baselines": {"x": {"cell": {}, "changes": {}}}}], "must give a level to each of rate"),

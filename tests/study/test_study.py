@@ -1,4 +1,4 @@
-"""The main job from nothing to a report, small: two cells and the untrained control on three minutes of speech."""
+"""The main job from nothing to a report, small: two cells and the untrained control on little speech."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ name = "small"
 question = "Does it run?"
 seeds = [0]
 [corpus]
-minutes = 3
+minutes = 1.5
 speakers = { train = 4, dev = 1, test = 2 }
 [units.mfcc]
 clusters = 16
@@ -109,7 +109,7 @@ def test_everything_is_there(whole: Path) -> None:
     assert set(scores.select(measure="cca-mean", control="").distinct("model")) >= {
         "20ms",
         "40ms",
-        "mfcc",
+        "mfcc-cmvn",
         "units",
     }
     assert scores.select(control="untrained").distinct("model") == ["untrained"]
@@ -128,7 +128,7 @@ def test_everything_is_there(whole: Path) -> None:
     macs = {row.model: row.value for row in scores.select(measure="macs", part="")}
     assert macs["40ms"] < macs["20ms"]
     assert (study / "scores.csv").is_file()
-    assert list((study / "report" / "figures").glob("*.svg"))
+    assert not (study / "report" / "figures").exists()
     page = (study / "report" / "index.html").read_text(encoding="utf-8")
     assert "Does it run?" in page
 
@@ -260,7 +260,7 @@ def lamina(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 def test_workers_end_with_a_killed_parent(tmp_path: Path) -> None:
     pytest.importorskip("espeakng_loader")
-    (tmp_path / "small.toml").write_text(CONFIG.replace("minutes = 3", "minutes = 60"))
+    (tmp_path / "small.toml").write_text(CONFIG.replace("minutes = 1.5", "minutes = 60"))
     process = start(tmp_path)
     while not list((tmp_path / "study").glob("corpus-*/run.json")):
         time.sleep(0.05)

@@ -12,7 +12,7 @@ import torch
 from lamina.analysis.plan import Sweep
 from lamina.analysis.sums import memory
 from lamina.analysis.targets.segments import Segmented
-from lamina.corpus.batches import read_batches
+from lamina.corpus.batches import computed, read_batches
 from lamina.files import told_size
 
 
@@ -60,7 +60,7 @@ def forecast(sweep: Sweep, *, timed: bool) -> Forecast:
     samples = sum(utterance.samples for group in groups for utterance in group)
     held = memory(sweep.sums())
     widest = max(tap.width / tap.grid.stride for tap in sweep.taps)
-    padded = max(group[0].samples * len(group) for group in groups)
+    padded = max(computed(group, sweep.window) for group in groups)
     rows: dict[str, int] = {}
     for each in sweep.targets:
         if isinstance(each, Segmented):

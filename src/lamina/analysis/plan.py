@@ -21,7 +21,7 @@ from lamina.analysis.targets.target import Basis, Heard, Target
 from lamina.corpus.batches import Batch, plan
 from lamina.corpus.corpus import Corpus, Utterance
 from lamina.corpus.splits import Roles
-from lamina.encoders.encoder import Encoder, States, Tap, find_taps
+from lamina.encoders.encoder import Encoder, States, Tap, find_taps, window_samples
 from lamina.errors import LaminaError
 from lamina.files import digest, file_digest
 from lamina.grid import Grid
@@ -58,6 +58,7 @@ class Sweep:
     roles: Roles = field(init=False)
     targets: list[Target] = field(init=False)
     sources: dict[str, Heard] = field(init=False)
+    window: int = field(init=False)
     readings: list[Reading] = field(init=False)
     phases: list[list[tuple[Utterance, ...]]] = field(init=False)
     notes: list[str] = field(init=False)
@@ -95,7 +96,9 @@ class Sweep:
         # Trials and item files may be of utterances that are neither fitted on nor scored.
         known = {utterance.id for role in (*first, last) for utterance in role}
         more = {one.id: one for target in self.targets for one in target.roles.fit if one.id not in known}
-        self.phases = [list(plan(role, samples)) for role in (*first, (*last, *more.values()))]
+        read = [encoder, *(other for other, _ in self.sources.values() if other is not None)]
+        self.window = max(map(window_samples, read))
+        self.phases = [list(plan(role, samples, self.window)) for role in (*first, (*last, *more.values()))]
 
     def _readings(self, asked: Asked, basis: Basis) -> Iterator[Reading]:
         """Every tap against every target, in every way that is asked for; as long as memory allows."""

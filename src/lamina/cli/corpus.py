@@ -7,13 +7,21 @@ from typing import Annotated
 
 import typer
 
-from lamina.cli.options import ConfigFile, CorpusPath, OutFolder, PageFolder, open_speech
+from lamina.cli.options import ConfigFile, CorpusPath, OutFolder, PageFolder, fresh, open_speech
 from lamina.errors import LaminaError
-from lamina.terminal import progress, say
+from lamina.terminal import names, progress, say
 
 corpus = typer.Typer(
     help="Speech with time-aligned tiers: import, synthesise, check, look at, split.", no_args_is_help=True
 )
+
+
+def _free(folder: Path) -> Path:
+    """A folder to make, where nothing lies in the way but a corpus, which may be the one that is to be made."""
+    return folder if (folder / "corpus.json").is_file() else fresh(folder)
+
+
+NewCorpus = Annotated[Path, typer.Argument(help="The folder to make.", metavar="OUT", callback=_free)]
 
 
 @corpus.command("list")
@@ -36,30 +44,51 @@ def corpus_import(
     source: Annotated[Path, typer.Argument(help="The corpus's folder (or CutSet).", metavar="SRC")],
     out: OutFolder,
     partial: Annotated[bool, typer.Option("--partial", help="Import what is whole; list the rest.")] = False,
+    exact: Annotated[bool, typer.Option("--exact", help="Refuse times that overlap by up to 25 ms.")] = False,
     alignments: Annotated[
         Path | None, typer.Option(help="A folder of alignments from elsewhere: TextGrids, CTMs, RTTMs.")
     ] = None,
     stamps: Annotated[str, typer.Option(help="What an xlabel time is of its label: ends or starts.")] = "ends",
     root: Annotated[str, typer.Option(help="OLD=NEW: where paths of another machine lie here.")] = "",
+    audio: Annotated[str, typer.Option(help="hf: the column of the audio, where it is not called so.")] = "",
+    text: Annotated[str, typer.Option(help="hf: the column of the text.")] = "",
+    speaker: Annotated[
+        str, typer.Option(help="Only this speaker's utterances; hf: the column of the speaker.")
+    ] = "",
+    tier: Annotated[str, typer.Option(help="folder: tiers to read, by commas: NAME, or word=NAME.")] = "",
+    phone_map: Annotated[
+        str, typer.Option(help="Fold phones: arpabet39, timit39, or a file of two columns.")
+    ] = "",
+    turns: Annotated[
+        bool | None, typer.Option(help="Several speakers: an utterance a stretch of one, or whole recordings.")
+    ] = None,
 ) -> None:
     """Make a corpus folder that points to the audio of a corpus on disk."""
     from lamina.corpus.importers.importing import FAULTS, import_corpus
-    from lamina.corpus.intervals import ENDS, STARTS
+    from lamina.corpus.xlabel import ENDS, STARTS
 
     if stamps not in {ENDS, STARTS}:
         raise LaminaError(f"--stamps is {stamps!r}: give ends or starts")
     old, equals, new = root.partition("=")
     if root and not (old and equals and new):
         raise LaminaError(f"--root is {root!r}: give OLD=NEW, the beginning of a path there and here")
+    asked = {part.rpartition("=")[2]: part.rpartition("=")[0] for part in names(tier or None, "--tier") or ()}
+    columns = {"audio": audio, "text": text, "speaker": speaker if kind == "hf" else ""}
     with progress("import, utterances") as tell:
         made = import_corpus(
             kind,
             source,
             out,
             partial=partial,
+            exact=exact,
             alignments=alignments,
             stamps=stamps,
             root=(old, new) if root else None,
+            columns={role: name for role, name in columns.items() if name},
+            speaker=speaker if kind != "hf" else "",
+            tiers={name: role or name for name, role in asked.items()},
+            turns=turns,
+            phones=phone_map,
             progress=tell,
         )
     for note in made.notes:
@@ -73,17 +102,22 @@ def corpus_import(
 @corpus.command("synth")
 def corpus_synth(
     config: ConfigFile,
-    out: OutFolder,
+    out: NewCorpus,
     jobs: Annotated[int, typer.Option(min=1, help="Workers; the bytes do not depend on it.")] = 2,
 ) -> None:
     """Synthesise a corpus with exact alignments (needs the extra `synth`)."""
     from lamina.config import load_config
+    from lamina.corpus.manifest import made_before
     from lamina.corpus.synth.config import SynthConfig
-    from lamina.corpus.synth.synthesis import synthesize
+    from lamina.corpus.synth.synthesis import inputs_of, synthesize
 
     settings = load_config(config, SynthConfig)
-    with progress("synthesis, seconds of audio") as tell:
-        made = synthesize(settings, out, workers=jobs, progress=tell)
+    made = made_before(out, inputs_of(settings))
+    if made is not None:
+        say(f"made before, with the same settings: {out.resolve()}")
+    else:
+        with progress("synthesis, seconds of audio") as tell:
+            made = synthesize(settings, out, workers=jobs, progress=tell)
     say(f"{len(made)} utterances in {out.resolve()}")
 
 
@@ -96,8 +130,11 @@ def corpus_check(
 ) -> None:
     """Read a corpus and print a line for each utterance and problem; exit code 1 where there are some."""
     from lamina.corpus.check import examine
+    from lamina.corpus.pictures import check_picture
     from lamina.corpus.shift import draw
 
+    if picture is not None:
+        check_picture(picture)
     speech, problems, found = examine(corpus_path)
     for problem in problems:
         say(problem)
@@ -115,7 +152,8 @@ def corpus_check(
         )
         if picture is not None:
             draw(found, speech, picture)
-            say(f"picture: {picture.resolve()}")
+    if picture is not None:
+        say(f"picture: {picture.resolve()}" if found is not None else "no picture: there is nothing to draw")
     say(f"{speech.name}: {len(speech)} utterances, {len(problems)} problems")
     raise typer.Exit(1 if problems else 0)
 
@@ -124,7 +162,9 @@ def corpus_check(
 def corpus_show(corpus_path: CorpusPath, out: PageFolder) -> None:
     """Make a page: hours, speakers, labels, durations, and spectrograms with boundaries."""
     from lamina.corpus.show import show
+    from lamina.files import check_folder
 
+    check_folder(out)
     say(f"page: {show(open_speech(corpus_path), out).resolve()}")
 
 

@@ -34,7 +34,7 @@ def _usable(device: str) -> str:
     return device
 
 
-def _fresh(folder: Path) -> Path:
+def fresh(folder: Path) -> Path:
     """A folder to make, where nothing lies in the way but what the same command may have made before."""
     made = (folder / "run.json").is_file()
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not made):
@@ -42,7 +42,9 @@ def _fresh(folder: Path) -> Path:
     return folder
 
 
-ENCODER_HELP = "A pretraining run's folder, a transformers folder, a published or hub name, or mfcc or mel."
+ENCODER_HELP = (
+    "A pretraining run's folder, a transformers folder, a published or hub name, or mel, mfcc or mfcc-cmvn."
+)
 ConfigFile = Annotated[Path, typer.Argument(help="A TOML config file.", metavar="CONFIG")]
 EncoderName = Annotated[str, typer.Argument(help=ENCODER_HELP, metavar="ENCODER")]
 CorpusPath = Annotated[
@@ -51,7 +53,7 @@ CorpusPath = Annotated[
         help="A corpus folder of ours, a lhotse CutSet, or a folder of audio with TextGrids.", metavar="CORPUS"
     ),
 ]
-OutFolder = Annotated[Path, typer.Argument(help="The folder to make.", metavar="OUT", callback=_fresh)]
+OutFolder = Annotated[Path, typer.Argument(help="The folder to make.", metavar="OUT", callback=fresh)]
 PageFolder = Annotated[Path, typer.Argument(help="The folder of the page.", metavar="OUT")]
 StudyFolder = Annotated[Path | None, typer.Option(help="The study's folder; runs/NAME by default.")]
 Taps = Annotated[str | None, typer.Option(help="Which taps, by commas; all by default.")]

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from lamina.cli.options import ConfigFile, StudyFolder
-from lamina.terminal import say, show
+from lamina.terminal import names, say, show
 
 study = typer.Typer(help="The matched experiment: plan, run, conclude, report.", no_args_is_help=True)
 Finished = Annotated[
@@ -114,8 +114,15 @@ def study_conclude(folder: Finished) -> None:
 
 
 @study.command("report")
-def study_report(folder: Finished) -> None:
+def study_report(
+    folder: Finished,
+    figures: Annotated[
+        str | None, typer.Option(help="Write every picture into report/figures, too: svg, pdf, png, by commas.")
+    ] = None,
+) -> None:
     """Conclude from the finished runs of a study folder and write its report (needs no torch)."""
+    from lamina.report.figures import checked
     from lamina.study.conclude import report_study
 
-    say(f"report: {report_study(folder).resolve()}")
+    formats = checked(names(figures, "--figures") or ())
+    say(f"report: {report_study(folder, formats).resolve()}")

@@ -5,9 +5,27 @@ open        `open_corpus`: the one way in
 manifest    our corpus folder, written and read
 trials      pairs of utterances to compare, beside the manifest
 cutsets     lhotse CutSets and Shar folders
+cuts        a lhotse cut from its JSON, key by key
+allowed     what may stand in somebody else's manifest
+spoken      when the words of a cut are spoken
+mixed       audio that lhotse mixes
+rows        JSON lines, plain or gzipped
+tars        audio inside of tars
+headers     what audio files say of themselves
 folders     folders of audio with alignments
-intervals   TextGrid, .lab, CTM, RTTM, CSV
-segments    labels, tier names and silences, by explicit rules
+kaldi       Kaldi's data folders
+trees       the files of a folder, and those that are not read
+listing     manifest.tsv in a folder of audio
+matching    whose an alignment is
+naming      which audio a name means
+intervals   alignments as tools write them: .lab, CTM, RTTM, CSV, …
+textgrid    Praat's TextGrids
+xlabel      label files of ESPS, Festival, Buckeye, EMO-DB
+texts       text files: encodings, lines, numbers, tables
+segments    intervals in seconds made into segments in samples
+labels      labels, tier names and silences, by explicit rules
+phonemaps   one phone set folded into another
+accounts    what a corpus is made of: speakers, splits, inventories
 voices      several people in one recording
 stored      audio that is read when asked for
 faults      what is wrong: raised at once, or a line each

@@ -30,15 +30,20 @@ def source_of(value: Any, where: str) -> Row:
     """A source of audio (type, channels, source), of a kind that is read; or an error that names its kind."""
     row = table_of(value, where)
     kind, source = row.get("type"), row.get("source")
-    if not isinstance(kind, str) or kind not in SOURCES or not isinstance(source, str) or _AFAR.match(source):
+    if not known(kind, SOURCES) or not isinstance(source, str) or _AFAR.match(source):
         raise LaminaError(
-            f"{where} takes audio from a {kind if kind in SOURCES else short(kind)}: {short(source)}. Only files, "
+            f"{where} takes audio from a {short(kind)}: {short(source)}. Only files, "
             "members of tars and Shar, and memory that the manifest carries are read; nothing is run or fetched: "
             "write the audio to files, and make the manifest of these"
         )
     if "\0" in source or (kind in {"file", "tar"} and not source):
         raise LaminaError(f"{where} takes audio from {short(source)}, which is no path of a file")
     return {"type": kind, "channels": channels_of(row.get("channels"), where), "source": source}
+
+
+def known(value: Any, names: frozenset[str]) -> bool:
+    """Whether a value is one of some names; it may be of any type."""
+    return isinstance(value, str) and value in names
 
 
 def channels_of(value: Any, where: str) -> list[int]:
@@ -60,7 +65,7 @@ def harmless(value: Any, where: str) -> None:
                     source_of({"channels": [0], **source}, where)
             if "storage_type" in node:
                 kind, path = node["storage_type"], node.get("storage_path")
-                if kind not in ARRAYS or (isinstance(path, str) and _AFAR.match(path)):
+                if not known(kind, ARRAYS) or (isinstance(path, str) and _AFAR.match(path)):
                     raise LaminaError(
                         f"{where} has an array that is stored as {short(kind)}: {short(path)}. Lamina reads no "
                         "arrays, and refuses those that could run or fetch something: leave them out "

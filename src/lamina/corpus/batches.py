@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -31,18 +31,21 @@ class Batch:
     utterances: tuple[Utterance, ...]
 
 
-def batches(corpus: Corpus, utterances: Iterable[Utterance], *, seconds: float) -> Iterator[Batch]:
+def batches(
+    corpus: Corpus, utterances: Iterable[Utterance], *, seconds: float, window: int = 0
+) -> Iterator[Batch]:
     """Batch ``utterances``, those of like length together; the next batch is read while one is worked on.
 
     Args:
         corpus: whose utterances they are.
         utterances: read lazily, a bounded buffer at a time.
         seconds: the most audio in a batch, padding included; an utterance longer than that is a batch alone.
+        window: samples to which the encoder pads shorter utterances; they count as padding.
 
     Raises:
         LaminaError: audio is missing or does not decode.
     """
-    yield from read_batches(corpus, plan(utterances, round(seconds * corpus.sample_rate)))
+    yield from read_batches(corpus, plan(utterances, round(seconds * corpus.sample_rate), window))
 
 
 def read_batches(corpus: Corpus, groups: Iterable[tuple[Utterance, ...]]) -> Iterator[Batch]:
@@ -57,24 +60,29 @@ def read_batches(corpus: Corpus, groups: Iterable[tuple[Utterance, ...]]) -> Ite
             yield coming.result()
 
 
-def plan(utterances: Iterable[Utterance], samples: int) -> Iterator[tuple[Utterance, ...]]:
-    """Group utterances so that the longest times the number is at most ``samples``."""
+def plan(utterances: Iterable[Utterance], samples: int, window: int = 0) -> Iterator[tuple[Utterance, ...]]:
+    """Group utterances so that the longest, of ``window`` or more, times the number is at most ``samples``."""
     buffer: list[Utterance] = []
     held = 0
     for utterance in utterances:
         buffer.append(utterance)
-        held += utterance.samples
+        held += max(utterance.samples, window)
         if held >= BUFFER * samples:
-            yield from _groups(buffer, samples)
+            yield from _groups(buffer, samples, window)
             buffer, held = [], 0
-    yield from _groups(buffer, samples)
+    yield from _groups(buffer, samples, window)
 
 
-def _groups(buffer: list[Utterance], samples: int) -> Iterator[tuple[Utterance, ...]]:
+def computed(group: Sequence[Utterance], window: int) -> int:
+    """Samples that an encoder of such a window computes for a batch: padding included."""
+    return max(window, *(utterance.samples for utterance in group)) * len(group)
+
+
+def _groups(buffer: list[Utterance], samples: int, window: int) -> Iterator[tuple[Utterance, ...]]:
     group: list[Utterance] = []
     # The longest first: what does not fit into memory shows at once. The sort is stable.
     for utterance in sorted(buffer, key=lambda utterance: -utterance.samples):
-        if group and group[0].samples * (len(group) + 1) > samples:
+        if group and max(group[0].samples, window) * (len(group) + 1) > samples:
             yield tuple(group)
             group = []
         group.append(utterance)

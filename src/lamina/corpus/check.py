@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from lamina.corpus.corpus import Corpus, Segment, Utterance
 from lamina.corpus.faults import Faults
 from lamina.corpus.inventories import known_labels
 from lamina.corpus.open import open_corpus
-from lamina.corpus.shift import TIERS, Shift, shift
+from lamina.corpus.shift import TIERS, Shift, shift, spread
 from lamina.corpus.stored import SAMPLE_RATE, StoredCorpus
 from lamina.corpus.voices import speakers_of
 from lamina.errors import LaminaError
@@ -80,7 +81,8 @@ def check(corpus: Corpus, faults: Faults | None = None) -> tuple[list[str], Shif
         lines.append(
             f"mixed sample rates ({told}): what is resampled differs from what is not, above all at the top"
         )
-    asked = [found for tier in TIERS if with_tier[tier] and (found := shift(corpus, tier)) is not None]
+    chosen = spread(corpus) if any(with_tier[tier] for tier in TIERS) else []
+    asked = [found for tier in TIERS if with_tier[tier] and (found := shift(corpus, tier, chosen)) is not None]
     lines += [found.verdict for found in asked if found.verdict]
     return lines, asked[0] if asked else None
 
@@ -91,6 +93,8 @@ def _audio(corpus: Corpus, utterance: Utterance) -> Iterator[str]:
     except LaminaError as error:
         yield str(error)
         return
+    if isinstance(corpus, StoredCorpus) and (missing := corpus.cut_short(utterance)):
+        yield f"its header promises {missing:,} bytes more than the file has: it was cut short; copy it again"
     if not len(wave):
         yield "the audio is empty"
     elif not np.isfinite(wave).all():
@@ -126,13 +130,15 @@ def _tiers(utterance: Utterance) -> Iterator[str]:
     phones, words = utterance.tiers.get("phone", ()), utterance.tiers.get("word", ())
     if not phones or not words:
         return
-    outside = sum(
-        not any(2 * word.onset <= phone.onset + phone.offset < 2 * word.offset for word in words)
-        for phone in phones
-    )
+    onsets, begins = [2 * word.onset for word in words], [phone.onset for phone in phones]
+    outside = 0
+    for phone in phones:
+        middle = phone.onset + phone.offset
+        place = bisect_right(onsets, middle) - 1
+        outside += place < 0 or middle >= 2 * words[place].offset
     if outside:
         yield f"{outside} of {len(phones)} phones have their middle in no word"
-    inside = [(word, [phone for phone in phones if word.onset <= phone.onset < word.offset]) for word in words]
+    inside = [(word, phones[bisect_left(begins, word.onset) : bisect_left(begins, word.offset)]) for word in words]
     without = [word for word, own in inside if not own]
     cut = [word for word, own in inside if own and own[-1].offset - word.offset > LEAST_MS * SAMPLE_RATE // 1000]
     holes = [word for word, own in inside if own and _hole(word, own) > HOLE_MS * SAMPLE_RATE // 1000]
@@ -146,7 +152,7 @@ def _tiers(utterance: Utterance) -> Iterator[str]:
             yield f"{len(faulty)} of {len(words)} words {what}, such as {first}"
 
 
-def _hole(word: Segment, phones: list[Segment]) -> int:
+def _hole(word: Segment, phones: Sequence[Segment]) -> int:
     """The longest stretch of a word without a phone, in samples."""
     edges = [word.onset, *(edge for phone in phones for edge in (phone.onset, phone.offset)), word.offset]
     return max(after - before for before, after in list(pairwise(edges))[::2])
@@ -179,7 +185,7 @@ class _Labels:
                     yield (
                         f"{first}: the {name} {label!r} looks like a mark ({count} times in all): it is no "
                         f"silence in "
-                        "lamina.corpus.segments.SILENCES"
+                        "lamina.corpus.labels.SILENCES"
                     )
 
 

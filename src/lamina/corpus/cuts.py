@@ -17,6 +17,7 @@ from lamina.corpus.allowed import (
     Row,
     channels_of,
     harmless,
+    known,
     number,
     plain,
     short,
@@ -30,6 +31,7 @@ from lamina.errors import LaminaError
 
 MIXED_SECONDS = 86_400  # of a cut that has to be mixed in memory
 NEAR = 0.025  # seconds by which lhotse lets lengths differ
+KINDS = frozenset({"MonoCut", "MultiCut", "Cut"})
 TRANSFORMS = frozenset({
     "Clipping", "Compress", "DereverbWPE", "LoudnessNormalization", "Narrowband", "Resample",
     "ReverbWithImpulseResponse", "Speed", "Tempo", "Volume",
@@ -112,7 +114,7 @@ def cut_of(row: Row, path: str) -> Cut:
         LaminaError: it is no cut, has no recording, or holds what is not read from a manifest.
     """
     kind = row.get("type")
-    if kind not in {"MonoCut", "MultiCut", "Cut", "MixedCut"}:
+    if not known(kind, KINDS | {"MixedCut"}):
         raise LaminaError(
             f"{path} holds {_kind(row)}, not cuts: make cuts of them (lhotse.CutSet.from_manifests) and give "
             "those, or import the folder that holds them (lamina corpus import cuts)"
@@ -182,7 +184,7 @@ def _track(track: Row, where: str) -> tuple[Part, Row, int, float]:
     """A track of a mix: what is told of it, what lhotse needs, its rate and its length (seconds)."""
     cut, kind = table_of(track.get("cut"), where), track.get("type")
     offset = number(track.get("offset", 0.0), "offset", where, 0, MIXED_SECONDS)
-    if kind in {"MonoCut", "MultiCut", "Cut"}:
+    if known(kind, KINDS):
         part, audio, rate = _part({**cut, "type": kind}, offset, where)
         return part, audio, rate, part.duration
     if kind != "PaddingCut":
@@ -210,6 +212,7 @@ def _part(row: Row, offset: float, where: str) -> tuple[Part, Row, int]:
             f"{where} ends at {start + seconds:.3f} s of a recording of {length:.3f} s: the manifest is damaged, "
             "or of other audio"
         )
+    seconds = min(seconds, round(length - start, 8))
     channel = row.get("channel", channels[0])
     asked = channels_of(channel if isinstance(channel, list) else [channel], where)
     if not set(asked) <= set(channels):
@@ -231,6 +234,8 @@ def _part(row: Row, offset: float, where: str) -> tuple[Part, Row, int]:
 def _recording(value: Any, where: str) -> Row:
     row = table_of(value, where)
     sources = [source_of(each, where) for each in tables_of(row.get("sources"), "sources", where)]
+    if not sources:
+        raise LaminaError(f"{where} has a recording without a source: make the manifest again")
     there = [channel for source in sources for channel in source["channels"]]
     rate = whole(row.get("sampling_rate"), "sampling_rate", where, *RATES)
     samples = whole(row.get("num_samples"), "num_samples", where, 1, SECONDS * rate)
@@ -255,10 +260,11 @@ def _recording(value: Any, where: str) -> Row:
 
 def _transforms(value: Any, where: str) -> list[Row]:
     """Changes of the sound that lhotse makes: known ones, with plain values and, for a room, its recording."""
+    harmless(value, where)
     made = []
     for row in tables_of(value, "transforms", where):
         name = row.get("name")
-        if name not in TRANSFORMS:
+        if not known(name, TRANSFORMS):
             raise LaminaError(
                 f"{where} has the transform {short(name)}; known are {', '.join(sorted(TRANSFORMS))}"
             )
@@ -273,6 +279,8 @@ def _transforms(value: Any, where: str) -> list[Row]:
         if room is not None:
             room = table_of(room, where)
             values["rir"] = _part(room, 0.0, where)[1] if "recording" in room else _recording(room, where)
+            if "rir" in repr(values["rir"]):
+                raise LaminaError(f"{where} has a room within a room: one at a time is read")
         made.append({"name": name, "kwargs": values})
     return made
 

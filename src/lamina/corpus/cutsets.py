@@ -9,13 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
+from lamina.corpus.accounts import Account
 from lamina.corpus.allowed import Row, text
 from lamina.corpus.corpus import Tiers, Utterance, packed
 from lamina.corpus.cuts import Cut, Part, Supervision, cut_of
 from lamina.corpus.faults import Faults
+from lamina.corpus.labels import base_tier, reading, silent, tier_name, toned
 from lamina.corpus.mixed import MixedAudio, place_of
 from lamina.corpus.rows import rows
-from lamina.corpus.segments import label_of, segments, silent, tier_name
+from lamina.corpus.segments import segments
 from lamina.corpus.spoken import RECORDING, Divided, Timed, origin, placed, remembered
 from lamina.corpus.stored import SAMPLE_RATE, Audio, AudioFile, StoredCorpus, rescale
 from lamina.corpus.tars import tar_members
@@ -43,6 +45,7 @@ def open_cuts(path: Path, *, name: str = "", faults: Faults | None = None) -> St
         lambda: cut_items(path, told, counted=counted, divided=divided),
         divided.notes(),
         faults=told,
+        account=Account(),
     )
 
 
@@ -59,7 +62,7 @@ def open_shar(folder: Path, *, faults: Faults | None = None) -> StoredCorpus:
     """
     told, divided = faults or Faults(keep=False), Divided()
     return StoredCorpus(
-        folder.resolve().name, lambda: shar_items(folder, told, divided), divided.notes(), faults=told
+        folder.resolve().name, lambda: shar_items(folder, told, divided), divided.notes(), told, Account()
     )
 
 
@@ -80,8 +83,10 @@ def cut_items(
     for row in rows(path):
         with faults.catching():
             cut = cut_of(row, str(path))
-            made = (_utterance(cut, counted, str(path), faults, divided), _audio(cut, path, ours))
-            yield made
+            before = faults.added
+            made = (_utterance(cut, counted, str(path), faults, divided, renamed=ours), _audio(cut, path, ours))
+            if faults.added == before:  # a cut with a broken tier is not whole
+                yield made
 
 
 def shar_items(folder: Path, faults: Faults, divided: Divided | None = None) -> Iterator[tuple[Utterance, Audio]]:
@@ -114,6 +119,22 @@ def shar_items(folder: Path, faults: Faults, divided: Divided | None = None) -> 
                 yield _utterance(cut, RECORDING, str(path), faults, divided), audio
 
 
+def recipe_items(recordings: Path, supervisions: Path, faults: Faults) -> Iterator[tuple[Utterance, Audio]]:
+    """What ``lhotse prepare`` writes, recordings and supervisions apart: an utterance a supervision."""
+    said: dict[str, list[Row]] = {}
+    for row in rows(supervisions):
+        said.setdefault(text(row.get("recording_id"), "recording_id", str(supervisions)), []).append(row)
+    divided, path = Divided(), str(recordings)
+    for recording in rows(recordings):
+        for row in said.get(text(recording.get("id"), "id", path), ()):
+            with faults.catching():
+                cut = cut_of(
+                    {**row, "type": "MonoCut", "recording": recording, "supervisions": [{**row, "start": 0.0}]},
+                    path,
+                )
+                yield _utterance(cut, RECORDING, path, faults, divided), _audio(cut, recordings, False)
+
+
 def _cuts(path: Path) -> Iterator[Cut]:
     """The cuts of a CutSet that read."""
     for row in rows(path):
@@ -126,7 +147,9 @@ def _shards(folder: Path) -> list[tuple[str, Path]]:
     return sorted((match[1], path) for match, path in found if match)
 
 
-def _utterance(cut: Cut, counted: str, path: str, faults: Faults, divided: Divided) -> Utterance:
+def _utterance(
+    cut: Cut, counted: str, path: str, faults: Faults, divided: Divided, *, renamed: bool = False
+) -> Utterance:
     where = f"{path}: cut {cut.id!r}"
     samples = rescale(cut.samples, cut.rate, SAMPLE_RATE)
     if samples >= LONGEST:
@@ -136,13 +159,13 @@ def _utterance(cut: Cut, counted: str, path: str, faults: Faults, divided: Divid
     customs: list[Row] = [cut.parts[0].custom, *(each.custom for _, each in told)]
     speakers = list(dict.fromkeys(each.speaker for _, each in told)) or [""]
     if len(speakers) == 1:
-        tiers = _tiers(timed, samples, where, faults)
+        tiers = _tiers(timed, samples, where, faults, renamed=renamed)
     else:
         turns: list[Turn] = [
             (
                 each.speaker,
                 (part.offset + each.start, part.offset + each.end),
-                _tiers([tier], samples, where, faults),
+                _tiers([tier], samples, where, faults, renamed=renamed),
             )
             for (part, each), tier in zip(told, timed, strict=True)
         ]
@@ -185,48 +208,58 @@ def _labels(customs: list[Row], supervisions: list[Supervision], where: str) -> 
     return labels
 
 
-class _Called(dict[str, str]):
-    """How the labels of a tier are called here; empty for silence."""
+class _Called(dict[str, str | None]):
+    """How the labels of a tier are called here: empty for silence, None where that needs a decision."""
 
     def __init__(self, tier: str) -> None:
         super().__init__()
         self._tier = tier
 
-    def __missing__(self, label: str) -> str:
-        called = self[label] = "" if silent(label) else label_of(self._tier, label)
+    def __missing__(self, label: str) -> str | None:
+        named, odd = reading(self._tier, label, stress=True)
+        tone = base_tier(self._tier) == "phone" and toned([label])
+        called = self[label] = None if odd or tone else named or ""
         return called
 
 
 _CALLED: dict[str, _Called] = {}
 
 
-def _tiers(timed: Iterable[Mapping[str, Timed]], samples: int, where: str, faults: Faults) -> Tiers:
-    """The tiers of supervisions of one speaker together."""
+def _tiers(
+    timed: Iterable[Mapping[str, Timed]], samples: int, where: str, faults: Faults, *, renamed: bool = False
+) -> Tiers:
+    """The tiers of supervisions of one speaker together; ``renamed``: labels stay as they are."""
     found: dict[str, list[Timed]] = {}
     for tiers in timed:
         for name, tier in tiers.items():
-            found.setdefault(tier_name(name), []).append(tier)
-    return Tiers({name: _tier(name, parts, samples, where, faults) for name, parts in found.items()})
+            found.setdefault(name if renamed else tier_name(name), []).append(tier)
+    return Tiers(
+        {name: _tier(name, parts, samples, where, faults, renamed=renamed) for name, parts in found.items()}
+    )
 
 
 def _tier(
-    name: str, parts: list[Timed], samples: int, where: str, faults: Faults
+    name: str, parts: list[Timed], samples: int, where: str, faults: Faults, *, renamed: bool
 ) -> tuple[tuple[str, ...], bytes]:
-    """A tier: in one step where nothing in it needs a decision, else by `segments`."""
+    """A tier; in one step where it is ours and nothing in it needs a decision, else by `segments`."""
     labels = [label for part in parts for label in part[0]]
     starts, ends = (np.concatenate([part[side] for part in parts]) for side in (1, 2))
-    if not faults.remarks:
-        called = _CALLED.setdefault(name, _Called(name))
-        known = [called[label] for label in labels]
+    called = _CALLED.setdefault(name, _Called(name))
+    known = labels if renamed else [called[label] for label in labels]
+    if not faults.remarks and None not in known:
         heard = np.array([bool(label) for label in known], bool)
         # As in `lamina.corpus.segments.at`.
         edges = np.floor(np.stack([starts[heard], ends[heard]], axis=1) * SAMPLE_RATE + 0.5 + 1e-6)
         flat = edges.ravel()
         inside = not len(flat) or (flat[0] >= 0 and flat[-1] <= samples)
         if inside and (np.diff(flat) >= 0).all() and (edges[:, 0] < edges[:, 1]).all():
+            for label, unheard in zip(labels, ~heard, strict=True):
+                if unheard and label.strip():
+                    faults.count(f"{name} labels that are no segments", repr(label.strip()))
             return tuple(filter(None, known)), flat.astype(np.int32).tobytes()
     intervals = zip(labels, starts.tolist(), ends.tolist(), strict=True)
-    made = segments(name, intervals, SAMPLE_RATE, samples, f"{where}, tier {name!r}", faults)
+    where = f"{where}, tier {name!r}"
+    made = segments(name, intervals, SAMPLE_RATE, samples, where, faults, renamed=renamed)
     return packed({name: made}).of(name)
 
 
@@ -254,6 +287,7 @@ def _audio(cut: Cut, path: Path, ours: bool) -> Audio:
                 None if ours and custom.get("channels") == "mean" else chosen,
                 member,
                 0 if ours else recording["num_samples"],
+                0 if ours else len(source["channels"]),
                 text(custom.get(STAMP), STAMP, str(path)) if ours else "",
             )
     return MixedAudio.of(cut, base)

@@ -30,7 +30,7 @@ from lamina.corpus.faults import Faults
 from lamina.corpus.rows import rows
 from lamina.corpus.stored import SAMPLE_RATE, AudioFile, Digest, StoredCorpus, content
 from lamina.errors import LaminaError
-from lamina.files import json_line, read_json, replacing, write_json
+from lamina.files import check_keys, json_line, read_json, replacing, write_json
 
 FORMAT = 1
 ABOUT, CUTS, AUDIO = "corpus.json", "cuts.jsonl.gz", "audio"
@@ -104,7 +104,10 @@ class ManifestWriter:
         self._tally.add(utterance)
 
     def finish(self, name: str, made: Mapping[str, Any], notes: Sequence[str] = ()) -> None:
-        """Write ``corpus.json``: the corpus's name, how it was made, and what its reader should know."""
+        """Write ``corpus.json``: the corpus's name, how it was made, and what its reader should know.
+
+        ``made["inputs"]`` is a digest of all that it was made of, see `made_before`.
+        """
         self.__exit__(None, None, None)
         about: dict[str, Any] = {
             "format": FORMAT,
@@ -235,11 +238,9 @@ def read_about(folder: Path) -> dict[str, Any]:
             f"{folder} is no corpus folder of Lamina (it has no {ABOUT}): make one with `lamina corpus import`"
         )
     about: dict[str, Any] = read_json(path, what="a corpus", remedy=again, version=FORMAT, keys=_KEYS)
-    shapes: dict[str, type] = {"notes": list, "next": dict, "drawn": dict}
-    whole = {**about, **next_} if isinstance(next_ := about.get("next", {}), dict) else {}
-    for key, kind in {**_KEYS, **{key: shapes[key] for key in shapes if key in about}}.items():
-        if not isinstance(whole.get(key), kind):
-            raise LaminaError(f"{path} is damaged (its {key!r} is of another kind): {again}")
+    for key, kind in (("notes", list), ("next", dict), ("drawn", dict)):
+        check_keys(about, {key: kind} if key in about else {}, str(path), again)
+    check_keys({**about, **about.get("next", {})}, _KEYS, str(path), again)
     return about
 
 
@@ -252,12 +253,23 @@ def settle(folder: Path, digest: str) -> dict[str, Any]:
     return about
 
 
-def finished(folder: Path, inputs: str) -> bool:
-    """Whether a folder holds a whole corpus that was made of inputs of this digest; its audio included."""
-    try:
-        return read_about(folder)["made"].get("inputs") == inputs and open_folder(folder).is_whole()
-    except (LaminaError, AttributeError):
-        return False
+def made_before(folder: Path, inputs: str) -> StoredCorpus | None:
+    """The corpus that a folder holds, if it was made of inputs of this digest; None where it holds none.
+
+    Raises:
+        LaminaError: it was made of others, or is no longer whole.
+    """
+    if not (folder / ABOUT).is_file():
+        return None
+    if read_about(folder)["made"].get("inputs") != inputs:
+        raise LaminaError(
+            f"{folder} holds a corpus that was made with other settings or of other files: nothing is "
+            "overwritten; choose another folder, or remove it first"
+        )
+    corpus = open_folder(folder)
+    if missing := corpus.missing():
+        raise LaminaError(f"{folder} is no longer whole: {missing} is gone; remove the folder and make it again")
+    return corpus
 
 
 def rewrite_splits(folder: Path, where: Mapping[str, str], drawn: Mapping[str, Any]) -> StoredCorpus:

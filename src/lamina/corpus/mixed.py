@@ -24,6 +24,8 @@ from lamina.corpus.stored import content, decode, replaced, resample
 from lamina.corpus.tars import Place
 from lamina.errors import LaminaError, first_line
 
+_LENGTH = {"Resample", "Speed", "Tempo"}  # transforms after which a recording has another number of samples
+
 
 @dataclass(frozen=True, slots=True)
 class MixedAudio:
@@ -81,7 +83,7 @@ class MixedAudio:
         self, source: Any, recording: Any, offset: float = 0.0, duration: float | None = None, **_options: Any
     ) -> NDArray[np.float32]:
         """In place of ``AudioSource.load_audio``: (channels, samples)."""
-        changes = recording.transforms or []
+        changes = [each for each in recording.transforms or [] if type(each).__name__ in _LENGTH]
         rates = [each.source_sampling_rate for each in changes if hasattr(each, "source_sampling_rate")]
         expected = rates[0] if rates else recording.sampling_rate
         count = None if duration is None else round(duration * expected)

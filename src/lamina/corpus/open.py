@@ -1,4 +1,4 @@
-"""One function opens all corpora: ours, lhotse CutSets and Shar folders, folders of audio with alignments."""
+"""One function opens all corpora: ours, lhotse's CutSets and Shar folders, Kaldi's, folders of audio."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from pathlib import Path
 from lamina.corpus.cutsets import is_shar, open_cuts, open_shar
 from lamina.corpus.faults import Faults
 from lamina.corpus.folders import open_audio_folder
+from lamina.corpus.kaldi import is_kaldi, open_kaldi
+from lamina.corpus.labels import tier_name
 from lamina.corpus.manifest import ABOUT, CUTS, open_folder
-from lamina.corpus.segments import tier_name
 from lamina.corpus.stored import StoredCorpus
 from lamina.errors import LaminaError
 
@@ -22,7 +23,8 @@ def open_corpus(path: Path | str, *, tiers: Sequence[str] = (), faults: Faults |
     1. One of our folders (``corpus.json``), see `lamina.corpus.manifest`, or a study's run that holds one.
     2. A lhotse CutSet: a ``.jsonl`` or ``.jsonl.gz`` file, or a folder that holds one named ``*cuts*``.
     3. A lhotse Shar folder (``cuts.000000.jsonl.gz``, ``recording.000000.tar``).
-    4. A folder of audio files with alignments, see `lamina.corpus.folders`.
+    4. A Kaldi data folder (``wav.scp``), see `lamina.corpus.kaldi`.
+    5. A folder of audio files with alignments, see `lamina.corpus.folders`.
 
     Its ``notes`` say what was decided on the way (resampling, speakers, files left out).
 
@@ -65,6 +67,8 @@ def _open(path: Path, tiers: Sequence[str], faults: Faults | None) -> StoredCorp
             return open_folder(folder, faults)
     if is_shar(path):
         return open_shar(path, faults=faults)
+    if is_kaldi(path):
+        return open_kaldi(path, faults)
     manifests = sorted(
         file for ending in ("jsonl", "jsonl.gz") for file in path.glob(f"*cuts*.{ending}") if file.is_file()
     )

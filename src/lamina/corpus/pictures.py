@@ -13,7 +13,7 @@ from lamina.corpus.spectra import log_mel
 from lamina.corpus.stored import SAMPLE_RATE
 from lamina.corpus.voices import SPEAKER
 from lamina.errors import LaminaError
-from lamina.files import replacing
+from lamina.files import check_folder, replacing
 
 INK = "#1f4e79"
 
@@ -26,14 +26,24 @@ def figure(rows: int, columns: int, *, size: tuple[float, float]) -> tuple[Any, 
     return made, made.subplots(rows, columns)
 
 
+def check_picture(path: Path) -> None:
+    """See that a picture can be written at ``path``, before long work starts.
+
+    Raises:
+        LaminaError: its ending is none of a picture, it is a folder, or its folder cannot be written.
+    """
+    if path.suffix.lower() not in {".png", ".svg"} or path.is_dir():
+        raise LaminaError(f"{path}: pictures are files that end in .png or .svg; give another name")
+    check_folder(path.absolute().parent)
+
+
 def save(drawn: Any, path: Path) -> None:
     """Write a figure as PNG or SVG, by the path's ending.
 
     Raises:
         LaminaError: the ending is another, or the file cannot be written.
     """
-    if path.suffix.lower() not in {".png", ".svg"}:
-        raise LaminaError(f"{path}: pictures are written as .png or .svg")
+    check_picture(path)
     with replacing(path) as beside:
         drawn.savefig(beside, format=path.suffix[1:].lower(), dpi=110)
 
@@ -69,13 +79,14 @@ def spectrogram(axes: Any, corpus: Corpus, utterance: Utterance, tier: str, *, s
             axes.axvline(edge, color="white", linewidth=0.7)
         axes.text(
             (onset + offset) / 2, 0.94 if place % 2 else 0.88, segment.label, color="white", fontsize=7,
-            ha="center"
+            ha="center", parse_math=False
         )  # fmt: skip
     if tier.startswith(SPEAKER):
         _turns(axes, utterance, start, stop)
     axes.set_yticks([])
     axes.set_xlabel("seconds")
-    axes.set_title(f"{utterance.id}, {tier.partition(':')[0]}s" if segments else utterance.id, fontsize=9)
+    title = f"{utterance.id}, {tier.partition(':')[0]}s" if segments else utterance.id
+    axes.set_title(title, fontsize=9, parse_math=False)
 
 
 def _turns(axes: Any, utterance: Utterance, start: int, stop: int) -> None:
@@ -86,4 +97,7 @@ def _turns(axes: Any, utterance: Utterance, start: int, stop: int) -> None:
             span = (max(turn.onset, start) / SAMPLE_RATE, min(turn.offset, stop) / SAMPLE_RATE)
             if span[0] < span[1]:
                 axes.plot(span, (0.06 + 0.09 * row,) * 2, color=f"C{row}", linewidth=5, solid_capstyle="butt")
-                axes.text(span[0], 0.06 + 0.09 * row, f" {turn.label}", color="white", fontsize=7, va="center")
+                axes.text(
+                    span[0], 0.06 + 0.09 * row, f" {turn.label}", color="white", fontsize=7, va="center",
+                    parse_math=False
+                )  # fmt: skip

@@ -1,13 +1,10 @@
 """Intervals in seconds, as files give them, become segments in samples: the one place where that happens.
 
-So that one name means one thing in all corpora, tiers and labels are renamed here on the way in: tier names by
-`tier_name`, words to lower case, ARPAbet phones without their stress digit (``AH0``, ``AH1`` become ``AH``). The
-whole map is in docs/corpora.md; a test holds the two together.
+Labels are renamed on the way, see `lamina.corpus.labels`.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from itertools import pairwise
 from math import floor
@@ -15,45 +12,11 @@ from sys import intern
 
 from lamina.corpus.corpus import Segment
 from lamina.corpus.faults import Faults
+from lamina.corpus.labels import base_tier, reading, silent, toned
 
 GAP = 0.001  # seconds; less is rounding
+TOLERANCE = 0.025  # seconds by which rounded times may overlap, or lie outside the audio: a frame of most aligners
 Interval = tuple[str, float, float]  # label, onset and offset in seconds
-
-# What marks that nothing is said, or nothing that anybody transcribed, in the tools and corpora that write
-# alignments (MFA, PocketSphinx, Kaldi, TIMIT, Buckeye, Switchboard, xlabel); compared without case. Such intervals
-# are no segments. Bare words such as "noise" are words: a corpus that uses them as marks says so in its importer.
-_SILENCES = """
-    sil sp spn nsn pau h# epi # _ - . ( !sil [sil] (sil) {sl} {sil} <sil> <eps> <s> </s> <p> <p:> <nib> <unk>
-    [silence] [noise] ++noise++ ++breath++ [laughter] [vocalized-noise] [breath] [cough] [sigh] <noise> <laugh>
-    <breath> {b_trans} {e_trans} <vocnoise> <iver> <unknown> <exclude>
-"""
-SILENCES = frozenset({"", *_SILENCES.split()})
-
-TIERS = {
-    "phone": "phone", "phones": "phone", "phn": "phone", "phoneme": "phone", "phonemes": "phone",
-    "word": "word", "words": "word", "wrd": "word",
-    "syllable": "syllable", "syllables": "syllable",
-}  # fmt: skip
-_STRESSED = re.compile(r"(AA|AE|AH|AO|AW|AX|AXR|AY|EH|ER|EY|IH|IX|IY|OW|OY|UH|UW|UX)[0-2]")
-
-
-def tier_name(name: str) -> str:
-    """The name of a tier here: ``phones`` is ``phone``; so is ``Ann - phones``, as MFA names a speaker's tier."""
-    bare = name.strip().casefold()
-    return TIERS.get(bare) or TIERS.get(bare.rsplit(" - ", 1)[-1]) or bare
-
-
-def label_of(tier: str, label: str) -> str:
-    """A label as it is called here: words in lower case, ARPAbet phones without stress."""
-    if tier == "word":
-        return label.strip().casefold()
-    stressed = _STRESSED.fullmatch(label.strip()) if tier == "phone" else None
-    return stressed[1] if stressed else label.strip()
-
-
-def silent(label: str) -> bool:
-    """Whether a label says that nothing is said (see `SILENCES`)."""
-    return label.strip().casefold() in SILENCES
 
 
 def at(seconds: float, sample_rate: int) -> int:
@@ -68,67 +31,113 @@ def segments(
     samples: int,
     where: str,
     faults: Faults | None = None,
+    *,
+    stress: bool = True,
+    renamed: bool = False,
 ) -> tuple[Segment, ...]:
-    """The segments of a tier: sorted, silences left out, intervals shorter than half a sample too.
+    """The segments of a tier: sorted, silences and marks left out, intervals shorter than half a sample too.
 
-    Boundaries may disagree by one sample (rounded times): an overlap that small goes to the later segment, an end
-    one sample after the audio is the audio's end.
+    Times may be rounded: an overlap of up to 25 ms goes to the later segment, what lies up to 25 ms outside the
+    audio is cut. More than a sample of it is counted in ``faults``, as are the labels that are no segments.
 
     Args:
-        tier: its name, from `tier_name`.
+        tier: its name, from `lamina.corpus.labels.tier_name`.
         intervals: label, onset, offset, in seconds.
         sample_rate: of the samples (Hz).
         samples: the length of the audio.
         where: names the file in errors.
         faults: where faults are told; the first is raised where None.
+        stress: see `lamina.corpus.labels.label_of`; False too where one of the labels has a tone.
+        renamed: whether the labels went through here before, so that they stay as they are.
 
     Raises:
         LaminaError: an interval lies outside the audio, ends before it begins, or overlaps another.
     """
     faults = faults or Faults(keep=False)
-    made: list[Segment] = []
     intervals = list(intervals)
     if faults.remarks:
-        _remarks(intervals, where, faults)
-    for label, start, end in sorted(intervals, key=lambda interval: (interval[1], interval[2])):
-        if silent(label):
+        _remarks(tier, intervals, where, faults)
+    stress = stress and not (base_tier(tier) == "phone" and toned(label for label, _, _ in intervals))
+    made = _Row(tier, sample_rate, samples, where, faults)
+    for label, start, end in sorted(intervals, key=lambda interval: interval[1:]):
+        if renamed:
+            made.add(label, label, start, end)
             continue
-        onset, offset = at(start, sample_rate), at(end, sample_rate)
+        named, odd = reading(tier, label, stress=stress)
+        if named is None:
+            if label := label.strip():
+                faults.count(f"{tier} labels that are no segments", repr(label))
+            continue
+        if odd:
+            faults.count(f"{tier} labels read as words, though they hold marks", repr(named))
+        made.add(label, named, start, end)
+    return tuple(made.segments)
+
+
+class _Row:
+    """Segments in order, each mended against those before it."""
+
+    def __init__(self, tier: str, sample_rate: int, samples: int, where: str, faults: Faults) -> None:
+        self.segments: list[Segment] = []
+        self._tier, self._rate, self._samples = tier, sample_rate, samples
+        self._where, self._faults = where, faults
+        self._most = at(TOLERANCE, sample_rate)
+
+    def add(self, label: str, named: str, start: float, end: float) -> None:
+        onset, offset = at(start, self._rate), at(end, self._rate)
         if offset < onset:
-            faults.add(f"{where}: {_said(label, start, end)} ends before it begins")
-            continue
-        if onset < 0 or offset > samples + 1:
-            faults.add(
-                f"{where}: {_said(label, start, end)} lies outside the audio, which lasts "
-                f"{samples / sample_rate:.4f} s; the "
-                "alignment is of another file, or the audio was cut: align it again, or leave this utterance out"
+            self._faults.add(f"{self._where}: {_said(label, start, end)} ends before it begins")
+            return
+        if onset < -self._most or offset > self._samples + self._most or onset > self._samples:
+            self._faults.add(
+                f"{self._where}: {_said(label, start, end)} lies outside the audio, which lasts "
+                f"{self._samples / self._rate:.4f} s; the alignment is of another file, or the audio was cut: "
+                "align it again, or leave this utterance out"
             )
-            continue
-        if made and onset < made[-1].offset:
-            last = made[-1]
-            if onset < last.offset - 1:
-                faults.add(
-                    f"{where}: {_said(label, start, end)} overlaps {last.label!r}, which ends at "
-                    f"{last.offset / sample_rate:.4f} s; a tier must not overlap itself: mend the boundary, or "
-                    "put the speakers into tiers of their own"
-                )
-                continue
-            made.pop()
-            if last.onset < onset:
-                made.append(Segment(last.label, last.onset, onset))
-        offset = min(offset, samples)
-        if onset < offset:
+            return
+        outside = max(-onset, offset - self._samples)
+        if outside > 1:
+            self._mend(
+                "segments cut at the audio's end or start, at most 25 ms",
+                f"{_said(label, start, end)} lies {outside / self._rate:.4f} s outside the audio",
+            )
+        onset, offset = max(0, onset), min(offset, self._samples)
+        if onset >= offset:
+            self._faults.count(f"{self._tier} labels left out, for they have no length", repr(label))
+        elif not self.segments or self.segments[-1].offset <= onset or self._room(onset, label, start, end):
             # Labels repeat: one text each, however many segments there are.
-            made.append(Segment(intern(label_of(tier, label)), onset, offset))
-    return tuple(made)
+            self.segments.append(Segment(intern(named), onset, offset))
+
+    def _room(self, onset: int, label: str, start: float, end: float) -> bool:
+        """Cut the last segment, which overlaps one that begins at ``onset``; whether something of it is left."""
+        last = self.segments[-1]
+        over = last.offset - onset
+        what = (
+            f"{_said(label, start, end)} overlaps {last.label!r}, which ends at {last.offset / self._rate:.4f} s"
+        )
+        if over > self._most or (over > 1 and last.onset >= onset):
+            self._faults.add(
+                f"{self._where}: {what}; a tier must not overlap itself: mend the boundary, or put the speakers "
+                "into tiers of their own"
+            )
+            return False
+        if over > 1:
+            self._mend("segments cut where the next begins, at most 25 ms", what)
+        self.segments.pop()
+        if last.onset < onset:
+            self.segments.append(Segment(last.label, last.onset, onset))
+        return True
+
+    def _mend(self, what: str, remark: str) -> None:
+        self._faults.mend(f"{self._tier} {what}", self._where, f"{self._where}: {remark}")
 
 
 def _said(label: str, start: float, end: float) -> str:
     return f"{label!r} from {start:.4f} s to {end:.4f} s"
 
 
-def _remarks(intervals: list[Interval], where: str, faults: Faults) -> None:
-    """What `segments` mends: unsorted and zero-length intervals, and gaps where silence is labelled elsewhere."""
+def _remarks(tier: str, intervals: list[Interval], where: str, faults: Faults) -> None:
+    """Unsorted and zero-length intervals, and gaps where silence is labelled elsewhere."""
     turned = [
         f"{after!r} at {onset:.4f} s comes after {label!r} at {start:.4f} s"
         for (label, start, _), (after, onset, _) in pairwise(intervals)
@@ -136,7 +145,7 @@ def _remarks(intervals: list[Interval], where: str, faults: Faults) -> None:
     ]
     points = [f"{label!r} at {start:.4f} s" for label, start, end in intervals if start == end]
     gaps = []
-    if any(silent(label) for label, _, _ in intervals):
+    if any(silent(label, tier) for label, _, _ in intervals):
         gaps = [
             f"{onset - end:.4f} s without any label before {after!r}"
             for (_, _, end), (after, onset, _) in pairwise(sorted(intervals, key=lambda item: item[1:]))

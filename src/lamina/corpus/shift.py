@@ -7,7 +7,7 @@ labels moved by one interval, which is what reading time stamps as ends does whe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -22,8 +22,10 @@ from lamina.errors import LaminaError
 
 REACH = 20  # offsets on each side, of 5 ms each
 UTTERANCES = 80  # at most so many are looked at, spread over the corpus
+BLOCK = 2  # seconds that go to one half of the speech
 ALLOWED_MS = 15.0  # a frame and a half of most aligners
 BETTER = 1.05  # how much better moved labels must explain to be believed
+EDGE = 2  # offsets at each end of those tried that count as its edge
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Shift:
         as_starts: the same at 0 ms where each label is moved to the next interval (stamps were starts).
         as_ends: where each label is moved to the interval before (stamps were ends).
         best_ms: the offset of the highest share, between offsets by a parabola.
+        halves: all of these shares, in this order, of every other two seconds and of the rest.
     """
 
     tier: str
@@ -45,6 +48,7 @@ class Shift:
     as_starts: float
     as_ends: float
     best_ms: float
+    halves: tuple[Sequence[float], Sequence[float]]
 
     @property
     def here(self) -> float:
@@ -53,38 +57,51 @@ class Shift:
 
     @property
     def verdict(self) -> str:
-        """A line where the labels do not lie where the sound is; empty where they do."""
-        top = max(self.shares)
-        if self.as_starts > BETTER * top:
+        """A line where the labels do not lie where the sound is; empty where they do, or where it cannot be told.
+
+        Both halves of the speech must say so. A best offset at the edge of those tried is none: rare labels
+        explain about as much wherever they lie.
+        """
+        tried, top = len(self.shares), max(self.shares)
+        best = self.shares.index(top)
+        for place, share, where, are, were in (
+            (tried, self.as_starts, "next interval", "starts", "ends"),
+            (tried + 1, self.as_ends, "interval before", "ends", "starts"),
+        ):
+            if share > BETTER * top and self._firm(place, best):
+                return (
+                    f"the {self.tier!r} labels fit far better on the {where} ({share:.3f} of the log-mel "
+                    f"variance, {top:.3f} now): the times are {are} and were read as {were}"
+                )
+        better = top > BETTER * self.here and self._firm(best, tried // 2)
+        if abs(self.best_ms) > ALLOWED_MS and EDGE <= best < tried - EDGE and better:
             return (
-                f"the {self.tier!r} labels fit far better on the next interval ({self.as_starts:.3f} of the "
-                f"log-mel variance, {top:.3f} now): the times are starts and were read as ends"
-            )
-        if self.as_ends > BETTER * top:
-            return (
-                f"the {self.tier!r} labels fit far better on the interval before ({self.as_ends:.3f} of the "
-                f"log-mel variance, {top:.3f} now): the times are ends and were read as starts"
-            )
-        if abs(self.best_ms) > ALLOWED_MS and top > BETTER * self.here:
-            when = "early" if self.best_ms > 0 else "late"
-            return (
-                f"the {self.tier!r} labels are {when} by about {abs(self.best_ms):.0f} ms: moved by that they "
-                f"explain "
-                f"{top:.3f} of the log-mel variance, {self.here:.3f} where they are"
+                f"the {self.tier!r} labels are {'early' if self.best_ms > 0 else 'late'} by about "
+                f"{abs(self.best_ms):.0f} ms: moved by that they explain {top:.3f} of the log-mel variance, "
+                f"{self.here:.3f} where they are"
             )
         return ""
+
+    def _firm(self, place: int, than: int) -> bool:
+        """Whether both halves find one place better than another."""
+        return all(half[place] > BETTER * half[than] for half in self.halves)
 
 
 TIERS = ("phone", "syllable", "word")
 LEAST = {"phone": 10, "syllable": 60, "word": 60}  # seconds: coarser labels are many and rare
 
 
-def shift(corpus: Corpus, tier: str) -> Shift | None:
-    """Ask of one tier; None where the corpus has too little of it (see `LEAST`)."""
-    chosen = _spread(corpus)
+def shift(corpus: Corpus, tier: str, chosen: Iterable[Utterance] | None = None) -> Shift | None:
+    """Ask of one tier; None where the corpus has too little of it (see `LEAST`).
+
+    Args:
+        corpus: whose labels they are.
+        tier: its name.
+        chosen: the utterances to look at; `spread` where None.
+    """
     names: dict[str, int] = {"": 0}
     mels, now, later, before = [], [], [], []
-    for utterance in chosen:
+    for utterance in spread(corpus) if chosen is None else chosen:
         segments = utterance.tiers.get(tier, ())
         if not segments:
             continue
@@ -105,19 +122,16 @@ def shift(corpus: Corpus, tier: str) -> Shift | None:
     if sum(map(len, mels)) * HOP < LEAST.get(tier, 10) * SAMPLE_RATE:
         return None
     mel, count = np.concatenate(mels), len(names)
-    shares = [_share(mel, labels, count) for labels in np.concatenate(now, axis=1)]
+    moved = [*np.concatenate(now, axis=1), np.concatenate(later), np.concatenate(before)]
+    odd = np.arange(len(mel)) // (BLOCK * SAMPLE_RATE // HOP) % 2 == 1
+    *shares, as_starts, as_ends = (_share(mel, labels, count) for labels in moved)
+    halves = tuple([_share(mel[half], labels[half], count) for labels in moved] for half in (odd, ~odd))
     offsets = tuple(1000 * step * HOP / SAMPLE_RATE for step in range(-REACH, REACH + 1))
-    return Shift(
-        tier,
-        offsets,
-        tuple(shares),
-        _share(mel, np.concatenate(later), count),
-        _share(mel, np.concatenate(before), count),
-        _peak(offsets, shares),
-    )
+    return Shift(tier, offsets, tuple(shares), as_starts, as_ends, _peak(offsets, shares), (halves[0], halves[1]))
 
 
-def _spread(corpus: Corpus) -> list[Utterance]:
+def spread(corpus: Corpus) -> list[Utterance]:
+    """Some utterances from all over a corpus."""
     step = max(1, len(corpus) // UTTERANCES)
     return [utterance for place, utterance in enumerate(corpus.utterances()) if place % step == 0]
 

@@ -16,10 +16,15 @@ from lamina.corpus.pictures import INK, figure, inline, png, spectrogram
 from lamina.corpus.stored import SAMPLE_RATE, StoredCorpus
 from lamina.corpus.voices import speakers_of
 from lamina.errors import LaminaError
-from lamina.files import write_text
+from lamina.files import check_folder, write_text
 
 PAGE = "index.html"
 SPECTROGRAMS, SECONDS, COMMON = 6, 2.5, 24
+# Nothing is fetched and no script runs, whatever a corpus is called.
+_POLICY = (
+    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
+    'img-src data:">'
+)
 _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; color: #222; max-width: 1080px; margin: 2em auto; padding: 0 1em }
 h1 { font-size: 1.5em } h2 { font-size: 1.15em; margin-top: 2em; border-bottom: 1px solid #ddd }
@@ -63,6 +68,7 @@ def show(corpus: StoredCorpus, folder: Path) -> Path:
     Raises:
         LaminaError: the folder cannot be written.
     """
+    check_folder(folder)
     facts = _Facts()
     step = max(1, len(corpus) // SPECTROGRAMS)
     chosen: list[Utterance] = []
@@ -87,7 +93,7 @@ def show(corpus: StoredCorpus, folder: Path) -> Path:
     path = folder / PAGE
     write_text(
         path,
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(corpus.name)}</title>'
+        f'<!doctype html><html lang="en"><meta charset="utf-8">{_POLICY}<title>{html.escape(corpus.name)}</title>'
         f"<style>{_STYLE}</style><body>{''.join(parts)}</body></html>\n",
     )
     return path
@@ -150,7 +156,7 @@ def _durations(facts: _Facts) -> str:
     for axis, (name, lengths) in zip(np.atleast_1d(axes), kinds, strict=True):
         top = float(np.quantile(lengths, 0.995))
         axis.hist(np.minimum(lengths, top), bins=30, color=INK)
-        axis.set_title(f"{name}: median {np.median(lengths):.3g} s", fontsize=9)
+        axis.set_title(f"{name}: median {np.median(lengths):.3g} s", fontsize=9, parse_math=False)
         axis.set_xlabel("seconds", fontsize=8)
         axis.tick_params(labelsize=7)
     return inline(drawn)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from lamina.corpus.allowed import short
 from lamina.corpus.cuts import NEAR, Cut, Part, Supervision
 from lamina.corpus.faults import Faults
-from lamina.corpus.segments import silent
+from lamina.corpus.labels import silent
 from lamina.errors import LaminaError
 
 LOOSE = 0.25  # the same for the middle of a segment, where nothing else is known

@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from io import BufferedReader, BytesIO
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +20,13 @@ from numpy.typing import NDArray
 from lamina.corpus.allowed import RATES
 from lamina.corpus.corpus import Utterance
 from lamina.corpus.faults import Faults
-from lamina.corpus.headers import counted_mp3
+from lamina.corpus.headers import counted_mp3, missing_bytes
 from lamina.corpus.tars import Member, Place
 from lamina.errors import LaminaError, first_line
 from lamina.files import reading
+
+if TYPE_CHECKING:
+    from lamina.corpus.accounts import Account
 
 SAMPLE_RATE = 16_000  # of every corpus that Lamina opens; speech encoders expect it
 
@@ -75,7 +78,7 @@ class AudioFile:
         start, samples: the stretch, in samples of the file.
         channel: which channel; None for the mean of all.
         member: first byte and number of bytes of the file in the tar; None for a plain file.
-        whole: how many samples the whole file has, where a manifest says so; else 0.
+        whole, channels: how many samples and channels the file has, where a manifest says so; else 0.
         stamp: of its content (`content`), where a manifest says so.
     """
 
@@ -86,6 +89,7 @@ class AudioFile:
     channel: int | None = None
     member: Place | None = None
     whole: int = 0
+    channels: int = 0
     stamp: str = ""
 
     def read(self, sample_rate: int, start: int, stop: int) -> NDArray[np.float32]:
@@ -110,6 +114,8 @@ class AudioFile:
             )
         if self.whole and frames != self.whole and not self.path.lower().endswith(_LOSSY):
             raise LaminaError(replaced(self.path, f"it has {frames} samples, {self.whole} were expected"))
+        if self.channels and self.channels != wave.shape[1]:
+            raise LaminaError(replaced(self.path, f"it has {wave.shape[1]} channels, not {self.channels}"))
         if self.channel is not None and self.channel >= wave.shape[1]:
             raise LaminaError(
                 f"{self.path} has {wave.shape[1]} channels, channel {self.channel} is asked for (the first is 0): "
@@ -203,7 +209,7 @@ def sound(path: str, member: Place | None, data: bytes | None = None) -> Iterato
         ) from error
     except (soundfile.SoundFileError, OSError, TypeError, ValueError) as error:
         # libsndfile repeats the path before its reason.
-        why = first_line(error).rsplit(": ", 1)[-1].strip()
+        why = getattr(error, "strerror", None) or first_line(error).rsplit(": ", 1)[-1].strip()
         raise LaminaError(f"{path} does not decode as audio ({why}): copy it again or remove it") from error
 
 
@@ -251,7 +257,8 @@ class StoredCorpus:
         name: as people call it.
         items: makes the utterances, with their audio, at every call the same.
         notes: the first of its ``notes``.
-        faults: where repeated ids are told; an error where None.
+        faults: where repeated ids are told; an error where None. What it counts is told in the notes.
+        account: counts what the corpus is made of, for the notes.
 
     Raises:
         LaminaError: it holds no utterance, or two of the same id.
@@ -263,8 +270,9 @@ class StoredCorpus:
         items: Callable[[], Iterable[tuple[Utterance, Audio]]],
         notes: Iterable[str] = (),
         faults: Faults | None = None,
+        account: Account | None = None,
     ) -> None:
-        self.name = name
+        self.name = name.encode(errors="replace").decode()  # a folder's name may be no text
         self.folder: Path | None = None
         self.sample_rate = SAMPLE_RATE
         self._items = items
@@ -278,19 +286,28 @@ class StoredCorpus:
             if utterance.id in self._audio:
                 faults.add(f"{name} has two utterances with the id {utterance.id!r}: rename or remove one")
                 continue
+            try:
+                digest.update(utterance)
+            except UnicodeEncodeError:
+                faults.add(
+                    f"{utterance.id!a}: its speaker, text or label is not UTF-8: rename the file or its folder"
+                )
+                continue
             self._audio[utterance.id] = audio
             self.rates[audio.rate] += 1
             for tier, segments in utterance.tiers.items():
                 self.tiers[tier] = self.tiers.get(tier, 0) + len(segments)
             self.labels.update(utterance.labels)
-            digest.update(utterance)
+            if account is not None:
+                account.add(utterance)
         if not self._audio:
             more = f"; {faults.lines[0]}" if faults.lines else ""
             raise LaminaError(
                 f"{name} holds no utterance: it is empty, or of a kind that Lamina does not read{more}"
             )
         self.digest = str(digest)
-        self.notes = (*notes, *_resampling(self.rates))
+        made_of = account.lines() if account is not None else []
+        self.notes = (*notes, *made_of, *faults.counts(), *_resampling(self.rates))
 
     def __len__(self) -> int:
         """The number of utterances."""
@@ -319,9 +336,18 @@ class StoredCorpus:
         """
         return self._audio[utterance.id].content()
 
-    def is_whole(self) -> bool:
-        """Whether all audio files are there."""
-        return all(Path(audio.path).is_file() for audio in self._audio.values() if isinstance(audio, AudioFile))
+    def cut_short(self, utterance: Utterance) -> int:
+        """How many bytes the header of an utterance's WAV or AIFF promises beyond its end."""
+        audio = self._audio[utterance.id]
+        if not isinstance(audio, AudioFile):
+            return 0
+        with opened(audio.path, audio.member) as file:
+            return missing_bytes(file)
+
+    def missing(self) -> str:
+        """The first audio file that is not there; empty where all are."""
+        paths = (audio.path for audio in self._audio.values() if isinstance(audio, AudioFile))
+        return next((path for path in paths if not Path(path).is_file()), "")
 
 
 def _resampling(rates: Mapping[int, int]) -> list[str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lamina.errors import LaminaError
+from lamina.files import read_lines
 
 TRIALS = "trials.tsv"
 _HEADER = "list\ttarget\tleft\tright"
@@ -53,11 +54,10 @@ def read_trials(folder: Path | str) -> Iterator[Trial]:
     path = Path(folder) / TRIALS
     if not path.is_file():
         raise LaminaError(f"{folder} has no {TRIALS}: its corpus has no trial list, or was imported without it")
-    with path.open(encoding="utf-8") as file:
-        for number, line in enumerate(file, start=1):
-            parts = line.rstrip("\n").split("\t")
-            if number == 1 and line.rstrip("\n") == _HEADER:
-                continue
-            if len(parts) != 4 or parts[1] not in {"0", "1"}:
-                raise LaminaError(f"{path}, line {number} is no trial: import the corpus again")
-            yield Trial(parts[0], parts[1] == "1", parts[2], parts[3])
+    for number, line in enumerate(read_lines(path, what="trials", remedy="import the corpus again"), start=1):
+        parts = line.split("\t")
+        if number == 1 and line == _HEADER:
+            continue
+        if len(parts) != 4 or parts[1] not in {"0", "1"}:
+            raise LaminaError(f"{path}, line {number} is no trial: import the corpus again")
+        yield Trial(parts[0], parts[1] == "1", parts[2], parts[3])

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from lamina.cost.macs import Macs, count_macs
-from lamina.cost.training import PeakBytes
+from lamina.cost.training import PeakBytes, run_weights
 from lamina.encoders.encoder import Encoder
 from lamina.errors import LaminaError
 from lamina.measures import (
@@ -36,7 +36,8 @@ def measure_cost(encoder: Encoder, *, seconds: Sequence[float], repeats: int, ru
 
     Rows (``seconds`` is the length; ``part`` is empty for the whole encoder):
 
-    - ``parameters``; 0 for encoders without a model (``encoder.model``), such as mel and MFCC;
+    - ``parameters`` that are run (see `run_weights`); 0 for encoders without a model (``encoder.model``), such as
+      mel and MFCC;
     - ``macs`` and ``macs-attention`` (see `lamina.cost.macs`), also by part of the model (``part`` is its path,
       ``depth`` its order, ``block``, ``layer`` and ``period_ms`` what it belongs to, empty, None and 0 for parts
       beside the blocks); none without a model;
@@ -66,7 +67,7 @@ def measure_cost(encoder: Encoder, *, seconds: Sequence[float], repeats: int, ru
                 f"{least / encoder.sample_rate:.3g} s or more"
             )
     model: Any = getattr(encoder, "model", None)
-    count = sum(weight.numel() for weight in model.parameters()) if model is not None else 0
+    count = 0 if model is None else run_weights(*model_and_input(encoder, model, least))
     rows = [_row(PARAMETERS, count)]
     for length in seconds:
         samples = round(length * encoder.sample_rate)
@@ -81,11 +82,9 @@ def measure_cost(encoder: Encoder, *, seconds: Sequence[float], repeats: int, ru
 def model_and_input(encoder: Encoder, model: Any, samples: int) -> tuple[nn.Module, Tensor]:
     """What to run, and an input of the shape that so many samples have there; it holds no values."""
     kind = getattr(getattr(model, "config", None), "model_type", "")
-    if kind == "whisper":
-        body = model.get_encoder() if hasattr(model, "get_encoder") else model
-        config = body.config
-        # Whisper pads all audio to its window.
-        return body, torch.empty(1, config.num_mel_bins, 2 * config.max_source_positions, device="meta")
+    if kind == "whisper":  # it pads all audio to its window
+        shape = (1, model.config.num_mel_bins, 2 * model.config.max_source_positions)
+        return model, torch.empty(shape, device="meta")
     if kind == "wav2vec2-bert":
         frames = encoder.taps[0].grid.frames(samples)
         return model, torch.empty(1, frames, model.config.feature_projection_input_dim, device="meta")

@@ -50,6 +50,18 @@ class Macs:
         return Macs(self.published - other.published, self.products - other.products)
 
 
+def on_meta(model: nn.Module) -> dict[str, Tensor]:
+    """A model's parameters and buffers by name, as shapes without values."""
+    both = (*model.named_parameters(), *model.named_buffers())
+    return {name: value.detach().to("meta") for name, value in both}
+
+
+def forward(model: nn.Module, weights: dict[str, Tensor], values: Tensor) -> None:
+    """Run ``model(values)`` with weights from `on_meta`."""
+    with torch.device("meta"):  # what a model makes on its way has no values either
+        functional_call(model, weights, (values.to("meta"),))
+
+
 def count_macs(model: nn.Module, values: Tensor) -> dict[str, Macs]:
     """Count the multiply-accumulates of ``model(values)``.
 
@@ -65,9 +77,8 @@ def count_macs(model: nn.Module, values: Tensor) -> dict[str, Macs]:
     # Values that meta tensors lack (dropout of layers while training) must not steer the pass.
     if model.training:
         raise AssertionError("MACs are counted in evaluation mode")
-    meta = {name: value.detach().to("meta") for name, value in (*model.named_parameters(), *model.named_buffers())}
     with FlopCounterMode(display=False, custom_mapping=_MAPPING) as counter, torch.no_grad():
-        functional_call(model, meta, (values.to("meta"),))
+        forward(model, on_meta(model), values)
     counted = {
         name: _split({str(operator): int(flops) for operator, flops in by_operator.items()})
         for name, by_operator in counter.get_flop_counts().items()

@@ -8,9 +8,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten
+
+from lamina.cost.macs import forward, on_meta
+from lamina.encoders.weights import TRAINING_KEYS
 
 
 def kept_bytes(model: nn.Module, values: Tensor) -> int:
@@ -22,7 +24,7 @@ def kept_bytes(model: nn.Module, values: Tensor) -> int:
         model: on any device; it is not changed. In evaluation mode: dropout's masks are not counted.
         values: an input of the right shape and type; only its shape is used.
     """
-    meta = {name: value.detach().to("meta") for name, value in (*model.named_parameters(), *model.named_buffers())}
+    meta = on_meta(model)
     for name, _ in model.named_parameters():
         meta[name].requires_grad_()
     weights = {_identity(value) for value in meta.values()}
@@ -33,12 +35,44 @@ def kept_bytes(model: nn.Module, values: Tensor) -> int:
         return value
 
     with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(pack, lambda value: value):
-        functional_call(model, meta, (values.to("meta"),))
+        forward(model, meta, values)
     return sum(value.untyped_storage().nbytes() for key, value in kept.items() if key not in weights)
 
 
 def _identity(value: Tensor) -> int:
     return int(value.untyped_storage()._cdata)  # noqa: SLF001 - storages on the meta device have no address
+
+
+class _Entered(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch does not type it
+    """While active: which tensors operators take."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # torch does not type it
+        self.storages: set[int] = set()
+
+    def __torch_dispatch__(
+        self, func: Any, types: Sequence[type], args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Note what the operator takes, and run it."""
+        values = tree_flatten((args, kwargs or {}))[0]
+        self.storages |= {_identity(value) for value in values if isinstance(value, Tensor)}
+        return func(*args, **(kwargs or {}))
+
+
+def run_weights(model: nn.Module, values: Tensor) -> int:
+    """How many weights ``model(values)`` uses, and the vector that stands for masked frames in training.
+
+    A model may hold others, such as the positional convolution of a Conformer with positions of another kind.
+
+    Args:
+        model: on any device; it is not changed.
+        values: an input of the right shape and type; only its shape is used.
+    """
+    meta = on_meta(model)
+    with torch.no_grad(), _Entered() as entered:
+        forward(model, meta, values)
+    names = [name for name, _ in model.named_parameters()]
+    return sum(meta[n].numel() for n in names if n in TRAINING_KEYS or _identity(meta[n]) in entered.storages)
 
 
 class PeakBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch does not type it

@@ -121,6 +121,14 @@ class Encoder(Protocol):
         ...
 
 
+def window_samples(encoder: Encoder) -> int:
+    """Samples of audio that an encoder computes at least, however short an utterance is: its ``window_samples``.
+
+    0 for most; Whisper's window is 30 s. A batch of short utterances costs it as much as one of such windows.
+    """
+    return int(getattr(encoder, "window_samples", 0))
+
+
 def find_taps(encoder: Encoder, names: Sequence[str] | None) -> tuple[Tap, ...]:
     """The taps called ``names``, in the order of the data flow; all where ``names`` is None.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +10,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lamina.encoders.fairseq_settings import SPECIAL, architecture, config_of
+from lamina.encoders.foreign import one_line
 from lamina.encoders.mrhubert.config import MRHubertConfig
 from lamina.encoders.mrhubert.names import key_names
 from lamina.encoders.unpickle import read_pickle
+from lamina.encoders.weights import check_finite
 from lamina.errors import LaminaError
 from lamina.files import file_digest, replacing
 
-SPECIAL = 4  # <s>, <pad>, </s>, <unk> stand before the units in every fairseq dictionary
-ACTIVATIONS = {"gelu": "gelu", "relu": "relu", "tanh": "tanh", "swish": "silu"}
+DAMAGED = "compare its size and checksum with the source"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +72,12 @@ def inspect(path: Path | str) -> Inspection:
         LaminaError: the file is no checkpoint of a model of this family, or asks to run something.
     """
     path = Path(path)
-    checkpoint = _read(path)
-    config = _config(checkpoint, path)
+    checkpoint, config = _understood(path)
     return Inspection(
         path=path,
         sha256=file_digest(path, length=64),
         layout=checkpoint.layout,
-        architecture=_architecture(checkpoint, path),
+        architecture=architecture(checkpoint.model, str(path)),
         config=config,
         tensors=len(checkpoint.weights),
         parameters=sum(tensor.numel() for tensor in checkpoint.weights.values()),
@@ -130,16 +130,25 @@ def load_checkpoint(path: Path | str) -> Any:
     from lamina.encoders.mrhubert.pretraining import MRHubertForPreTraining
 
     path = Path(path)
-    checkpoint = _read(path)
-    config = _config(checkpoint, path)
-    with torch.random.fork_rng(devices=[]):  # weights are drawn only to be replaced
-        model = MRHubertForPreTraining(config)
-    model.load_state_dict(_renamed(checkpoint, config, model.state_dict(), path))
-    return model.eval()
+    checkpoint, config = _understood(path)
+    with one_line(f"{path} holds no model that can be read", DAMAGED):
+        with torch.device("meta"):  # shapes alone: what a file claims takes no memory before it is found there
+            model = MRHubertForPreTraining(config)
+        model.load_state_dict(_renamed(checkpoint, config, model.state_dict(), path), assign=True)
+        check_finite(model, str(path))
+        return model.eval()
 
 
-def _read(path: Path) -> _Checkpoint:
+def _understood(path: Path) -> tuple[_Checkpoint, MRHubertConfig]:
+    """What a file holds, and the config of its model."""
     state = read_pickle(path)
+    with one_line(f"{path} holds no model that can be read", DAMAGED):
+        checkpoint = _read(state, path)
+        settings = checkpoint.model, checkpoint.task, checkpoint.criterion
+        return checkpoint, config_of(*settings, checkpoint.weights, len(checkpoint.dictionaries), str(path))
+
+
+def _read(state: Any, path: Path) -> _Checkpoint:
     if not isinstance(state, dict):
         raise LaminaError(f"{path} holds a {type(state).__name__}, not a checkpoint of fairseq or s3prl")
     if {"model_weight", "model_cfg", "task_cfg"} <= set(state):
@@ -175,151 +184,6 @@ def _read(path: Path) -> _Checkpoint:
     )
 
 
-def _architecture(checkpoint: _Checkpoint, path: Path) -> str:
-    model = checkpoint.model
-    name = model.get("_name") or model.get("arch") or ""
-    if not name:
-        name = "multires_hubert" if "label_rate_ratios" in model else "hubert" if "label_rate" in model else ""
-    if name not in {"multires_hubert", "hubert"}:
-        raise LaminaError(
-            f"{path} is a checkpoint of architecture {name or 'unknown'}: only multires_hubert and hubert can be "
-            "converted"
-        )
-    return str(name)
-
-
-def _config(checkpoint: _Checkpoint, path: Path) -> MRHubertConfig:
-    try:
-        return _translated(checkpoint, path)
-    except (TypeError, ValueError, KeyError, IndexError) as error:
-        raise LaminaError(f"{path}: its settings hold a value of a wrong kind ({error})") from error
-
-
-def _translated(checkpoint: _Checkpoint, path: Path) -> MRHubertConfig:
-    settings, task, criterion = checkpoint.model, checkpoint.task, checkpoint.criterion
-    multires = _architecture(checkpoint, path) == "multires_hubert"
-
-    def get(name: str, default: Any = None) -> Any:
-        value = settings.get(name)
-        value = default if value is None else value
-        if value is None:
-            raise LaminaError(f"{path}: its model settings lack {name!r}")
-        return value
-
-    for name, harmless in (
-        ("layer_type", "transformer"),
-        ("conv_pos_batch_norm", False),
-        ("pos_conv_depth", 1),
-        ("pos_enc_type", "abs"),
-    ):
-        if settings.get(name) not in {None, harmless}:
-            raise LaminaError(f"{path} was made with {name}={settings[name]}, which Lamina does not know")
-    convs = _convs(get("conv_feature_layers", "[(512,10,5)] + [(512,3,2)] * 4 + [(512,2,2)] * 2"), path)
-    ratios = _integers(get("label_rate_ratios"), path) if multires else []
-    if multires and not ratios:
-        raise LaminaError(f"{path}: a multires_hubert without label_rate_ratios is none")
-    activation = str(get("activation_fn", "gelu"))
-    if activation not in ACTIVATIONS:
-        raise LaminaError(f"{path} uses activation {activation!r}; Lamina knows {', '.join(ACTIVATIONS)}")
-    single = bool(settings.get("use_single_prediction"))
-    hidden = int(get("encoder_embed_dim"))
-    final = int(get("final_dim", 0))
-    weights = criterion.get("loss_weights") or [10.0]
-    return MRHubertConfig(
-        label_rate_ratios=ratios,
-        block_layers=_block_layers(settings, ratios, path),
-        hidden_size=hidden,
-        num_attention_heads=int(get("encoder_attention_heads")),
-        intermediate_size=int(get("encoder_ffn_embed_dim")),
-        hidden_act=ACTIVATIONS[activation],
-        hidden_dropout=float(get("dropout", 0.1)),
-        activation_dropout=float(get("activation_dropout", 0.0)),
-        attention_dropout=float(get("attention_dropout", 0.1)),
-        feat_proj_dropout=float(get("dropout_input", 0.0)),
-        layerdrop=float(get("encoder_layerdrop", 0.0)),
-        do_stable_layer_norm=bool(get("layer_norm_first", False)),
-        feat_extract_norm="layer" if get("extractor_mode", "default") == "layer_norm" else "group",
-        conv_dim=[conv[0] for conv in convs],
-        conv_kernel=[conv[1] for conv in convs],
-        conv_stride=[conv[2] for conv in convs],
-        conv_bias=bool(get("conv_bias", False)),
-        num_conv_pos_embeddings=int(get("conv_pos", 128)),
-        num_conv_pos_embedding_groups=int(get("conv_pos_groups", 16)),
-        adapter_kernel=int(get("conv_adapator_kernal", 7)) if multires else 1,
-        plain_sampling=bool(settings.get("use_plain_updownsample")),
-        feature_grad_mult=float(get("feature_grad_mult", 1.0)),
-        num_classes=_classes(checkpoint, 1 if single else len(ratios) // 2 + 1, multires=multires, path=path),
-        special_classes=SPECIAL,
-        final_dim=final if final > 0 else hidden,
-        logit_temperature=float(get("logit_temp", 0.1)),
-        single_prediction=single,
-        single_target=bool(settings.get("use_single_target")),
-        masked_loss_weight=float(criterion.get("pred_masked_weight", 1.0)),
-        unmasked_loss_weight=float(criterion.get("pred_nomask_weight", 0.0)),
-        feature_penalty_weight=float(weights[0]),
-        do_normalize=bool(task.get("normalize", False)),
-        sampling_rate=int(task.get("sample_rate") or 16000),
-    )
-
-
-def _classes(checkpoint: _Checkpoint, levels: int, *, multires: bool, path: Path) -> list[int]:
-    keys = [f"label_embs_concat.{level}" for level in range(levels)] if multires else ["label_embs_concat"]
-    for key in keys:
-        if key not in checkpoint.weights:
-            raise LaminaError(f"{path}: key {key} is missing from its weights")
-    if not multires and len(checkpoint.dictionaries) > 1:
-        raise LaminaError(
-            f"{path} was trained on {len(checkpoint.dictionaries)} sets of units at once: not supported"
-        )
-    return [checkpoint.weights[key].shape[0] - SPECIAL for key in keys]
-
-
-def _block_layers(settings: Mapping[str, Any], ratios: list[int], path: Path) -> list[int]:
-    blocks = len(ratios) + 1
-    override = settings.get("override_encoder_layers")
-    if not override or not ratios:
-        return [int(settings["encoder_layers"])] * blocks
-    sizes = _integers(override, path)
-    if len(sizes) != blocks:
-        raise LaminaError(f"{path}: override_encoder_layers {sizes} does not fit label_rate_ratios {ratios}")
-    # fairseq sizes decoder i, counted as they run, by the i-th from the end
-    middle = blocks // 2
-    return sizes[: middle + 1] + sizes[:middle:-1]
-
-
-def _integers(value: Any, path: Path) -> list[int]:
-    """A list of whole numbers, or the text of one."""
-    try:
-        found = ast.literal_eval(value) if isinstance(value, str) else value
-        return [int(number) for number in found]
-    except (ValueError, TypeError, SyntaxError) as error:
-        raise LaminaError(f"{path}: its settings hold {value!r} where a list of numbers belongs") from error
-
-
-def _convs(text: str, path: Path) -> list[tuple[int, int, int]]:
-    """The (dim, kernel, stride) of each convolution, from text such as ``[(512,10,5)] + [(512,3,2)] * 4``."""
-    try:
-        found = _evaluated(ast.parse(str(text), mode="eval").body)
-        return [(int(dim), int(kernel), int(stride)) for dim, kernel, stride in found]
-    except (ValueError, TypeError, SyntaxError, RecursionError) as error:
-        raise LaminaError(f"{path}: its settings describe the convolutions as {str(text)[:80]!r}") from error
-
-
-def _evaluated(node: ast.expr) -> Any:
-    """Lists, tuples and whole numbers, + and *; what fairseq gives to eval."""
-    if isinstance(node, (ast.List, ast.Tuple)):
-        return [_evaluated(item) for item in node.elts]
-    if isinstance(node, ast.Constant) and isinstance(node.value, int):
-        return node.value
-    if isinstance(node, ast.BinOp):
-        left, right = _evaluated(node.left), _evaluated(node.right)
-        if isinstance(node.op, ast.Add) and isinstance(left, list) and isinstance(right, list):
-            return left + right
-        if isinstance(node.op, ast.Mult) and isinstance(left, list) and isinstance(right, int) and right <= 64:
-            return left * right
-    raise ValueError("not a list of numbers")
-
-
 def _renamed(
     checkpoint: _Checkpoint, config: MRHubertConfig, ours: Mapping[str, Tensor], path: Path
 ) -> dict[str, Tensor]:
@@ -328,10 +192,11 @@ def _renamed(
     if checkpoint.model.get("target_glu") and config.label_rate_ratios:
         # fairseq makes these and never applies them
         weights = {key: tensor for key, tensor in weights.items() if not key.startswith("target_glus.")}
-    if "post_extract_proj.weight" not in weights and config.conv_dim[-1] == config.hidden_size:
+    hidden = config.hidden_size
+    if "post_extract_proj.weight" not in weights and config.conv_dim[-1] == hidden < 1 << 14:
         # fairseq has no projection where the widths are equal
-        weights["post_extract_proj.weight"] = torch.eye(config.hidden_size)
-        weights["post_extract_proj.bias"] = torch.zeros(config.hidden_size)
+        weights["post_extract_proj.weight"] = torch.eye(hidden)
+        weights["post_extract_proj.bias"] = torch.zeros(hidden)
     names = key_names(config)
     missing, unknown = sorted(set(names) - set(weights)), sorted(set(weights) - set(names))
     for keys, what in ((missing, "missing from its weights"), (unknown, "unknown to its architecture")):
@@ -345,5 +210,8 @@ def _renamed(
             raise LaminaError(
                 f"{path}: {theirs} has shape {tuple(tensor.shape)}, its settings say {tuple(wanted)}"
             )
-        renamed[name] = tensor.float()
+        if not tensor.is_floating_point():
+            raise LaminaError(f"{path}: {theirs} is of {tensor.dtype}, where weights are floating-point numbers")
+        # A copy, since what was read is a view of the file.
+        renamed[name] = tensor.float().clone(memory_format=torch.contiguous_format)
     return renamed

@@ -8,8 +8,8 @@ before any positional convolution), ``enc20.3`` (output of the third block of an
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from lamina.encoders.audio import beyond, unit_variance
 from lamina.encoders.encoder import Tap
-from lamina.encoders.features import log_mel, mel_filters, zscored
+from lamina.encoders.features import SAMPLE_RATE, log_mel, mel_filters, zscored
 from lamina.encoders.masked_norm import RealFramesNorm, hide_beyond, real_frames
 from lamina.encoders.stepping import Pass, TapStep, block, collect, transform
 from lamina.errors import LaminaError
@@ -46,11 +46,32 @@ class Wiring:
 
     Attributes:
         steps: the data flow, tap after tap.
-        most: the longest audio in samples, None where there is no limit.
+        window: samples to which the model pads all audio, and which none may exceed; 0 where it has no window.
     """
 
     steps: tuple[TapStep, ...]
-    most: int | None = None
+    window: int = 0
+
+
+def body_of(kind: str, tensors: Mapping[str, Tensor]) -> tuple[Any, Any, dict[str, Tensor]]:
+    """The classes of a family's encoder and config, and the encoder's own weights of those of a whole model."""
+    import transformers
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+    config = CONFIG_MAPPING[kind]
+    if kind == "whisper":
+        from transformers.models.whisper.modeling_whisper import WhisperEncoder
+
+        # Its decoder is never run. Fine-tuned models have "model." before everything.
+        named = {key.removeprefix("model."): value for key, value in tensors.items()}
+        found = {key.removeprefix("encoder."): value for key, value in named.items() if key.startswith("encoder.")}
+        return WhisperEncoder, config, found
+    return getattr(transformers, config.__name__.replace("Config", "Model")), config, dict(tensors)
+
+
+def run_of(model: Any) -> Any:
+    """What of a model is run: Whisper's encoder without its decoder, any other model as it is."""
+    return model.get_encoder() if model.config.model_type == "whisper" and hasattr(model, "get_encoder") else model
 
 
 def wire(model: Any, *, normalise: bool, sample_rate: int) -> Wiring:
@@ -67,10 +88,10 @@ def wire(model: Any, *, normalise: bool, sample_rate: int) -> Wiring:
     kind = str(model.config.model_type)
     if kind in CONVOLUTIONAL:
         return _convolutional(model, normalise, sample_rate)
-    if kind == "wav2vec2-bert":
-        return _wav2vec2_bert(model, sample_rate)
-    if kind == "whisper":
-        return _whisper(model, sample_rate)
+    if kind in {"wav2vec2-bert", "whisper"}:
+        if sample_rate != SAMPLE_RATE:
+            raise LaminaError(f"a {kind} takes audio of {SAMPLE_RATE} samples a second, not of {sample_rate}")
+        return _wav2vec2_bert(model) if kind == "wav2vec2-bert" else _whisper(model)
     raise LaminaError(f"{kind!r} is no speech encoder that Lamina knows; it knows {', '.join(sorted(KNOWN))}")
 
 
@@ -81,13 +102,27 @@ class _Steps:
         self.found: list[TapStep] = []
 
     def add(
-        self, role: str, part: int | str | None, width: int, grid: Grid, run: Callable[[Pass], Tensor]
+        self,
+        role: str,
+        part: int | str | None,
+        width: int,
+        grid: Grid,
+        run: Callable[[Pass], Tensor],
+        shown: str = "",
     ) -> None:
-        block = role if role == "front" else f"{role}{grid.period_ms:g}"
-        self.found.append(TapStep(Tap.of(block, part, len(self.found), width, grid), run))
+        name = role if role == "front" else f"{role}{grid.period_ms:g}"
+        self.found.append(TapStep(Tap.of(name, part, len(self.found), width, grid), run, shown))
 
-    def front(self, model: Forward, place: nn.Module | None, first: nn.Module, width: int, grid: Grid) -> None:
-        """The model's own way to its first block, shown where ``place`` puts out (else as the block takes it)."""
+    def wiring(self, window: int = 0) -> Wiring:
+        """All steps; what the last one gives is what the model returns."""
+        *before, last = self.found
+        shown = ", ".join(filter(None, (last.shown, "last_hidden_state")))
+        return Wiring((*before, replace(last, shown=shown)), window)
+
+    def front(
+        self, model: Forward, place: nn.Module | None, first: nn.Module, width: int, grid: Grid, shown: str = ""
+    ) -> None:
+        """The model's own way to its first block, read where ``place`` puts out (else as the block takes it)."""
 
         def run(passing: Pass) -> Tensor:
             shown, args, kwargs = collect(lambda: model(passing), [] if place is None else [place], until=first)
@@ -95,12 +130,12 @@ class _Steps:
             passing.kwargs = kwargs
             return passing.hidden if place is None else shown[0]
 
-        self.add("front", None, width, grid, run)
+        self.add("front", None, width, grid, run, shown)
 
     def stack(self, layers: nn.ModuleList, width: int, grid: Grid) -> None:
         """The outputs of the encoder's blocks."""
         for number, layer in enumerate(layers, 1):
-            self.add("enc", number, width, grid, block(layer))
+            self.add("enc", number, width, grid, block(layer), f"hidden_states[{number}]")
 
     def adapter(
         self, layers: nn.ModuleList, width: int, grids: list[Grid], run: Callable[[Pass], list[Tensor]]
@@ -138,7 +173,9 @@ def _convolutional(model: Any, normalise: bool, sample_rate: int) -> Wiring:
         mask = (~beyond(samples, waves.shape[1], waves.device)).long() if ragged else None
         return model(waves.to(model.dtype), attention_mask=mask, output_hidden_states=False)
 
-    steps.front(forward, model.feature_dropout if squeezed else model.feature_projection, layers[0], width, front)
+    place = model.feature_dropout if squeezed else model.feature_projection
+    # Elsewhere the positional convolution is added before the first block takes it.
+    steps.front(forward, place, layers[0], width, front, "hidden_states[0]" if "conformer" in kind else "")
     if squeezed:
         # The pooled path is the residual one, so its places count; the positional convolution adds to it.
         grid = front.conv(config.squeeze_factor, config.squeeze_factor)
@@ -162,7 +199,7 @@ def _convolutional(model: Any, normalise: bool, sample_rate: int) -> Wiring:
             return [output.transpose(1, 2) for output in outputs]
 
         steps.adapter(adapter.layers, int(config.output_hidden_size), grids, adapt)
-    return Wiring(tuple(steps.found))
+    return steps.wiring()
 
 
 def _hide_for_time_convolutions(encoder: nn.Module, grid: Grid) -> None:
@@ -197,7 +234,7 @@ def _mask_squeezed(model: Any, kind: str, grid: Grid) -> None:
         layer.register_forward_pre_hook(mask_layer, with_kwargs=True)
 
 
-def _wav2vec2_bert(model: Any, sample_rate: int) -> Wiring:
+def _wav2vec2_bert(model: Any) -> Wiring:
     config = model.config
     bins = 80
     pairs, odd = divmod(int(config.feature_projection_input_dim), bins)
@@ -206,9 +243,9 @@ def _wav2vec2_bert(model: Any, sample_rate: int) -> Wiring:
             f"this wav2vec2-bert takes features of {config.feature_projection_input_dim} values, "
             f"no multiple of the {bins} mel bins that its feature extractor gives"
         )
-    mel = Grid.samples(sample_rate).conv(400, 160)
+    mel = Grid.samples(SAMPLE_RATE).conv(400, 160)
     grid = front = mel.conv(pairs, pairs)
-    filters = mel_filters(bins, 20.0, sample_rate / 2)
+    filters = mel_filters(bins, 20.0, SAMPLE_RATE / 2)
     width, steps = int(config.hidden_size), _Steps()
 
     def real(size: int, device: torch.device) -> Tensor | None:
@@ -223,7 +260,7 @@ def _wav2vec2_bert(model: Any, sample_rate: int) -> Wiring:
         values = values[:, : size * pairs].reshape(len(values), size, -1).to(model.dtype)
         return model(values, attention_mask=real(size, values.device), output_hidden_states=False)
 
-    steps.front(forward, model.feature_projection, model.encoder.layers[0], width, grid)
+    steps.front(forward, model.feature_projection, model.encoder.layers[0], width, grid, "hidden_states[0]")
     steps.stack(model.encoder.layers, width, grid)
     adapter = model.adapter
     if adapter is not None:
@@ -243,35 +280,37 @@ def _wav2vec2_bert(model: Any, sample_rate: int) -> Wiring:
             return list(outputs)
 
         steps.adapter(adapter.layers, int(config.output_hidden_size), grids, adapt)
-    return Wiring(tuple(steps.found))
+    return steps.wiring()
 
 
-def _whisper(model: Any, sample_rate: int) -> Wiring:
+def _whisper(model: Any) -> Wiring:
     from transformers.audio_utils import mel_filter_bank
 
-    encoder = model.get_encoder() if hasattr(model, "get_encoder") else model
-    config, width = encoder.config, int(encoder.config.d_model)
+    config, width = model.config, int(model.config.d_model)
     # Centred windows of 400 whose first weight is 0: frame j is centred on sample 160 j and sees 399 samples.
-    mel = Grid.samples(sample_rate).conv(399, 160, padding=199)
+    mel = Grid.samples(SAMPLE_RATE).conv(399, 160, padding=199)
     grid = mel.conv(3, 1, padding=1).conv(3, 2, padding=1)
-    most = int(config.max_source_positions) * int(grid.stride)
+    window = int(config.max_source_positions) * int(grid.stride)
     filters = mel_filter_bank(
-        201, config.num_mel_bins, 0.0, 8000.0, sample_rate, norm="slaney", mel_scale="slaney"
+        201, config.num_mel_bins, 0.0, 8000.0, SAMPLE_RATE, norm="slaney", mel_scale="slaney"
     )
     bank = torch.from_numpy(filters).float()
     steps = _Steps()
 
     def forward(passing: Pass) -> object:
         # As transformers' WhisperFeatureExtractor: every utterance is padded with silence to the model's window.
-        waves = torch.nn.functional.pad(passing.waves, (0, most - passing.waves.shape[1]))
-        window = torch.hann_window(400, device=waves.device)
-        spectrum = torch.stft(waves, 400, 160, window=window, return_complex=True)[..., :-1]
+        waves = torch.nn.functional.pad(passing.waves, (0, window - passing.waves.shape[1]))
+        hann = torch.hann_window(400, device=waves.device)
+        spectrum = torch.stft(waves, 400, 160, window=hann, return_complex=True)[..., :-1]
         energy = (bank.to(waves.device).T @ spectrum.abs().square()).clamp(min=1e-10).log10()
         energy = torch.maximum(energy, energy.amax(dim=(1, 2), keepdim=True) - 8.0)
-        return encoder(((energy + 4.0) / 4.0).to(encoder.dtype), output_hidden_states=False)
+        return model(((energy + 4.0) / 4.0).to(model.dtype), output_hidden_states=False)
 
     # What enters the first block has no module of its own: convolutions, GELU and the position embedding.
-    steps.front(forward, None, encoder.layers[0], width, grid)
-    steps.stack(encoder.layers, width, grid)
-    steps.add("enc", "norm", width, grid, transform(encoder.layer_norm))
-    return Wiring(tuple(steps.found), most)
+    steps.front(forward, None, model.layers[0], width, grid, "hidden_states[0]")
+    steps.stack(model.layers, width, grid)
+    # transformers puts the normed states into the last place of its list, instead of the last block's.
+    steps.found[-1] = replace(steps.found[-1], shown="")
+    norm = transform(model.layer_norm)
+    steps.add("enc", "norm", width, grid, norm, f"hidden_states[{len(model.layers)}]")
+    return steps.wiring(window)

@@ -117,6 +117,7 @@ class MfccEncoder:
     """13 MFCC (from 23 mel bins) with their deltas and second deltas every 10 ms: 39 values, one tap ``mfcc``.
 
     HuBERT's first targets are clusters of these (Hsu et al. 2021, arXiv 2106.07447), without normalisation.
+    The encoder is called ``mfcc``; with normalisation ``mfcc-cmvn`` (cepstral mean and variance normalisation).
 
     Args:
         normalise: ``utterance`` gives every coefficient mean 0 and variance 1 over each utterance's real frames
@@ -128,7 +129,7 @@ class MfccEncoder:
     exact_batches = True
 
     def __init__(self, normalise: Literal["none", "utterance"], device: str = "cpu") -> None:
-        self.name = "mfcc"
+        self.name = "mfcc" if normalise == "none" else "mfcc-cmvn"
         self.digest = digest(["mfcc", 13, 23, 20.0, -400.0, normalise])
         self.taps = (Tap("mfcc", 0, 39, GRID),)
         self._normalise = normalise

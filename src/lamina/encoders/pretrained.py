@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -11,15 +10,13 @@ from torch import Tensor
 
 from lamina.encoders.audio import checked_audio
 from lamina.encoders.encoder import States, Tap, find_taps
-from lamina.encoders.families import wire
+from lamina.encoders.families import run_of, wire
 from lamina.encoders.half import right_convolutions
 from lamina.encoders.masked_norm import reading
 from lamina.encoders.stepping import Pass
+from lamina.encoders.weights import weights_digest
 from lamina.errors import LaminaError
 from lamina.files import digest
-
-# What says how a config came to be, not what the model computes.
-_INCIDENTAL = ("_name_or_path", "architectures", "dtype", "torch_dtype", "transformers_version")
 
 
 class PretrainedEncoder:
@@ -29,7 +26,7 @@ class PretrainedEncoder:
     they see real frames only while Lamina reads; its own forward pass stays what it was.
 
     Args:
-        model: a base model without heads, such as ``HubertModel``.
+        model: a base model without heads, such as ``HubertModel``; of Whisper's the encoder alone is kept.
         name: as people call it.
         normalise: whether every waveform gets mean 0 and variance 1 over its own samples first (the feature
             extractor's ``do_normalize``); without meaning for wav2vec2-bert and Whisper, whose features have their
@@ -49,9 +46,9 @@ class PretrainedEncoder:
         self.name = name
         self.sample_rate = sample_rate
         self.normalise = normalise
-        self.digest = digest([weights_digest(model), bool(normalise), sample_rate])
-        self.model = model.eval()
-        self._wiring = wire(model, normalise=normalise, sample_rate=sample_rate)
+        self.model = run_of(model).eval()
+        self.digest = digest([weights_digest(self.model), bool(normalise), sample_rate])
+        self._wiring = wire(self.model, normalise=normalise, sample_rate=sample_rate)
 
     @property
     def taps(self) -> tuple[Tap, ...]:
@@ -59,9 +56,14 @@ class PretrainedEncoder:
         return tuple(step.tap for step in self._wiring.steps)
 
     @property
-    def most_samples(self) -> int | None:
-        """The longest audio that it takes at once (Whisper's window), None where there is no limit."""
-        return self._wiring.most
+    def shown(self) -> tuple[str, ...]:
+        """What the outputs of the transformers model call the tensor at each tap; empty where they show none."""
+        return tuple(step.shown for step in self._wiring.steps)
+
+    @property
+    def window_samples(self) -> int:
+        """Samples to which all audio is padded, and which none may exceed (Whisper's window); 0 where none is."""
+        return self._wiring.window
 
     @property
     def least_samples(self) -> int:
@@ -75,13 +77,13 @@ class PretrainedEncoder:
         may be closed early. Values come in the model's dtype, on its device, without gradients.
 
         Raises:
-            LaminaError: bad audio (see `checked_audio`), unknown taps, or audio longer than ``most_samples``.
+            LaminaError: bad audio (see `checked_audio`), unknown taps, or audio longer than its window.
         """
         wanted = {tap.name for tap in find_taps(self, taps)}
         waves, samples = checked_audio(waves, lengths, self.least_samples, self.name)
-        if self.most_samples is not None and waves.shape[1] > self.most_samples:
+        if 0 < self.window_samples < waves.shape[1]:
             raise LaminaError(
-                f"an utterance has {waves.shape[1]} samples, encoder {self.name} takes {self.most_samples} "
+                f"an utterance has {waves.shape[1]} samples, encoder {self.name} takes {self.window_samples} "
                 "at once: read it in chunks (`lamina.encoders.chunks`)"
             )
         passing = Pass(waves.to(self.model.device).float(), samples)
@@ -91,23 +93,9 @@ class PretrainedEncoder:
                 values = step.run(passing)
             if step.tap.name in wanted:
                 wanted.remove(step.tap.name)
-                if self.most_samples is not None:
+                if self.window_samples:
                     values = values[:, : step.tap.grid.frames(max(samples))]
                 yield States.checked(values, samples, step.tap)
             del values
             if not wanted:
                 return
-
-
-def weights_digest(model: Any) -> str:
-    """Hex digits that change when the config or any weight of a transformers model changes.
-
-    SHA-256 over the names, dtypes, shapes and bytes of all parameters and buffers in the order of their names, and
-    over the config without what only says where it came from. So a folder that is saved again keeps its digest.
-    """
-    sha = hashlib.sha256()
-    for name, value in sorted(model.state_dict().items()):
-        sha.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
-        sha.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
-    config = {key: value for key, value in model.config.to_dict().items() if key not in _INCIDENTAL}
-    return digest([sha.hexdigest(), {key: str(value) for key, value in config.items()}])

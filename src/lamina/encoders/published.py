@@ -25,7 +25,7 @@ LIBRISPEECH, LIBRILIGHT, VOXPOPULI = "LibriSpeech 960 h", "Libri-Light 60,000 h"
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
+class PublishedModel:
     """One published checkpoint.
 
     Attributes:
@@ -55,52 +55,52 @@ class Published:
 
 def _base(
     code: str, training: str, layers: tuple[int, ...] | None = (4, 4, 4), levels: tuple[int, ...] | None = (20, 40)
-) -> Published:
+) -> PublishedModel:
     file = code.lower()
     url = f"{MRHUBERT}/{file}/{file}.pt"
-    return Published(f"mr-hubert-{file}", code, url, levels, layers, None, LIBRISPEECH, training)
+    return PublishedModel(f"mr-hubert-{file}", code, url, levels, layers, None, LIBRISPEECH, training)
 
 
-def _large(letter: str, training: str) -> Published:
+def _large(letter: str, training: str) -> PublishedModel:
     file = f"b8-{letter}"
     url = f"{MRHUBERT}/{file}/{file}.pt"
-    return Published(f"mr-hubert-{file}", f"B8-{letter}", url, None, None, None, LIBRILIGHT, training)
+    return PublishedModel(f"mr-hubert-{file}", f"B8-{letter}", url, None, None, None, LIBRILIGHT, training)
 
 
 TWO, THREE, BASE, LARGE = (20, 40), (20, 40, 80), (4, 4, 4), (8, 8, 8)
 UNKNOWN = "large variant, see the paper's appendix"
 
-PUBLISHED: tuple[Published, ...] = (
-    Published(
+PUBLISHED: tuple[PublishedModel, ...] = (
+    PublishedModel(
         "mr-hubert-base", "mono_base", f"{MRHUBERT}/mono_base/mrhubert_mono_base.pt", TWO, BASE, 97, LIBRISPEECH,
         "400k updates on units of HuBERT base",
     ),
-    Published(
+    PublishedModel(
         "mr-hubert-large", "mono_large", f"{MRHUBERT}/mono_large/mrhubert_mono_large.pt", TWO, LARGE, 321,
         LIBRILIGHT, "pre-norm, normalised waveforms",
     ),
-    Published(
+    PublishedModel(
         "mr-hubert-multilingual-base", "multi_base", f"{MRHUBERT}/multi_base/multi_base.pt", TWO, BASE, 97,
         VOXPOPULI, "multilingual",
     ),
-    Published(
+    PublishedModel(
         "mr-hubert-multilingual-large-400k", "multi_large (400k)", f"{MRHUBERT}/multi_large/multi_large_400k.pt",
         TWO, LARGE, 321, VOXPOPULI, "multilingual, 400k updates",
     ),
-    Published(
+    PublishedModel(
         "mr-hubert-multilingual-large-600k", "multi_large (600k)", f"{MRHUBERT}/multi_large/multi_large_600k.pt",
         TWO, LARGE, 321, VOXPOPULI, "multilingual, 600k updates",
     ),
-    Published(
+    PublishedModel(
         "mr-hubert-multilingual-large-simple", "multi_large_simple",
         f"{MRHUBERT}/multi_large_simple/multi_large_simple.pt", None, None, None, VOXPOPULI,
         "multilingual, simple sampling",
     ),
-    Published(
+    PublishedModel(
         "mr-hubert-xlarge-v1", "mono_xlarge (v1)", f"{MRHUBERT}/mono_xlarge/v1.pt", None, None, None, LIBRILIGHT,
         "units of HuBERT base",
     ),
-    Published(
+    PublishedModel(
         "mr-hubert-xlarge-v2", "mono_xlarge (v2)", f"{MRHUBERT}/mono_xlarge/v2.pt", None, None, None, LIBRILIGHT,
         "units of HuBERT large",
     ),
@@ -122,23 +122,23 @@ PUBLISHED: tuple[Published, ...] = (
     _base("B7-d", "two streams of Encodec units at 50 Hz", None, None),
     _large("a", "no waveform normalisation"),
     *(_large(letter, UNKNOWN) for letter in "bcdefghij"),
-    Published(
+    PublishedModel(
         "hubert-base", "HuBERT Base", f"{HUBERT}/hubert_base_ls960.pt", (20,), (12,), 95, LIBRISPEECH,
         "second round, units of round 1", "MIT",
         "1703cf8d2cdc76f8c046f5f6a9bcd224e0e6caf4744cad1a1f4199c32cac8c8d",
     ),
-    Published(
+    PublishedModel(
         "hubert-large", "HuBERT Large", f"{HUBERT}/hubert_large_ll60k.pt", (20,), (24,), 316, LIBRILIGHT,
         "pre-norm, normalised waveforms, units of HuBERT base", "MIT",
     ),
-    Published(
+    PublishedModel(
         "hubert-xlarge", "HuBERT Extra Large", f"{HUBERT}/hubert_xtralarge_ll60k.pt", (20,), (48,), 1000,
         LIBRILIGHT, "pre-norm, normalised waveforms, units of HuBERT base", "MIT",
     ),
 )  # fmt: skip
 
 
-def find(name: str) -> Published:
+def find(name: str) -> PublishedModel:
     """The published checkpoint of that name (ours or the paper's).
 
     Raises:
@@ -150,7 +150,7 @@ def find(name: str) -> Published:
     raise LaminaError(f"no published checkpoint is called {name!r}; `lamina encoder list` shows them")
 
 
-def fetch(published: Published, folder: Path) -> Path:
+def fetch(published: PublishedModel, folder: Path) -> Path:
     """Download a checkpoint into ``folder``, or find it there; its checksum is compared where it is known.
 
     Raises:
@@ -166,7 +166,7 @@ def fetch(published: Published, folder: Path) -> Path:
     return path
 
 
-def model_folder(published: Published, cache: Path | None = None) -> Path:
+def model_folder(published: PublishedModel, cache: Path | None = None) -> Path:
     """The transformers folder of a published checkpoint: from the cache, or fetched and converted into it.
 
     Args:
@@ -201,7 +201,7 @@ def _download(url: str, path: Path) -> None:
         raise LaminaError(f"{url} ended after {size} of {expected} bytes: try again")
 
 
-def _verify(published: Published, path: Path) -> None:
+def _verify(published: PublishedModel, path: Path) -> None:
     if published.sha256 is None:
         return
     found = file_digest(path, length=hashlib.sha256().digest_size * 2)

@@ -41,10 +41,18 @@ class Pass:
 
 @dataclass(frozen=True)
 class TapStep:
-    """One step of the data flow: run it to get the states at its tap."""
+    """One step of the data flow.
+
+    Attributes:
+        tap: where its states are.
+        run: gives them.
+        shown: what the model's own outputs call the same tensor, such as ``hidden_states[3]``; empty where they do
+            not show it.
+    """
 
     tap: Tap
     run: Callable[[Pass], Tensor]
+    shown: str = ""
 
 
 class _Enough(BaseException):

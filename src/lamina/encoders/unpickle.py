@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from lamina.errors import LaminaError
+from lamina.errors import LaminaError, first_line
 
 
 class Stub:
@@ -68,7 +69,7 @@ STUBS: dict[str, type[Stub]] = {
 def read_pickle(path: Path) -> Any:
     """Read a torch checkpoint (zip or older), refusing every name but those of `STUBS` and torch's own few.
 
-    Stubs of settings come back as plain containers (see `plain`).
+    Stubs of settings come back as plain containers (see `_Plain`).
 
     Raises:
         LaminaError: there is no such file, it is empty, cut short, damaged (what a zip's checksums tell; older
@@ -78,30 +79,40 @@ def read_pickle(path: Path) -> Any:
         raise LaminaError(f"there is no checkpoint file {path}")
     if not path.stat().st_size:
         raise LaminaError(f"{path} is empty: its download probably failed, fetch it again")
-    zipped = zipfile.is_zipfile(path)
+    size = path.stat().st_size
     try:
-        if zipped and (part := _damaged(path)):  # torch compares no checksums
-            raise ValueError(f"{part} is not what its checksum says")
+        if zipped := zipfile.is_zipfile(path):
+            _check_zip(path, size)
         with torch.serialization.safe_globals([(stub, name) for name, stub in STUBS.items()]), _quiet():
             value = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
+        return _Plain(size).of(value)
     except Exception as error:
         asked = refused_names(path) or sorted(set(_NAMED.findall(str(error))))
         if asked:
             raise LaminaError(
-                f"{path} was refused: it asks to run {', '.join(asked)}, which no checkpoint of weights needs; it "
-                "may be malicious, or pickled by another toolkit: save its weights again as a plain state dict"
+                f"{path} was refused: it asks to run {', '.join(asked)[:200]}, which no weights need; it may "
+                " be malicious, or pickled by another toolkit: save its weights again as a plain state dict"
             ) from error
         raise LaminaError(
-            f"{path} is not a readable torch checkpoint ({_first_line(error)}): it may be damaged, cut short or "
+            f"{path} is not a readable torch checkpoint ({first_line(error)}): it may be damaged, cut short or "
             "another kind of file; compare its size and checksum with the source"
         ) from error
-    return plain(value)
 
 
-def _damaged(path: Path) -> str | None:
-    """The first part of a zip whose bytes do not have the checksum that it gives."""
+def _check_zip(path: Path, size: int) -> None:
+    """See that a zip is as torch writes it and whole; torch itself compares no checksums.
+
+    Raises:
+        ValueError: its parts are packed, larger than the file, or not what their checksums say.
+    """
     with zipfile.ZipFile(path) as archive:
-        return archive.testzip()
+        parts = archive.infolist()
+        if any(part.compress_type != zipfile.ZIP_STORED for part in parts):
+            raise ValueError("its parts are compressed")
+        if sum(part.file_size for part in parts) > size:
+            raise ValueError("its parts are larger than the file")
+        if part := archive.testzip():
+            raise ValueError(f"{part} is not what its checksum says")
 
 
 def _quiet() -> warnings.catch_warnings[None]:
@@ -112,16 +123,13 @@ def _quiet() -> warnings.catch_warnings[None]:
 _NAMED = re.compile(r"GLOBAL ([\w.]+)")  # in torch's messages
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:120]
-
-
 def refused_names(path: Path) -> list[str]:
     """The names that a zip checkpoint asks for and may not have, found by reading opcodes, running none."""
     try:
+        _check_zip(path, path.stat().st_size)
         with zipfile.ZipFile(path) as archive:
             pickles = [archive.read(name) for name in archive.namelist() if name.endswith(".pkl")]
-    except (OSError, zipfile.BadZipFile, RuntimeError, ValueError, KeyError, EOFError):
+    except Exception:  # noqa: BLE001 - damaged zips raise anything
         return []
     return sorted({name for data in pickles for name in _names(data)} - set(STUBS) - _TORCH)
 
@@ -155,23 +163,79 @@ def _names(data: bytes) -> set[str]:
                 pushed.append(memo.get(argument, "?"))
             elif isinstance(argument, str):
                 pushed.append(argument)
-    except (ValueError, IndexError, UnicodeDecodeError):
-        pass  # cut short: what was found so far counts
+    except Exception:  # noqa: BLE001, S110 - cut short or damaged: what was found so far counts
+        pass
     return names
 
 
-def plain(value: Any) -> Any:
-    """Settings as plain containers: argparse namespaces and omegaconf containers become dicts and lists."""
+DEEPEST, MOST = 100, 10_000_000  # levels of containers, and values in them
+
+
+class _Plain:
+    """Makes plain containers of what was read, and sees that they and their tensors are what a file can hold.
+
+    Args:
+        size: bytes of the file.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._room = 4 * size  # bytes that tensors may claim: some share their storage
+        self._made: dict[int, tuple[Any, int]] = {}  # by identity: the plain value, and how many values are in it
+
+    def of(self, value: Any) -> Any:
+        """Settings as plain containers: argparse namespaces and omegaconf containers become dicts and lists.
+
+        Raises:
+            ValueError: they are nested too deep or in themselves, are too many, or a tensor claims more numbers
+                than there are.
+        """
+        return self._walk(value, 0)[0]
+
+    def _walk(self, value: Any, depth: int) -> tuple[Any, int]:
+        if depth > DEEPEST:
+            raise ValueError(f"its settings are nested more than {DEEPEST} deep")
+        if isinstance(value, Tensor):
+            self._check(value)
+        inside = _inside(value)
+        if inside is None:
+            return value, 1
+        if id(value) not in self._made:
+            if isinstance(inside, dict):
+                if not all(isinstance(key, (str, int, float, type(None))) for key in inside):
+                    raise ValueError("a key of its settings is neither text nor number")
+                found = {key: self._walk(item, depth + 1) for key, item in inside.items()}
+                made: Any = {key: item for key, (item, _) in found.items()}
+                count = sum(each for _, each in found.values())
+            elif isinstance(inside, list):
+                items = [self._walk(item, depth + 1) for item in inside]
+                made, count = [item for item, _ in items], sum(each for _, each in items)
+            else:
+                made, count = self._walk(inside[0], depth + 1)
+            self._made[id(value)] = made, count + 1
+        made, count = self._made[id(value)]
+        if count > MOST:
+            raise ValueError(f"its settings hold more than {MOST:,} values")
+        return made, count
+
+    def _check(self, tensor: Tensor) -> None:
+        if tensor.device.type != "cpu" or tensor.layout != torch.strided or tensor.is_quantized:
+            raise ValueError("a tensor is no plain table of numbers")
+        claimed = tensor.numel() * tensor.element_size()
+        self._room -= claimed
+        if claimed > tensor.untyped_storage().nbytes() or self._room < 0:
+            raise ValueError(f"a tensor of shape {tuple(tensor.shape)} claims more numbers than the file holds")
+
+
+def _inside(value: Any) -> Any:
+    """What a container holds: a dict, a list, or (in a tuple) what a stub stands for; None of anything else."""
     if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
+        return value
     if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    if isinstance(value, Stub):
-        state = value.state
-        if isinstance(value, STUBS["argparse.Namespace"]):
-            return plain(state)
-        # omegaconf's containers, its nodes, and fairseq's Dictionary, which is the list of its symbols
-        for key in ("_content", "_val", "symbols"):
-            if isinstance(state, dict) and key in state:
-                return plain(state[key])
-    return value
+        return list(value)
+    state = value.state if isinstance(value, Stub) else None
+    if isinstance(value, STUBS["argparse.Namespace"]):
+        return (state,)
+    # omegaconf's containers, its nodes, and fairseq's Dictionary, which is the list of its symbols
+    if isinstance(state, dict):
+        return next(((state[key],) for key in ("_content", "_val", "symbols") if key in state), None)
+    return None

@@ -19,7 +19,7 @@ from lamina.config import Config
 from lamina.corpus.batches import batches
 from lamina.corpus.corpus import Corpus, Utterance
 from lamina.corpus.splits import of_split
-from lamina.encoders.encoder import Encoder, States, Tap, find_taps
+from lamina.encoders.encoder import Encoder, States, Tap, find_taps, window_samples
 from lamina.errors import LaminaError
 from lamina.files import check_folder, digest
 from lamina.pretrain.labels import CODEBOOK_FILE, UNITS_FILE, Codebook, Normalise, Units, normalised
@@ -46,7 +46,8 @@ class UnitsConfig(Config):
     """How units are made.
 
     Attributes:
-        features: ``mfcc``, ``mel``, or an encoder (run folder, transformers folder, hub name).
+        features: ``mfcc`` (with ``normalise = "utterance"`` these are the encoder ``mfcc-cmvn``), ``mel``, or an
+            encoder (run folder, transformers folder, hub name).
         tap: which tap of it; empty where it has only one.
         clusters: units in the codebook.
         normalise: ``utterance`` scales each feature to mean 0 and deviation 1 over the utterance (right for MFCC:
@@ -224,7 +225,7 @@ def utterance_states(
 ) -> Iterator[tuple[Utterance, Tensor]]:
     """The states (frames, width) of one utterance after another, read in batches of ``seconds`` of audio."""
     with torch.inference_mode():
-        for batch in batches(corpus, utterances, seconds=seconds):
+        for batch in batches(corpus, utterances, seconds=seconds, window=window_samples(encoder)):
             (states,) = encoder.states(batch.waves, batch.lengths, [tap.name])
             for index, utterance in enumerate(batch.utterances):
                 yield utterance, states.utterance(index)
@@ -280,6 +281,7 @@ class UnitsEncoder:
         self.name = f"{features.name}-units"
         self.digest = digest(["units", features.digest, codebook.digest])
         self.sample_rate = features.sample_rate
+        self.window_samples = window_samples(features)
         self.taps: tuple[Tap, ...] = (Tap("units", 0, len(codebook.centroids), tap.grid),)
         self._features = features
         self._codebook = codebook

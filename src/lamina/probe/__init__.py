@@ -19,12 +19,6 @@ classes   classes of utterances and segments
 verify    speaker verification
 diarize   who speaks when
 tally     counts that can be resampled
-free      readings without training: questions and their answers
-ask       questions asked of every tap
-nearest   k neighbours and centroids
-abx       discrimination of phones
-items     item files of ABX evaluations
-dtw       warping of many pairs at once
 metrics   error rates
 superb    the SUPERB score
 """

@@ -20,9 +20,9 @@ from torch import Tensor
 
 from lamina.corpus.batches import batches
 from lamina.corpus.corpus import Corpus, Segment, Utterance
-from lamina.encoders.encoder import Encoder, Tap
+from lamina.encoders.encoder import Encoder, Tap, window_samples
 from lamina.errors import LaminaError
-from lamina.files import digest, read_json, told_size, write_json
+from lamina.files import allocate, digest, read_json, told_size, write_json
 from lamina.frames import aligned, means
 from lamina.probe.layers import Group
 
@@ -92,8 +92,7 @@ class Store:
         if not (told.is_file() and path.is_file() and done.is_file() and read_json(told) == about):
             path.unlink(missing_ok=True)
             done.write_bytes(bytes(len(self.counts)))
-            with path.open("wb") as file:
-                file.truncate(math.prod(shape) * kind.itemsize)
+            allocate(path, math.prod(shape) * kind.itemsize)
             write_json(told, about)
         size = math.prod(shape)
         self.values = torch.from_file(str(path), shared=True, size=size, dtype=kind).view(shape)
@@ -172,7 +171,7 @@ def read(
     todo = [one for one in everyone if any(store.missing(one) for store in stores.values())]
     done = len(everyone) - len(todo)
     taps = {tap.name: None for want, _ in wants.values() for tap in want.group.taps}
-    for batch in batches(corpus, todo, seconds=seconds):
+    for batch in batches(corpus, todo, seconds=seconds, window=window_samples(encoder)):
         with torch.inference_mode():
             for states in encoder.states(batch.waves, batch.lengths, list(taps)):
                 for index, one in enumerate(batch.utterances):

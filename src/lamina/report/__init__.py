@@ -7,7 +7,8 @@ effects     effects in words
 trained     training runs, as the page is told of them
 verdicts    verdicts of claims, and the file that holds them
 pictures    a file a kind of picture
-chart       what a drawing is: values, words, data; how plotly is told of it
+chart       what a drawing is: values, words, data
+traces      what drawings are made of; how plotly is told of them
 strips      an encoder's blocks beside its curve
 design      the section on the encoders
 diagram     an encoder's blocks, rates and losses, drawn from its config

@@ -27,7 +27,7 @@ PICTURES = (".png", ".svg", ".pdf")
 COLUMNS = (
     ("G MACs", MACS, 1e9),
     ("attention", MACS_ATTENTION, 1e9),
-    ("speed", SPEED, 1),
+    (SPEED, SPEED, 1),
     ("MB", PEAK_MEMORY, 1e6),
     ("training", TRAIN_SPEED, 1),
     ("MB training", TRAIN_MEMORY, 1e6),

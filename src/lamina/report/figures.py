@@ -68,13 +68,21 @@ def write_figures(charts: Iterable[Chart], folder: Path, formats: Sequence[str])
     Raises:
         LaminaError: the folder cannot be written.
     """
+    unlinked(folder)
     for chart in charts:
         for drawing in chart.drawings:
             for kind in formats:
-                with replacing(folder / f"{drawing.slug}.{kind}") as beside:
+                with replacing(unlinked(folder / f"{drawing.slug}.{kind}")) as beside:
                     beside.write_bytes(drawn(drawing.spec, chart.key, kind))
             if len(drawing.data):
-                write_text(folder / f"{drawing.slug}.csv", drawing.data.to_csv())
+                write_text(unlinked(folder / f"{drawing.slug}.csv"), drawing.data.to_csv())
+
+
+def unlinked(path: Path) -> Path:
+    """The path; a link there, which would lead what is written out of its folder, is removed."""
+    if path.is_symlink():
+        path.unlink()
+    return path
 
 
 def drawn(spec: Spec, key: Sequence[Entry], kind: str) -> bytes:

@@ -53,25 +53,29 @@ class Overview:
         """The comparisons of measures that stand first and in which one value is better than another."""
         return [each for each in self.comparisons if each.ranked and each.measure.rank == 1]
 
-    def series(self, model: str) -> str:
-        """The series of a model that is told by its name alone."""
-        kinds = ("model", UNTRAINED, "reference")
+    def series(self, model: str, control: str = "") -> str:
+        """The series of a model that is told by its name alone, or of its control."""
+        kinds = (control or "model", UNTRAINED, "reference")
         return next((name for kind in kinds if (name := f"{kind}:{model}") in self.looks), f"model:{model}")
 
     def lacking(self, comparison: Comparison) -> dict[str, str]:
-        """The encoders that have no score of the measure and target, and what the notes say of it."""
-        what = comparison.measure, comparison.target
-        same = [each for each in self.comparisons if (each.measure, each.target) == what]
-        have = {curve.model for each in same for curve in each.curves}
-        words = {what[0].family, what[0].name, what[0].label, what[1]}
-        others = {each.target for each in self.comparisons} - {what[1]}
-        # A note on another target says nothing of this one.
-        told = [note for notes in self.notes.values() for note in notes if _mentions(note, words)]
-        told = [note for note in told if _mentions(note, {what[1]}) or not _mentions(note, others)]
+        """The encoders that a comparison is without, and why: other rules, or what their notes say of it."""
+        measure, target = comparison.measure, comparison.target
+        same = [each for each in self.comparisons if (each.measure, each.target) == (measure, target)]
+        elsewhere = {curve.model: each.rules for each in same for curve in each.curves}
+        words = {measure.family, measure.name, measure.label, target}
+        others = {each.target for each in self.comparisons} - {target}
+
+        def told(note: str) -> bool:
+            # A note on another target says nothing of this one.
+            return _mentions(note, words) and (_mentions(note, {target}) or not _mentions(note, others))
+
         return {
-            model: "; ".join(note for note in self.notes.get(model, ()) if note in told)
+            model: f"read otherwise: {elsewhere[model]}"
+            if model in elsewhere
+            else "; ".join(filter(told, self.notes.get(model, ())))
             for model in self.models
-            if model not in have
+            if model not in {curve.model for curve in comparison.curves}
         }
 
 

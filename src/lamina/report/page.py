@@ -14,12 +14,12 @@ from typing import Any
 
 from lamina.effect import Effect
 from lamina.errors import LaminaError
-from lamina.files import digest, write_text
+from lamina.files import digest, reading, write_text
 from lamina.markup import escaped, policy
 from lamina.report import cards, design, methods, tables
 from lamina.report.answer import sentences
 from lamina.report.chart import Chart
-from lamina.report.figures import checked, write_figures
+from lamina.report.figures import checked, unlinked, write_figures
 from lamina.report.overview import Overview, overview
 from lamina.report.panel import panel, told
 from lamina.report.pictures import kinds
@@ -79,7 +79,7 @@ def write_report(
         raise LaminaError(
             f"there are no scores to report in {folder}: run `lamina study run` or `lamina analyze` first"
         )
-    page, formats = folder / "index.html", checked(figures)
+    page, formats = unlinked(folder / "index.html"), checked(figures)
     scores, effects = Scores(dict.fromkeys(scores)), tuple(effects)
     runs = [[run.model, run.seed, run.config, run.levels, run.log] for run in trained]
     found = [*map(asdict, verdicts), *map(asdict, effects)]
@@ -101,9 +101,10 @@ def write_report(
         if (chart := kind.chart(seen)) is not None:
             charts.setdefault(kind.section, []).append(chart)
     drawn = [chart for found in charts.values() for chart in found]
-    write_figures([*drawn, design.figures(seen)] if formats else (), folder / "figures", formats)
-    write_text(folder / "scores.csv", scores.to_csv())
-    write_text(folder / "scores.jsonl", scores.to_jsonl())
+    if formats:
+        write_figures([*drawn, design.figures(seen)], folder / "figures", formats)
+    write_text(unlinked(folder / "scores.csv"), scores.to_csv())
+    write_text(unlinked(folder / "scores.jsonl"), scores.to_jsonl())
     places = {row: place for place, row in enumerate(scores)}
     payload = {
         "columns": COLUMNS,
@@ -170,11 +171,10 @@ def _head(made_of: str) -> str:
 
 def _begins(page: Path, head: str) -> bool:
     """Whether a page is there that begins so; what may run in it is then ours, whoever made it."""
-    try:
-        with page.open("rb") as file:
-            return file.read(len(head.encode())) == head.encode()
-    except OSError:
+    if not page.is_file():
         return False
+    with reading(page, what="a page") as file:
+        return file.read(len(head.encode())) == head.encode()
 
 
 def _rest(title: str, question: str, parts: Sequence[tuple[str, str, str]], payload: Mapping[str, Any]) -> str:

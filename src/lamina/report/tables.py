@@ -147,7 +147,7 @@ def _boards(
         order = sorted(points.items(), key=lambda each: each[1].value, reverse=measure.better == "higher")
         top = order[0][1].value if measure.better != "neither" and len(order) > 1 else None
         standings = [
-            Standing(named(model, control), seen.series(model), *told(point), best=point.value == top)
+            Standing(named(model, control), seen.series(model, control), *told(point), point.value == top)
             for (model, control, _), point in order
         ]
         boards.append(Board(name, tuple(standings)))

@@ -14,6 +14,7 @@ from lamina.errors import LaminaError
 from lamina.files import read_json, write_json
 from lamina.measures import find_measure
 from lamina.records import as_row
+from lamina.runs import check_file
 
 FORMAT = 1
 FILE = "verdicts.json"
@@ -79,6 +80,7 @@ def read_verdicts(folder: Path) -> tuple[Verdict, ...]:
         LaminaError: the file is damaged or of another version.
     """
     path = folder / FILE
+    check_file(path)
     if not path.is_file():
         return ()
     value = read_json(path, what="file of verdicts", remedy=REMEDY, version=FORMAT, keys={"verdicts": list})

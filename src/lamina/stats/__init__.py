@@ -7,6 +7,9 @@ cca          canonical correlations from moments, fitted and held out: CCA, SVCC
 cka          linear centred kernel alignment, unbiased, mergeable: `Kernels`, `ClassKernels`
 folds        cross-validated CCA from the moments of folds, ridges chosen inside
 kmeans       streaming k-means
+dtw          warping of many pairs at once
+ranking      mean average precision, term-weighted value
+scaling      rows on one scale
 inference    resampling of groups, intervals, replicates on disk (no torch)
 arrays       named arrays on disk (no torch)
 archive      what every statistic is, and how it is kept on disk

@@ -5,6 +5,7 @@ check     what is impossible in a design
 plan      the steps that a design asks for
 step      one run folder to make
 estimate  the time, memory and disk that they take
+budget    the same, told
 schedule  steps side by side, never twice
 locks     no two processes make one run
 steps     what each kind of step does

@@ -45,7 +45,7 @@ def _names(first: Sequence[Cell], where: str) -> None:
     for name, count in Counter([cell.model for cell in first]).items():
         if not re.fullmatch(r"[\w.+-]+", name):
             raise LaminaError(f"{where}: {name!r} names a folder: use letters, digits and . _ + - only")
-        if name in FREE or name == "mfcc" or name.startswith("units"):
+        if name in (*FREE, "mfcc", "mfcc-cmvn") or name.startswith("units"):
             raise LaminaError(f"{where}: the name {name!r} is taken by a baseline of every study: choose another")
         if count > 1:
             raise LaminaError(
@@ -158,7 +158,7 @@ def _claims(config: StudyConfig, first: Sequence[Cell], where: str) -> None:
     known = dict(contrasts(factors, within, {cell.model: cell.levels for cell in first if cell.levels}))
     models = [
         "mel",
-        "mfcc",
+        "mfcc-cmvn",
         *(["units"] if len(config.units) == 1 else [f"units-{name}" for name in config.units]),
     ]
     models += [cell.model for cell in first]

@@ -7,7 +7,7 @@ without weights and corpora.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from lamina.effect import FILE as EFFECTS
@@ -52,8 +52,13 @@ def conclude(root: Path) -> Scores:
     return scores
 
 
-def report_study(root: Path) -> Path:
-    """Conclude from the finished runs in ``root`` and write its report; returns the page."""
+def report_study(root: Path, figures: Sequence[str] = ()) -> Path:
+    """Conclude from the finished runs in ``root`` and write its report; returns the page.
+
+    Args:
+        root: the study folder.
+        figures: formats (`lamina.report.figures.FORMATS`) in which every picture is written, too.
+    """
     from lamina.report.page import write_report
 
     scores = conclude(root)
@@ -76,6 +81,7 @@ def report_study(root: Path) -> Path:
         verdicts=read_verdicts(root),
         effects=read_effects(root),
         trained=trained(study, root),
+        figures=figures,
     )
 
 

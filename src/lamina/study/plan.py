@@ -7,7 +7,7 @@ from lamina.study.design import RUN, Cell, Released, StudyConfig, cells
 from lamina.study.record import Subject
 from lamina.study.step import AnalysisRun, CostRun, ProbeRun, Read, Step
 
-FEATURES = ("mel", "mfcc")
+FEATURES = ("mel", "mfcc-cmvn")
 
 
 def plan(config: StudyConfig) -> list[Step]:

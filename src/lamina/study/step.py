@@ -23,7 +23,7 @@ class Read(Config):
     """What a run reads, where it is no model of the study and no released encoder.
 
     Attributes:
-        features: ``mel``, ``mfcc`` or ``units``; empty for an encoder among the run's inputs.
+        features: ``mel``, ``mfcc-cmvn`` or ``units``; empty for an encoder among the run's inputs.
         of: the units' config, for ``units``.
     """
 

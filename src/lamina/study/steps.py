@@ -292,5 +292,4 @@ def _encoder(read: Read, inputs: dict[str, Run]) -> Encoder:
 
         features = features_of(_units_config(read.of, inputs))
         return UnitsEncoder(features, Codebook.read(inputs["units"].folder / CODEBOOK_FILE))
-    # Scaled over the utterance, as units of MFCC usually are.
-    return features_of(UnitsConfig(features=read.features))
+    return load_encoder(read.features)

@@ -119,7 +119,7 @@ def study_of(config: StudyConfig, steps: list[Step], root: Path) -> Study:
         ),
         claims=config.claims,
         caveats=config.caveats,
-        config=config.to_json(),
+        config=config.to_json() | {"corpus": config.speech.to_json()},
         config_digest=config.digest,
         environment=environment(),
     )

@@ -8,7 +8,8 @@ phonetic   hand-labelled phones: TIMIT, Buckeye, EMO-DB
 commands   short commands: Speech Commands, Fluent Speech Commands, Audio SNIPS
 people     who speaks, and how: VoxCeleb1, LibriMix, IEMOCAP
 queries    spoken queries: QUESST 2014
-general    any folder, any CutSet, any Hugging Face dataset folder
+general    any folder, any Kaldi data folder, any CutSet
+datasets   any Hugging Face dataset folder
 
 lhotse's recipes are not called: they leave out missing files with a line in a log, hold all of a corpus in
 memory, fetch lists from the network, and know neither TextGrid trees nor these splits and labels. Their tables

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lamina.corpus.importers import commands, general, people, phonetic, queries, reading
+from lamina.corpus.importers import commands, datasets, general, people, phonetic, queries, reading
 from lamina.corpus.importers.importer import Importer
 
 _ALL = (
@@ -158,6 +158,16 @@ _ALL = (
         general.folder,
     ),
     Importer(
+        "kaldi",
+        "Kaldi data folder",
+        "wav.scp without commands; segments, text, utt2spk, spk2gender, ctm; or folders of these (train, test)",
+        "any",
+        "its own",
+        "Kaldi's recipes, or lhotse kaldi export",
+        "text, speaker, gender; word and phone of CTMs",
+        general.kaldi,
+    ),
+    Importer(
         "cuts",
         "lhotse manifest",
         "a CutSet (.jsonl, .jsonl.gz), a Shar folder, or a recipe's recordings and supervisions",
@@ -175,7 +185,7 @@ _ALL = (
         "its own",
         "huggingface-cli download --repo-type dataset NAME",
         "text, speaker; all other columns as labels",
-        general.hf,
+        datasets.hf,
     ),
 )
 IMPORTERS = {importer.kind: importer for importer in _ALL}

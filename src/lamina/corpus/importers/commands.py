@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lamina.corpus.importers.importer import FoundUtterance, ImportSource, rows, told
-from lamina.corpus.intervals import read_text
 from lamina.corpus.stored import audio_file
+from lamina.corpus.texts import read_lines, read_text
 from lamina.errors import LaminaError
 
 KEYWORDS = frozenset({"yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go"})
@@ -38,11 +38,20 @@ def speechcommands(source: ImportSource) -> Iterator[FoundUtterance]:
     for split, names in lists.items():
         for name in sorted(names - known):
             source.faults.add(f"{base / name} is missing, but the {split} list names it: half-copied")
-    for wave in sorted((base / BACKGROUND).glob("*.wav")):
+    noises = sorted((base / BACKGROUND).glob("*.wav"))
+    if not noises:
+        source.faults.add(f"{base} has no {BACKGROUND}/*.wav, of which silence is made: half-copied")
+    for wave in noises:
         yield from _noise(wave, source)
     if apart is not None:
-        for folder in sorted(path for path in apart.iterdir() if path.is_dir() and path.name[:1] != "."):
-            for wave in sorted(folder.glob("*.wav")):
+        tests = sorted(path for path in apart.iterdir() if path.is_dir() and path.name[:1] != ".")
+        if not any(folder.glob("*.wav") for folder in tests):
+            source.faults.add(f"{apart} holds no word: half-copied; finish it, or remove it")
+        for folder in tests:
+            waves = sorted(folder.glob("*.wav"))
+            if not waves:
+                source.faults.add(f"{folder} is empty: half-copied")
+            for wave in waves:
                 word = wave.stem.split("_")[0] if folder.name == UNKNOWN else folder.name
                 yield _command(wave, word, "test", f"test/{folder.name}/{wave.stem}", folder.name)
 
@@ -76,9 +85,7 @@ def fluent(source: ImportSource) -> Iterator[FoundUtterance]:
         if not path.is_file():
             source.faults.add(f"{base} has no data/{path.name}: half-copied")
             continue
-        for row in rows(path):
-            if not {"path", "speakerId", "transcription", "action", "object", "location"} <= row.keys():
-                raise source.wrong(f"path, speakerId, transcription, action, object and location in {path.name}")
+        for row in rows(source, path, "path", "speakerId", "transcription", "action", "object", "location"):
             intent = " ".join(row[key] for key in ("action", "object", "location"))
             yield FoundUtterance(
                 Path(row["path"]).stem, base / row["path"], row["speakerId"], split, row["transcription"],
@@ -101,7 +108,7 @@ def snips(source: ImportSource) -> Iterator[FoundUtterance]:
     """``train``, ``valid``, ``test`` with ``SPEAKER-snips-SPLIT-N.wav`` (or mp3) and ``all.iob.snips.txt``."""
     base = source.base("all.iob.snips.txt", "train")
     said: dict[str, tuple[str, str, str]] = {}
-    for number, line in enumerate(read_text(base / "all.iob.snips.txt").splitlines(), start=1):
+    for number, line in enumerate(read_lines(base / "all.iob.snips.txt"), start=1):
         head, _, tags = line.partition("\t")
         words, marks = head.split(), tags.split()
         if len(words) != len(marks) + 1 or len(words) < 4:
@@ -113,9 +120,10 @@ def snips(source: ImportSource) -> Iterator[FoundUtterance]:
         said[words[0]] = (" ".join(words[2:-1]), " ".join(marks[1:-1]), marks[-1])
     left_out = 0
     for folder, names in SNIPS_SPEAKERS.items():
-        for audio in sorted((base / folder).glob("*")):
-            if audio.suffix.lower() not in {".wav", ".mp3", ".flac"}:
-                continue
+        spoken = [p for p in sorted((base / folder).glob("*")) if p.suffix.lower() in {".wav", ".mp3", ".flac"}]
+        if not spoken:
+            source.faults.add(f"{base / folder} holds no audio: half-copied")
+        for audio in spoken:
             speaker = audio.stem.split("-")[0]
             if speaker not in names.split():
                 left_out += 1

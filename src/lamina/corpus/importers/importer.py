@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from lamina.corpus.corpus import Segment
 from lamina.corpus.faults import Faults
-from lamina.corpus.intervals import ENDS, Tiers, ctm, read_text, textgrid
+from lamina.corpus.intervals import LABEL_ENDINGS, Tiers
+from lamina.corpus.matching import Alignments
 from lamina.corpus.stored import AudioFile
+from lamina.corpus.texts import read_table
+from lamina.corpus.trees import tell_unread, walk
 from lamina.corpus.trials import Trial
+from lamina.corpus.xlabel import ENDS
 from lamina.errors import LaminaError
 
 
@@ -50,9 +52,12 @@ class ImportSource:
         layout: what the importer expects there, for errors.
         faults: where faults of single utterances are told.
         alignments: a folder of alignments from elsewhere.
-        stamps: what an xlabel time is, where the corpus does not say (`lamina.corpus.intervals.lab`).
+        stamps: what an xlabel time is, where the corpus does not say (`lamina.corpus.xlabel`).
         root: a path's beginning on another machine, and what it is here.
-        notes, trials: filled by the importer.
+        columns: what columns of a dataset are called that have no usual name: ``audio``, ``text``, ``speaker``.
+        tiers: which tiers of a folder's alignments to read, and what they are called here; all where empty.
+        turns: whether a recording of several people becomes an utterance a stretch of one of them.
+        given, notes, trials: filled by the importer.
     """
 
     path: Path
@@ -61,6 +66,10 @@ class ImportSource:
     alignments: Path | None = None
     stamps: str = ENDS
     root: tuple[str, str] | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    tiers: Mapping[str, str] = field(default_factory=dict)
+    turns: bool | None = None
+    given: AlignmentFolder | None = None
     notes: list[str] = field(default_factory=list)
     trials: list[Trial] = field(default_factory=list)
 
@@ -90,11 +99,13 @@ class ImportSource:
 
     def aligned(self) -> AlignmentFolder | None:
         """The alignments given beside the corpus, if any."""
-        return AlignmentFolder(self.alignments, self.faults) if self.alignments is not None else None
+        if self.alignments is not None:
+            self.given = AlignmentFolder(self.alignments, self.faults)
+        return self.given
 
 
 class AlignmentFolder:
-    """A tree of TextGrids (published ones, or an aligner's output), or CTMs, found by utterance id.
+    """A tree of TextGrids (published ones, or an aligner's output), CTMs or words' ends, found by utterance id.
 
     Raises:
         LaminaError: the folder is missing or holds no alignment.
@@ -104,78 +115,60 @@ class AlignmentFolder:
         if not folder.is_dir():
             raise LaminaError(f"there is no folder of alignments {folder}: check --alignments")
         self.folder, self._faults = folder, faults
-        self._grids: dict[str, str] = {}
-        self._tables: dict[str, Tiers] = {}
-        for place, _, names in os.walk(folder):
-            for name in sorted(names):
-                stem, ending = os.path.splitext(name)  # noqa: PTH122 - of a name; a Path for each of 300,000 is slow
-                path = os.path.join(place, name)  # noqa: PTH118
-                if ending.lower() == ".textgrid":
-                    if stem in self._grids:
-                        faults.add(f"{folder} has two TextGrids {name}: {self._grids[stem]} and {path}; keep one")
-                    self._grids[stem] = path
-                elif ending.lower() == ".ctm":
-                    for utterance, tiers in ctm(Path(path)).items():
-                        self._tables.setdefault(utterance, {}).update(tiers)
-                elif name.endswith(".alignment.txt"):
-                    self._tables |= _timestamps(Path(path))
-        if not self._grids and not self._tables:
+        paths = walk(folder, faults)
+        whole = [
+            path for path in paths if path.suffix.lower() not in LABEL_ENDINGS
+        ]  # these need the audio's length
+        self._found = Alignments(folder, whole, faults)
+        tell_unread(paths, self._found.read, faults)
+        if not self._found:
             raise LaminaError(
                 f"{folder} holds no alignment: expected TextGrids (.TextGrid), .ctm or .alignment.txt"
             )
 
     def of(self, identity: str) -> Tiers | None:
         """The tiers of an utterance; a missing or broken file is told as a fault."""
-        if identity in self._grids:
-            try:
-                return textgrid(Path(self._grids[identity]))
-            except LaminaError as error:
-                self._faults.add(str(error))
-                return None
-        if identity in self._tables:
-            return self._tables[identity]
-        self._faults.add(
-            f"{identity} has no alignment in {self.folder}: the alignments are of another part or version, or "
-            "half-copied"
-        )
-        return None
-
-
-def _timestamps(path: Path) -> dict[str, Tiers]:
-    """``id "A,B,,C" "0.5,0.9,1.0,1.4"``: words, an empty one for silence, and their ends (LibriSpeech)."""
-    found: dict[str, Tiers] = {}
-    for line in read_text(path).splitlines():
         try:
-            identity, words, ends = line.replace('"', "").split()
-            times = [0.0, *map(float, ends.split(","))]
-        except ValueError as error:
-            raise LaminaError(
-                f"{path}, {line[:60]!r}: expected an id, words and their ends: half-copied"
-            ) from error
-        found[identity] = {"word": list(zip(words.split(","), times, times[1:], strict=False))}
-    return found
+            found = self._found.find(identity)
+        except LaminaError as error:
+            self._faults.add(str(error))
+            return None
+        if found is None:
+            self._faults.add(
+                f"{identity} has no alignment in {self.folder}: the alignments are of another part or version, or "
+                "half-copied"
+            )
+            return None
+        if found.voices:
+            self._faults.add(
+                f"{found.where} has tiers of several speakers: import the folder (folder), not {identity}"
+            )
+            return None
+        return found.tiers
+
+    def tell_unused(self) -> None:
+        """Count the alignments that no utterance had asked for."""
+        self._found.tell_unused()
 
 
-def rows(path: Path, delimiter: str = ",") -> Iterator[dict[str, str]]:
-    """The rows of a table with a header; the quotes of a TSV are text.
+def rows(source: ImportSource, path: Path, *needed: str, used: Collection[str] = ()) -> Iterator[dict[str, str]]:
+    """The rows of a table with a header; columns that are neither needed nor used are counted.
 
     Raises:
-        LaminaError: it cannot be read.
+        LaminaError: it cannot be read, or lacks a column that is needed.
     """
-    lines = read_text(path).splitlines()
-    plain = csv.DictReader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
-    for row in plain if delimiter == "\t" else csv.DictReader(lines, delimiter=delimiter):
-        yield {str(key): value or "" for key, value in row.items() if isinstance(value, str)}
+    table = read_table(path)
+    if not set(needed) <= set(table.columns):
+        raise source.wrong(f"{', '.join(needed)} in {path.name}")
+    for name in table.columns:
+        if name not in needed and name not in used:
+            source.faults.count(f"columns of {path.name} not read", name or "(no name)")
+    yield from table.rows(source.faults)
 
 
 def told(**labels: str) -> dict[str, str]:
     """Labels without the empty ones."""
     return {name: value for name, value in labels.items() if value}
-
-
-def ids(paths: Iterable[Path]) -> dict[str, Path]:
-    """Files by their name without its ending."""
-    return {path.stem: path for path in paths}
 
 
 Reader = Callable[[ImportSource], Iterator[FoundUtterance]]

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import difflib
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from lamina.corpus.accounts import Account
 from lamina.corpus.corpus import Segment, Utterance
 from lamina.corpus.faults import Faults
 from lamina.corpus.folders import unwritable
 from lamina.corpus.importers.catalogue import IMPORTERS
 from lamina.corpus.importers.importer import FoundUtterance, Importer, ImportSource
-from lamina.corpus.intervals import ENDS
 from lamina.corpus.manifest import ABOUT, AUDIO, ManifestWriter, open_folder
+from lamina.corpus.phonemaps import PhoneMap
 from lamina.corpus.segments import segments
 from lamina.corpus.stored import SAMPLE_RATE, AudioFile, StoredCorpus, audio_file, rescale
+from lamina.corpus.trees import AUDIO_ENDINGS, tell_media, walk
 from lamina.corpus.trials import write_trials
 from lamina.corpus.voices import Turn, voice_tiers
+from lamina.corpus.xlabel import ENDS
 from lamina.errors import LaminaError
 from lamina.files import replacing, write_text
 
 FAULTS = "faults.txt"
+_TELLING = frozenset({"folder", "kaldi", "cuts"})  # importers that tell themselves which files they do not read
 ANOTHER_VERSION = 0.5  # the least likeness of an alignment's words to the transcript
 
 
@@ -32,9 +35,15 @@ def import_corpus(
     folder: Path | str,
     *,
     partial: bool = False,
+    exact: bool = False,
     alignments: Path | str | None = None,
     stamps: str = ENDS,
     root: tuple[str, str] | None = None,
+    columns: Mapping[str, str] | None = None,
+    speaker: str = "",
+    tiers: Mapping[str, str] | None = None,
+    turns: bool | None = None,
+    phones: str = "",
     progress: Callable[[int, int], None] | None = None,
 ) -> StoredCorpus:
     """Make a corpus folder of ours that points to the audio of a corpus on disk.
@@ -44,9 +53,16 @@ def import_corpus(
         source: the corpus.
         folder: the folder to make; replaced if it was made by an import, else an error.
         partial: import what is whole; the rest is listed in ``faults.txt``.
+        exact: whether rounded times are faults (see `lamina.corpus.segments.segments`), else counted.
         alignments: a folder of alignments from elsewhere (TextGrids as published or from MFA, or CTMs).
         stamps: what an xlabel time stamp is, where the corpus does not say: ``ends`` or ``starts``.
         root: the beginning of paths on another machine, and what it is here.
+        columns: what columns of a dataset are called, by ``audio``, ``text`` and ``speaker``, where not as usual.
+        speaker: take only utterances of this speaker; the others are counted.
+        tiers: which tiers of a folder's alignments to read, and what they are called here; all where None.
+        turns: make an utterance of each stretch of one speaker of a recording of several; where None, of
+            recordings whose tiers tell who says what.
+        phones: a phone map to fold the phone tiers by (`lamina.corpus.phonemaps`); none where empty.
         progress: called with the utterances that are done, twice, for nobody knows how many there are.
 
     Raises:
@@ -63,21 +79,20 @@ def import_corpus(
         raise LaminaError(f"there is nothing at {path}: expected {importer.layout}")
     if path.is_dir() and not any(path.iterdir()):
         raise LaminaError(f"{path} is an empty folder: expected {importer.layout}")
-    faults = Faults(keep=True)
-    given = ImportSource(
-        path, importer.layout, faults, Path(alignments) if alignments is not None else None, stamps, root
-    )
-    with replacing(folder, mark=ABOUT) as beside:
-        beside.mkdir(parents=True)
-        count = _write(importer, given, beside, folder, progress)
+    faults = Faults(keep=True, exact=exact)
+    beside = Path(alignments) if alignments is not None else None
+    given = ImportSource(path, importer.layout, faults, beside, stamps, root, columns or {}, tiers or {}, turns)
+    with replacing(folder, mark=ABOUT) as made:
+        made.mkdir(parents=True)
+        count = _write(importer, given, made, folder, speaker, PhoneMap(phones) if phones else None, progress)
         if not count:
             if faults.lines:
                 raise LaminaError(_report(importer, path, faults.lines, count))
-            raise given.wrong("utterance")
+            raise given.wrong(f"utterance of the speaker {speaker!r}" if speaker else "utterance")
         if faults.lines and not partial:
             raise LaminaError(_report(importer, path, faults.lines, count))
         if faults.lines:
-            write_text(beside / FAULTS, "\n".join(faults.lines) + "\n")
+            write_text(made / FAULTS, "\n".join(faults.lines) + "\n")
     return open_folder(folder)
 
 
@@ -86,31 +101,42 @@ def _write(
     source: ImportSource,
     folder: Path,
     place: Path,
+    speaker: str,
+    phones: PhoneMap | None,
     progress: Callable[[int, int], None] | None,
 ) -> int:
     seen: set[str] = set()
-    rates = Counter[int]()
+    read: set[str] = set()
+    account = Account()
     with ManifestWriter(folder, place) as writer:
         for found in importer.read(source):
             if found.id in seen:
                 source.faults.add(f"two utterances have the id {found.id!r}: keep one of them")
                 continue
-            before = len(source.faults)
+            before = source.faults.added
             try:
                 utterance, audio = _utterance(found, folder, source.faults)
             except LaminaError as error:
                 source.faults.add(f"{found.id}: {error}")
                 continue
-            if len(source.faults) > before:
+            if source.faults.added > before:
                 continue  # an utterance with a broken tier is not whole
+            if speaker and utterance.speaker != speaker:
+                source.faults.count("utterances left out, for another speaker is asked for", utterance.speaker)
+                continue
+            if phones is not None:
+                utterance = phones.fold(utterance)
             seen.add(found.id)
-            rates[audio.rate] += 1
+            read.add(audio.path)
             if Path(audio.path).is_relative_to(folder):  # written here: it moves with the folder
                 audio = replace(audio, path=str(place.absolute() / Path(audio.path).relative_to(folder)))
             writer.add(utterance, audio)
+            account.add(utterance)
             if progress is not None and len(seen) % 100 == 0:
                 progress(len(seen), len(seen))
-        notes = list(source.notes)
+        _tell_rest(importer, source, read)
+        folded = phones.notes() if phones is not None else []
+        notes = [*source.notes, *account.lines(), *folded, *source.faults.counts()]
         if source.faults.lines:
             notes.append(f"a partial import: {len(source.faults)} faults, listed in {FAULTS}")
         made = {
@@ -122,21 +148,35 @@ def _write(
         if source.alignments is not None:
             made["alignments"] = str(source.alignments.resolve())
         if source.trials:
-            kept = [trial for trial in source.trials if trial.left in seen and trial.right in seen]
-            if len(kept) < len(source.trials):
-                source.faults.add(
-                    f"{len(source.trials) - len(kept)} of {len(source.trials)} trials name utterances that "
-                    f"are not "
-                    "there"
-                )
-            made["trials"] = str(write_trials(folder, kept))
+            made["trials"] = _trials(source, folder, seen)
         name = (
             source.path.resolve().name.split(".")[0]
-            if importer.kind in {"folder", "cuts", "hf"}
+            if importer.kind in {"folder", "kaldi", "cuts", "hf"}
             else importer.kind
         )
         writer.finish(name, made, notes)
     return len(seen)
+
+
+def _trials(source: ImportSource, folder: Path, seen: Collection[str]) -> str:
+    """Write the trials whose utterances are there; returns how many."""
+    kept = [trial for trial in source.trials if trial.left in seen and trial.right in seen]
+    if len(kept) < len(source.trials):
+        source.faults.add(
+            f"{len(source.trials) - len(kept)} of {len(source.trials)} trials name utterances that are not there"
+        )
+    return str(write_trials(folder, kept))
+
+
+def _tell_rest(importer: Importer, source: ImportSource, read: Collection[str]) -> None:
+    """Count the alignments and the sound in the corpus's folder that no utterance has."""
+    if source.given is not None:
+        source.given.tell_unused()
+    for path in walk(source.path, source.faults) if source.path.is_dir() and importer.kind not in _TELLING else ():
+        if path.suffix.lower() not in AUDIO_ENDINGS:
+            tell_media(path, source.faults)
+        elif str(path) not in read:
+            source.faults.count("audio files of no utterance", path.suffix.lower())
 
 
 def _utterance(found: FoundUtterance, folder: Path, faults: Faults) -> tuple[Utterance, AudioFile]:
@@ -164,8 +204,13 @@ def _audio(found: FoundUtterance, folder: Path) -> AudioFile:
     path = found.audio
     if isinstance(path, bytes):
         (folder / AUDIO).mkdir(exist_ok=True)
-        path = folder / AUDIO / f"{found.id.replace('/', '_')}.{_ending(path)}"
-        path.write_bytes(found.audio if isinstance(found.audio, bytes) else b"")
+        data, path = path, folder / AUDIO / f"{found.id.replace('/', '_')}.{_ending(path)}"
+        try:
+            path.write_bytes(data)
+        except (OSError, ValueError) as error:
+            raise LaminaError(
+                f"its audio cannot be written ({error}): the id may be too long for a file"
+            ) from error
     audio, channels = audio_file(path)
     if channels == 1:
         audio = replace(audio, channel=0)
@@ -207,6 +252,5 @@ def _report(importer: Importer, path: Path, faults: list[str], whole: int) -> st
     return (
         f"{path} is not a whole {importer.title}: {whole} utterances are whole, {len(faults)} faults: "
         f"{'; '.join(faults[:3])}{more}. Expected: {importer.layout}. Copy what is missing, or take what is whole "
-        f"with "
-        "--partial"
+        "with --partial"
     )

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lamina.corpus.importers.importer import FoundUtterance, ImportSource, rows, told
-from lamina.corpus.intervals import Tiers, read_text, rttm
+from lamina.corpus.intervals import Tiers, rttm
 from lamina.corpus.segments import Interval
 from lamina.corpus.stored import audio_file
+from lamina.corpus.texts import read_lines, read_text
 from lamina.corpus.trials import Trial
 from lamina.errors import LaminaError
 
@@ -31,8 +32,9 @@ def voxceleb1(source: ImportSource) -> Iterator[FoundUtterance]:
         raise source.wrong("wav, dev/wav or test/wav")
     people = {}
     if (meta := _named(source.path, "vox1_meta.csv")) is not None:
-        people = {row.get("VoxCeleb1 ID", ""): row for row in rows(meta, "\t")}
-    for number, line in enumerate(read_text(lists).splitlines(), start=1):
+        used = ("Gender", "Nationality")
+        people = {row["VoxCeleb1 ID"]: row for row in rows(source, meta, "VoxCeleb1 ID", used=used)}
+    for number, line in enumerate(read_lines(lists), start=1):
         parts = line.split()
         if len(parts) != 2 or parts[0] not in VOX_SPLITS:
             source.faults.add(f"{lists}, line {number}, {line[:60]!r}: expected 1, 2 or 3 and a path")
@@ -49,7 +51,7 @@ def voxceleb1(source: ImportSource) -> Iterator[FoundUtterance]:
     for path in sorted([*source.path.rglob("veri_test*.txt"), *source.path.rglob("list_test_*.txt")]):
         if path.name == "veri_test_class.txt":
             continue
-        for line in read_text(path).splitlines():
+        for line in read_lines(path):
             parts = line.split()
             if len(parts) == 3 and parts[0] in {"0", "1"}:
                 left, right = (name.removesuffix(".wav") for name in parts[1:])
@@ -73,7 +75,7 @@ def librimix(source: ImportSource) -> Iterator[FoundUtterance]:
     if source.alignments is not None:
         for path in sorted(source.alignments.rglob("*")):
             if path.is_file() and (path.suffix == ".rttm" or path.name == "rttm"):
-                turns |= rttm(path)
+                turns |= rttm(path, source.faults)
         if not turns:
             raise LaminaError(f"{source.alignments} holds no .rttm: give LibriMix's metadata/LibriSpeech")
     else:
@@ -81,7 +83,10 @@ def librimix(source: ImportSource) -> Iterator[FoundUtterance]:
     several = len({path.name for path in mixed}) > 1 or len({path.parent.parent for path in mixed}) > 1
     for folder in mixed:
         split = folder.parent.name.split("-")[0]
-        for wave in sorted(folder.glob("*.wav")):
+        waves = sorted(folder.glob("*.wav"))
+        if not waves:
+            source.faults.add(f"{folder} is empty: half-copied")
+        for wave in waves:
             names = wave.stem.split("_")
             try:
                 made = _active(wave, names, turns)
@@ -166,7 +171,7 @@ def _gender(identity: str) -> str:
 
 def _transcript(path: Path) -> dict[str, str]:
     """Lines such as ``Ses01F_impro01_F000 [006.2901-008.2357]: Excuse me.``."""
-    lines = read_text(path).splitlines() if path.is_file() else []
+    lines = read_lines(path) if path.is_file() else []
     matches = (re.match(r"(\S+) \[[^\]]*\]: ?(.*)", line) for line in lines)
     return {match[1]: match[2].strip() for match in matches if match}
 
@@ -181,7 +186,7 @@ def _forced(stem: Path, wave: Path) -> Tiers:
         audio, _ = audio_file(wave)
         seconds = audio.samples / audio.rate
         made: list[Interval] = []
-        for line in read_text(path).splitlines():
+        for line in read_lines(path):
             parts = line.split()
             if len(parts) < 4 or not (parts[0].isdigit() and parts[1].isdigit()):
                 continue  # the header and the total score

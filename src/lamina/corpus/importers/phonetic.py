@@ -5,16 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from lamina.corpus.faults import Faults
 from lamina.corpus.importers.importer import FoundUtterance, ImportSource, told
-from lamina.corpus.intervals import ENDS, STARTS, lab, read_text
+from lamina.corpus.intervals import Tiers, lab
+from lamina.corpus.labels import silent
 from lamina.corpus.segments import Interval
 from lamina.corpus.stored import audio_file
+from lamina.corpus.texts import read_lines, read_text
+from lamina.corpus.trees import walk
+from lamina.corpus.xlabel import ENDS, STARTS
 from lamina.errors import LaminaError
 
 TIMIT_RATE = 16_000  # the unit of its label files
 CLOSURES = {
     "bcl": ("b",), "dcl": ("d", "jh"), "gcl": ("g",), "pcl": ("p",), "tcl": ("t", "ch"), "kcl": ("k",),
 }  # fmt: skip
+BUCKEYE_SPEAKERS = 40
 PAUSE = 0.5  # seconds without transcribed speech at which Buckeye's ten-minute tracks are cut
 
 
@@ -35,6 +41,9 @@ def timit(source: ImportSource) -> Iterator[FoundUtterance]:
     waves = [path for path in waves if {"train", "test"} & {part.lower() for part in path.parts}]
     if not waves:
         raise source.wrong("TRAIN or TEST with .WAV files")
+    for name in ("train", "test"):
+        if not any(name in {part.lower() for part in path.parts} for path in waves):
+            source.faults.add(f"{source.path} has no {name.upper()} with .WAV files: half-copied")
     for wave in waves:
         speaker = wave.parent.name.lower()
         part = next(p.lower() for p in reversed(wave.parts[:-1]) if p.lower() in {"train", "test"})
@@ -63,7 +72,7 @@ def timit(source: ImportSource) -> Iterator[FoundUtterance]:
 def _samples(path: Path) -> list[Interval]:
     """Lines of first sample, last sample (exclusive), label."""
     made = []
-    for number, line in enumerate(read_text(path).splitlines(), start=1):
+    for number, line in enumerate(read_lines(path), start=1):
         parts = line.split()
         if not parts:
             continue
@@ -111,19 +120,29 @@ def buckeye(source: ImportSource) -> Iterator[FoundUtterance]:
     tracks = sorted(path for path in source.path.rglob("s[0-9][0-9]*.wav"))
     if not tracks:
         raise source.wrong("track (s01/s0101a.wav)")
+    if (people := len({wave.stem[:3] for wave in tracks})) < BUCKEYE_SPEAKERS:
+        source.notes.append(f"{people} of {BUCKEYE_SPEAKERS} speakers are there")
     for wave in tracks:
         labels = [wave.with_suffix(ending) for ending in (".phones", ".words")]
         if missing := [path.name for path in labels if not path.is_file()]:
             source.faults.add(f"{wave} has no {' and no '.join(missing)} beside it: half-copied, or still zipped")
             continue
         try:
-            phones = [part for part in lab(labels[0], stamps=ENDS) if part[0].isalpha() and part[0].islower()]
-            words = [part for part in lab(labels[1], stamps=ENDS) if part[0] and part[0][0] not in "<{"]
             audio, _ = audio_file(wave)
+            seconds = audio.samples / audio.rate
+            raw, words = (lab(path, seconds, audio.rate, source.faults, stamps=ENDS) for path in labels)
         except LaminaError as error:
             source.faults.add(str(error))
             continue
-        for number, (start, end) in enumerate(_between_pauses(phones, audio.samples / audio.rate)):
+        phones = [part for part in raw if part[0].isalpha() and part[0].islower()]
+        for label, _, _ in raw:
+            if not (label.isalpha() and label.islower()) and label:
+                source.faults.count("phone labels that are no segments", repr(label))
+        spans = _between_pauses(phones, seconds)
+        for label, onset, _ in words:
+            if not any(start <= onset < end for start, end in spans) and not silent(label, "word"):
+                source.faults.count("words left out, for no phone is there", repr(label))
+        for number, (start, end) in enumerate(spans):
             first, last = round(start * audio.rate), round(end * audio.rate)
             tiers = {
                 name: [
@@ -168,43 +187,36 @@ EMODB_MEN = frozenset({"03", "10", "11", "12", "15"})
 
 
 def emodb(source: ImportSource) -> Iterator[FoundUtterance]:
-    """``wav/03a01Fa.wav`` with ``lablaut/03a01Faxx.lablaut`` (phones) and ``labsilb/`` (syllables), where there
-    are.
+    """``wav/03a01Fa.wav`` with ``lablaut`` (phones) and ``labsilb`` or ``silb`` (syllables), where there are.
 
-    Time stamps are starts, against the habit of xlabel. A burst (``!t``) or an aspiration (``tasp``) belongs to
-    the closure before it.
+    Time stamps are starts, against the habit of xlabel. What belongs to one phone: `lamina.corpus.xlabel`.
     """
-    base = source.base("wav")
-    for wave in sorted((base / "wav").glob("*.wav")):
+    paths = walk(source.path, Faults(keep=True))
+    waves = [path for path in paths if path.suffix.lower() in {".wav", ".flac"}]
+    if not waves:
+        raise source.wrong("wav/*.wav")
+    labelled = {
+        kind: {path.stem.removesuffix("xx"): path for path in paths if path.suffix == f".{kind}"}
+        for kind in ("lablaut", "labsilb", "silb")
+    }
+    for wave in waves:
         speaker, text, emotion = wave.stem[:2], wave.stem[2:5], wave.stem[5:6]
         if len(wave.stem) != 7 or emotion not in EMODB_EMOTIONS:
             source.faults.add(f"{wave} has no name of EMO-DB (03a01Fa: speaker, text, emotion, version)")
             continue
-        tiers = {}
+        tiers: Tiers = {}
         try:
             audio, _ = audio_file(wave)
-            for name, folder in (("phone", "lablaut"), ("syllable", "labsilb")):
-                path = base / folder / f"{wave.stem}xx.{folder}"
-                path = path if path.is_file() else base / folder / f"{wave.stem}.{folder}"
-                if path.is_file():
-                    read = lab(path, stamps=STARTS, seconds=audio.samples / audio.rate)
-                    tiers[name] = _bursts(read) if name == "phone" else read
-                elif (base / folder).is_dir():
-                    source.faults.add(f"{wave.stem} has no labels in {base / folder}: half-copied")
+            for tier, kinds in (("phone", ("lablaut",)), ("syllable", ("labsilb", "silb"))):
+                path = next((path for kind in kinds if (path := labelled[kind].get(wave.stem)) is not None), None)
+                if path is not None:
+                    seconds = audio.samples / audio.rate
+                    tiers[tier] = lab(path, seconds, audio.rate, source.faults, stamps=STARTS)
+                elif any(labelled[kind] for kind in kinds):
+                    source.faults.add(f"{wave.stem} has no {' or '.join(kinds)}, which others have: half-copied")
         except LaminaError as error:
             source.faults.add(str(error))
             continue
         gender = "male" if speaker in EMODB_MEN else "female"
         labels = told(emotion=EMODB_EMOTIONS[emotion], gender=gender, sentence=text, language="de")
         yield FoundUtterance(wave.stem, wave, speaker, text=EMODB_TEXTS.get(text, ""), tiers=tiers, labels=labels)
-
-
-def _bursts(phones: list[Interval]) -> list[Interval]:
-    made: list[Interval] = []
-    for label, start, end in phones:
-        bare = label.strip().lstrip("!").removesuffix("asp") or label
-        if made and bare != label and made[-1][0] == bare:
-            made[-1] = (bare, made[-1][1], end)
-        else:
-            made.append((bare, start, end))
-    return made

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lamina.corpus.importers.importer import FoundUtterance, ImportSource
-from lamina.corpus.intervals import read_text
+from lamina.corpus.texts import read_lines, read_text
 from lamina.corpus.trials import Trial
 
 _HIT = re.compile(r"LEXEME\s+(quesst14_\d+).*?(quesst14_(?:dev|eval)_\d+)")
@@ -49,5 +49,5 @@ def _keys(source: ImportSource, path: Path) -> list[tuple[str, str]]:
     if not path.is_file():
         source.faults.add(f"there is no {path}: half-copied")
         return []
-    pairs = [line.split() for line in read_text(path).splitlines() if line.strip()]
+    pairs = [line.split() for line in read_lines(path) if line.strip()]
     return [(pair[0], pair[1]) for pair in pairs if len(pair) == 2]

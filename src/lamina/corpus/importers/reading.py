@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lamina.corpus.importers.importer import FoundUtterance, ImportSource, rows, told
-from lamina.corpus.intervals import read_text
+from lamina.corpus.texts import read_lines, read_text
 
 
 def librispeech(source: ImportSource) -> Iterator[FoundUtterance]:
@@ -21,8 +21,10 @@ def librispeech(source: ImportSource) -> Iterator[FoundUtterance]:
         split = part.name.split("-")[0]
         said: dict[str, tuple[str, Path]] = {}
         for transcript in sorted(part.rglob("*.trans.txt")):
-            lines = (line.partition(" ") for line in read_text(transcript).splitlines() if line.strip())
+            lines = (line.partition(" ") for line in read_lines(transcript) if line.strip())
             said |= {identity: (text.strip(), transcript.parent) for identity, _, text in lines}
+        if not said:
+            source.faults.add(f"{part} holds no .trans.txt: half-copied")
         for flac in sorted(part.rglob("*.flac")):
             if flac.stem not in said:
                 source.faults.add(
@@ -49,7 +51,7 @@ def _parts(base: Path) -> list[Path]:
 
 def _genders(path: Path) -> dict[str, str]:
     """``ID | SEX | SUBSET | MINUTES | NAME``; comments begin with a semicolon."""
-    lines = read_text(path).splitlines() if path.is_file() else []
+    lines = read_lines(path) if path.is_file() else []
     parts = [[part.strip() for part in line.split("|")] for line in lines if line.strip() and line[0] != ";"]
     return {fields[0]: {"F": "female", "M": "male"}.get(fields[1], "") for fields in parts if len(fields) > 1}
 
@@ -86,7 +88,7 @@ def vctk(source: ImportSource) -> Iterator[FoundUtterance]:
 
 def _vctk_people(path: Path) -> dict[str, dict[str, str]]:
     people = {}
-    for line in read_text(path).splitlines()[1:]:
+    for line in read_lines(path)[1:]:
         fields = line.split()
         if len(fields) >= 4:
             name = fields[0] if fields[0][0] in "ps" else f"p{fields[0]}"
@@ -99,7 +101,7 @@ def ljspeech(source: ImportSource) -> Iterator[FoundUtterance]:
     """``metadata.csv`` (id, text, normalised text, by bars) and ``wavs/``; one speaker."""
     base = source.base("metadata.csv", "wavs")
     aligned = source.aligned()
-    for number, line in enumerate(read_text(base / "metadata.csv").splitlines(), start=1):
+    for number, line in enumerate(read_lines(base / "metadata.csv"), start=1):
         fields = line.split("|")
         if len(fields) < 2:
             source.faults.add(f"{base / 'metadata.csv'}, line {number}: expected id|text|normalised text")
@@ -120,9 +122,8 @@ def commonvoice(source: ImportSource) -> Iterator[FoundUtterance]:
         if not path.is_file():
             source.faults.add(f"{base} has no {path.name}: half-copied")
             continue
-        for row in rows(path, "\t"):
-            if not {"client_id", "path", "sentence"} <= row.keys():
-                raise source.wrong(f"client_id, path and sentence in {path.name}")
+        used = ("age", "gender", "accents", "accent", "locale")
+        for row in rows(source, path, "client_id", "path", "sentence", used=used):
             clip = base / "clips" / row["path"]
             clip = clip if clip.suffix else clip.with_suffix(".mp3")
             tiers = aligned.of(clip.stem) if aligned is not None else {}

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamina.corpus.corpus import Segment, Utterance
+from lamina.corpus.labels import label_of, silent
 from lamina.corpus.manifest import write_audio
-from lamina.corpus.segments import label_of, silent
 from lamina.corpus.stored import SAMPLE_RATE, resample, rescale
 from lamina.corpus.synth.acoustics import add_noise, reverberate
 from lamina.corpus.synth.alignment import MergedError, align

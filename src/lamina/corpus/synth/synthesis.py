@@ -29,7 +29,7 @@ from lamina.corpus.synth.speaking import Stage
 from lamina.corpus.synth.trying import query_trials, speaker_trials
 from lamina.corpus.synth.voices import voices
 from lamina.corpus.trials import write_trials
-from lamina.files import replacing
+from lamina.files import digest, replacing
 
 
 def synthesize(
@@ -105,6 +105,7 @@ def synthesize(
             }
             if digests:
                 made["texts"] = digests
+            made["inputs"] = inputs_of(config)
             trials = query_trials(spoken) if config.say == "queries" else []
             if config.split_by == "utterance":
                 trials = speaker_trials(spoken, config.seed)
@@ -112,6 +113,17 @@ def synthesize(
                 write_trials(beside, trials)
             writer.finish(f"synth-{config.digest[:8]}", made)
     return open_folder(folder)
+
+
+def inputs_of(config: SynthConfig) -> str:
+    """A digest of all that a corpus is made of: the config, the texts, and the version that made it.
+
+    Raises:
+        LaminaError: a text cannot be read.
+    """
+    import lamina
+
+    return digest([lamina.__version__, config.to_json(), _script(config)[1]])
 
 
 def _script(config: SynthConfig) -> tuple[dict[str, Draw], dict[str, str]]:

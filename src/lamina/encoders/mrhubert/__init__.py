@@ -42,7 +42,11 @@ def __getattr__(name: str) -> Any:
 
 
 def register() -> None:
-    """Make transformers' AutoConfig, AutoModel, AutoModelForPreTraining and AutoModelForCTC know MR-HuBERT."""
+    """Make transformers' Auto classes know MR-HuBERT: of configs, models, pretraining, CTC and feature extractors.
+
+    `lamina.load_encoder` needs no such line; ``AutoModel.from_pretrained`` on a folder of ours and transformers'
+    pipelines do. Calling it again changes nothing.
+    """
     from transformers import AutoConfig, AutoFeatureExtractor, AutoModel, AutoModelForCTC, AutoModelForPreTraining
     from transformers.models.wav2vec2.feature_extraction_wav2vec2 import Wav2Vec2FeatureExtractor
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral, Real
 from typing import Any
 
 from transformers import PreTrainedConfig
@@ -11,6 +12,26 @@ from lamina.encoders.encoder import Tap
 from lamina.encoders.mrhubert import plan
 from lamina.errors import LaminaError
 from lamina.grid import Grid
+
+MOST_LAYERS, MOST_ENTRIES = 1000, 64  # in all, and of one list
+SWITCHES = (
+    *("do_stable_layer_norm", "conv_bias", "plain_sampling", "single_prediction", "single_target"),
+    *("do_normalize", "ctc_zero_infinity"),
+)
+# Names of values, whether they are whole numbers, the least and the most.
+LIMITS: tuple[tuple[tuple[str, ...], bool, float, float], ...] = (
+    (("hidden_size", "intermediate_size", "conv_dim", "final_dim"), True, 1, 1 << 20),
+    (("num_attention_heads", "num_conv_pos_embedding_groups", "block_layers"), True, 1, 1 << 16),
+    (("conv_kernel", "conv_stride", "num_conv_pos_embeddings", "adapter_kernel"), True, 1, 1 << 16),
+    (("label_rate_ratios",), True, 1, 1000),
+    (("num_classes", "sampling_rate", "vocab_size"), True, 1, 1 << 24),
+    (("special_classes",), True, 0, 1 << 16),
+    (("hidden_dropout", "activation_dropout", "attention_dropout", "feat_proj_dropout"), False, 0, 1),
+    (("final_dropout", "layerdrop"), False, 0, 1),
+    (("layer_norm_eps", "logit_temperature"), False, 1e-12, 1e3),
+    (("feature_grad_mult", "initializer_range"), False, 0, 1e6),
+    (("masked_loss_weight", "unmasked_loss_weight", "feature_penalty_weight"), False, 0, 1e6),
+)
 
 
 class MRHubertConfig(PreTrainedConfig):
@@ -164,22 +185,32 @@ class MRHubertConfig(PreTrainedConfig):
         Raises:
             LaminaError: says which value, and what would be right.
         """
+        for names, whole, least, most in LIMITS:
+            for name in names:
+                value = getattr(self, name)
+                if isinstance(value, list) and len(value) > MOST_ENTRIES:
+                    raise LaminaError(f"MR-HuBERT config: {name} has {len(value)} entries: {MOST_ENTRIES} at most")
+                kind: Any = Integral if whole else Real
+                for each in value if isinstance(value, list) else [value]:
+                    if isinstance(each, bool) or not (isinstance(each, kind) and least <= each <= most):
+                        what = f"a {'whole ' if whole else ''}number from {least:g} to {most:g}"
+                        raise LaminaError(f"MR-HuBERT config: {name} {str(value)[:60]}: {what}")
+        for name in SWITCHES:
+            if not isinstance(getattr(self, name), bool):
+                raise LaminaError(f"MR-HuBERT config: {name} {str(getattr(self, name))[:60]}: true or false")
         ratios, layers = self.label_rate_ratios, self.block_layers
         problems = (
+            (len(ratios) % 2, f"label_rate_ratios {ratios}: pairs (up, down)"),
             (
-                len(ratios) % 2 or any(n < 1 for n in ratios),
-                f"label_rate_ratios {ratios}: pairs (up, down) of 1 or more",
-            ),
-            (
-                len(layers) != len(ratios) + 1 or any(n < 1 for n in layers),
-                f"block_layers {layers}: {len(ratios) + 1} blocks of at least one layer for ratios {ratios}",
+                len(layers) != len(ratios) + 1 or sum(layers) > MOST_LAYERS,
+                f"block_layers {layers}: {len(ratios) + 1} blocks for {ratios}, of {MOST_LAYERS} layers or less",
             ),
             (
                 not len(self.conv_dim) == len(self.conv_kernel) == len(self.conv_stride) > 0,
                 "conv_dim, conv_kernel and conv_stride: as many of each",
             ),
             (
-                self.adapter_kernel < 1 or self.adapter_kernel % 2 == 0,
+                self.adapter_kernel % 2 == 0,
                 f"adapter_kernel {self.adapter_kernel}: odd, an even one has no centre frame",
             ),
             (
@@ -188,11 +219,17 @@ class MRHubertConfig(PreTrainedConfig):
             ),
             (
                 self.feat_extract_norm not in {"group", "layer"},
-                f"feat_extract_norm {self.feat_extract_norm!r}: 'group' or 'layer'",
+                f"feat_extract_norm {str(self.feat_extract_norm)[:60]!r}: 'group' or 'layer'",
             ),
-            (
-                self.hidden_size % self.num_attention_heads != 0,
-                f"hidden_size {self.hidden_size}: a multiple of the {self.num_attention_heads} heads",
+            *(
+                (
+                    self.hidden_size % parts != 0,
+                    f"hidden_size {self.hidden_size}: a multiple of the {parts} {what}",
+                )
+                for parts, what in (
+                    (self.num_attention_heads, "heads"),
+                    (self.num_conv_pos_embedding_groups, "groups of the positional convolution"),
+                )
             ),
             (
                 bool(self.num_classes) and len(self.num_classes) != self.predicting_levels,
@@ -219,7 +256,7 @@ class MRHubertConfig(PreTrainedConfig):
         return plan.levels(self)
 
     @property
-    def blocks(self) -> tuple[plan.Block, ...]:
+    def blocks(self) -> tuple[plan.LayerBlock, ...]:
         """The blocks in the order they run."""
         return plan.blocks(self)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from math import gcd, lcm
@@ -16,6 +15,7 @@ from lamina.encoders.audio import checked_audio
 from lamina.encoders.encoder import States, Tap, find_taps
 from lamina.encoders.mrhubert.model import MRHubertModel, Stop, TransformerBlock
 from lamina.encoders.mrhubert.pretraining import MRHubertForPreTraining
+from lamina.encoders.weights import weights_digest
 
 
 class MRHubertEncoder:
@@ -36,7 +36,7 @@ class MRHubertEncoder:
         self.name = name
         self.sample_rate: int = self.model.config.sampling_rate
         self._taps = self.model.config.taps
-        self.digest = model_digest(self.model)
+        self.digest = weights_digest(self.model)
         self.together = together
 
     @property
@@ -96,15 +96,6 @@ def _assembled(stops: Sequence[Stop], groups: Sequence[list[int]], batch: int) -
     for stop, rows in zip(stops, groups, strict=True):
         values[rows, : stop.values.shape[1]] = stop.values
     return values
-
-
-def model_digest(model: MRHubertModel) -> str:
-    """Of the config and all weights: 12 hex digits."""
-    told = hashlib.sha256(model.config.to_json_string(use_diff=False).encode())
-    for key, value in sorted(model.state_dict().items()):
-        told.update(key.encode())
-        told.update(value.detach().cpu().contiguous().view(torch.uint8).numpy().data)
-    return told.hexdigest()[:12]
 
 
 def normalised(waves: Tensor, samples: Sequence[int]) -> Tensor:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers.activations import ACT2FN
+from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from lamina.encoders.half import right_convolutions
@@ -66,24 +66,7 @@ class Dense(nn.Linear):
     """A linear map inside a transformer layer: it is initialised as in BERT."""
 
 
-class Recomputed(nn.Module):
-    """A layer that gradient checkpointing can compute anew in the backward pass.
-
-    transformers sets the two attributes. Its own GradientCheckpointingLayer lives in a module that imports all
-    Auto classes, which in turn would import this one.
-    """
-
-    gradient_checkpointing = False
-    _gradient_checkpointing_func: Callable[..., Any]
-
-    def run(self, *inputs: Tensor | None) -> Any:
-        """Call the layer, with checkpointing where it is switched on and the model trains."""
-        if self.gradient_checkpointing and self.training:
-            return self._gradient_checkpointing_func(self.__call__, *inputs)
-        return self(*inputs)
-
-
-class ConvLayer(Recomputed):
+class ConvLayer(GradientCheckpointingLayer):
     """One convolution of the front end with its norm, if it has one, and its activation."""
 
     def __init__(self, config: MRHubertConfig, index: int) -> None:
@@ -207,7 +190,7 @@ class FeedForward(nn.Module):
         return out
 
 
-class Layer(Recomputed):
+class Layer(GradientCheckpointingLayer):
     """A transformer layer, its norms before (pre-norm) or after its two branches."""
 
     def __init__(self, config: MRHubertConfig) -> None:

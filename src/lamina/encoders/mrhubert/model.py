@@ -17,7 +17,7 @@ from transformers.utils import ModelOutput
 from lamina.encoders.mrhubert.config import MRHubertConfig
 from lamina.encoders.mrhubert.layers import ConvLayer, Dense, FrontConv, Layer, PositionalConv
 from lamina.encoders.mrhubert.lengths import frame_counts, hide_padding, real
-from lamina.encoders.mrhubert.plan import Block
+from lamina.encoders.mrhubert.plan import LayerBlock
 from lamina.encoders.mrhubert.sampling import Sampler
 from lamina.grid import Grid
 
@@ -156,7 +156,7 @@ class MRHubertModel(MRHubertPreTrainedModel):
         self.feature_extractor = nn.ModuleList(ConvLayer(config, index) for index in range(len(config.conv_dim)))
         self.feature_projection = FeatureProjection(config)
         self.masked_spec_embed = nn.Parameter(torch.empty(config.hidden_size))
-        self.plan: tuple[Block, ...] = config.blocks
+        self.plan: tuple[LayerBlock, ...] = config.blocks
         self.blocks = nn.ModuleList(
             TransformerBlock(config, block.layers, first=index == 0) for index, block in enumerate(self.plan)
         )
@@ -177,7 +177,7 @@ class MRHubertModel(MRHubertPreTrainedModel):
             self.feature_extractor, self.config.conv_kernel, self.config.conv_stride, strict=True
         ):
             grid = grid.conv(kernel, stride)
-            x = cast("ConvLayer", layer).run(x, self.frames(samples, grid))
+            x = layer(x, self.frames(samples, grid))
         x = x.transpose(1, 2)
         factor = self.config.feature_grad_mult  # fairseq: feature_grad_mult
         if factor == 0:
@@ -215,7 +215,7 @@ class MRHubertModel(MRHubertPreTrainedModel):
             for name, layer in zip(block.layer_names, module.layers, strict=True):
                 weights = None
                 if not (self.training and self._drops_layer()):
-                    hidden, weights = cast("Layer", layer).run(hidden, mask)
+                    hidden, weights = layer(hidden, mask)
                 yield Stop(name, hidden[:, :cut], weights)
             if self.config.do_stable_layer_norm:
                 hidden = module.layer_norm(hidden)

@@ -9,7 +9,7 @@ from lamina.encoders.encoder import Tap
 
 if TYPE_CHECKING:
     from lamina.encoders.mrhubert.config import MRHubertConfig
-    from lamina.encoders.mrhubert.plan import Block
+    from lamina.encoders.mrhubert.plan import LayerBlock
 
 LAYER = {
     "self_attn.q_proj": "attention.q_proj",
@@ -102,7 +102,7 @@ def key_names(config: MRHubertConfig) -> dict[str, str]:
     return names
 
 
-def fairseq_block(block: Block, index: int, coarsest: int) -> str:
+def fairseq_block(block: LayerBlock, index: int, coarsest: int) -> str:
     """What fairseq calls a block."""
     if not coarsest:
         return "encoder"

@@ -25,7 +25,7 @@ class Shape(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class LayerBlock:
     """One stack of transformer layers.
 
     Attributes:
@@ -85,12 +85,12 @@ def levels(shape: Shape) -> tuple[Grid, ...]:
     return tuple(grids)
 
 
-def blocks(shape: Shape) -> tuple[Block, ...]:
+def blocks(shape: Shape) -> tuple[LayerBlock, ...]:
     """The blocks in the order they run."""
     grids, steps, kernel = levels(shape), ratios(shape), shape.adapter_kernel
     marks = _marks(grids)
     coarsest = len(grids) - 1
-    run: list[Block] = []
+    run: list[LayerBlock] = []
     for index, layers in enumerate(shape.block_layers):
         down = index <= coarsest
         level = index if down else 2 * coarsest - index
@@ -102,7 +102,7 @@ def blocks(shape: Shape) -> tuple[Block, ...]:
             sampling = (steps[level][1], steps[level][0])
             inner = sampled(grids[level + 1], sampling, kernel)
         role = "dec" if not down else "mid" if index == coarsest and coarsest else "enc"
-        run.append(Block(f"{role}{marks[level]}", role, level, layers, grid, inner, sampling))
+        run.append(LayerBlock(f"{role}{marks[level]}", role, level, layers, grid, inner, sampling))
     return tuple(run)
 
 

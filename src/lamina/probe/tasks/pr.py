@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from lamina.corpus.corpus import Corpus, Utterance
-from lamina.corpus.segments import label_of
+from lamina.corpus.labels import label_of
 from lamina.grid import Grid
 from lamina.probe.config import ProbeConfig
 from lamina.probe.ctc import Sequences, sequences, symbol_errors
