@@ -20,28 +20,30 @@ A new measure is a row of `lamina.measures.TABLE` and a file here with one class
   is made for it (``Target.implied``).
 - ``takes``: the kinds of targets (`lamina.analysis.targets`) that it can be asked of. The target has chosen and
   numbered its rows before the pass: ``target.fit`` and ``target.score`` (`Segments`), ``target.roles``,
-  ``target.labels``, … . Where all taps' rows are frames of segments, ``target.pooling`` is ``each``.
+  ``target.labels``, … . Where rows are the frames of segments, one by one, ``target.poolings`` is ``each``.
 - ``title``: how notes call it (``no CCA: 12 rows are too few …``).
 
 It is made once for each tap, target and way of reading (``Instrument(tap, way, target, config)``), and lives so:
 
 1. ``learn(x, rows)``: a batch of rows x (n, width), float32, of the utterances that are fitted on.
-2. ``settle()``: all of them have come; fix what is learned, and forget what is not needed any more.
+2. ``settle()``: all of them have come; fix what is learned, and take the sums of 1 out of ``self.sums``: they are
+   complete, and what stays there is merged once more after 3.
 3. ``score(x, rows)``: a batch of rows of the utterances that are scored.
-4. ``values(draw)``: all have come; what was found. ``draw(names)`` gives weights (replicates, names) of groups in
-   resamples: the same for every tap and encoder, so that differences are paired.
+4. ``values(draw)``: all have come; what was found, a `Finding` a labelling. ``draw(names)`` gives weights
+   (replicates, names) of groups in resamples: the same for every tap and encoder, so that differences are paired.
 
 Where a corpus has splits, 1 is of its train part and 3 of its test part. Where folds of speakers score each other
 (``target.roles.folded``), every batch comes to 1 and then 3, and 2 follows the last one. What fits nothing does 3
 and 4 only, on everybody who is scored (`lamina.corpus.splits.unfitted` says by whom that is where there are no
 splits; the target does that, with groups of speakers in ``target.roles.groups``).
 
-``self.sums`` is all that an instrument remembers of rows: a dictionary of `lamina.analysis.sums.Sums`, which merge
-by ``+``. It is kept on disk, sent between processes and merged, so nothing else may depend on the rows. What must
-be remembered row by row is a `Sample`: numbered slots, each filled once. Slots are known before the pass, from the
-rows' numbers (``rows.numbers``: a segment's number in ``target.fit`` or ``target.score``; with ``each`` a frame's,
-``target.pieces`` says where each segment's begin), so that any sharing of the work fills the same ones. Make sums
-as large as they will be in ``__init__``: `--plan` tells their memory, and too much of it is refused.
+``self.sums`` is all that an instrument remembers of rows: a dictionary of `lamina.stats.archive.Statistic`, which
+merge by ``+``. It is kept on disk, sent between processes and merged, so nothing else may depend on the rows. What
+must be remembered row by row is a `Sample`: numbered slots, each filled once. Slots are known before the pass,
+from the rows' numbers (``rows.numbers``: a segment's number in ``target.fit`` or ``target.score``; with ``each`` a
+frame's, ``target.pieces`` says where each segment's begin), so that any sharing of the work fills the same ones.
+Make sums as large as they will be in ``__init__``: `--plan` tells their memory, and too much of it is refused.
+`Sampled` is an instrument that keeps every scored row so; `SpeakerParts` keeps sums of many speakers in few parts.
 
 ``LaminaError`` in 2 or 4 leaves the instrument out, and a note says why. ``self.notes`` takes other notes.
 
