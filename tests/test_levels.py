@@ -14,7 +14,7 @@ from lamina.measures import TABLE
 
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "lamina"
 LEVELS = {
-    "errors": 0, "files": 0, "grid": 0, "lock": 0, "markup": 0,
+    "errors": 0, "files": 0, "grid": 0, "lock": 0, "markup": 0, "partials": 0,
     "config": 1, "effect": 1, "frames": 1, "measures": 1, "records": 1, "runs": 1, "score": 1, "terminal": 2,
     "stats": 2,
     "corpus": 3, "encoders": 3,
