@@ -116,8 +116,8 @@ def here(args: argparse.Namespace, name: str) -> dict[str, Any]:
     """As `child`, in this process: ``--quick`` shows only that a way runs."""
     try:
         measured: dict[str, Any] = WAYS[name](args)
-    except Exception as error:  # noqa: BLE001 - a peer that is not installed, or does not run
-        return {"skipped": f"{type(error).__name__}: {error}"}
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a peer that is not installed, or does not run
+        return {"skipped": str(error) or type(error).__name__}
     return measured
 
 
