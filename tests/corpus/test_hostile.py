@@ -416,7 +416,7 @@ def test_a_pipe_is_never_waited_for(tmp_path: Path) -> None:
         os.mkfifo(tmp_path / name / name)
         if name.startswith("cuts.0"):
             (tmp_path / name / "recording.000000.tar").touch()
-        with pytest.raises(LaminaError, match="holds|is a folder|no corpus|pipe"):
+        with pytest.raises(LaminaError, match=r"pipes?(,| or a device)"):
             open_corpus(tmp_path / name)
     os.mkfifo(tmp_path / "x.tar")
     with pytest.raises(LaminaError, match="is a pipe or a device"):
