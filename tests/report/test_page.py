@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from lamina.cli import app
 from lamina.errors import LaminaError
 from lamina.report.cards import cards
 from lamina.report.page import write_report
@@ -161,6 +163,12 @@ def test_figures_are_made_when_they_are_asked_for(folder, scores, unpack, tmp_pa
     assert sorted(path.name for path in tmp_path.iterdir()) == ["index.html", "scores.csv", "scores.jsonl"]
     with pytest.raises(LaminaError, match="figures cannot be made as 'gif'"):
         write_report(scores, tmp_path, title="t", method={}, figures=["gif"])
+
+
+def test_formats_of_figures_are_checked_before_anything_is_read(tmp_path) -> None:
+    told = CliRunner().invoke(app, ["study", "report", str(tmp_path / "none"), "--figures", "svg,gif"])
+    assert isinstance(told.exception, LaminaError)
+    assert str(told.exception) == "figures cannot be made as 'gif': ask for svg, pdf, png"
 
 
 def test_a_figure_for_paper_says_what_the_picture_says(folder) -> None:

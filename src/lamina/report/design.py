@@ -11,6 +11,7 @@ from lamina.report import diagram
 from lamina.report.chart import Chart, Drawing, Records
 from lamina.report.overview import Overview
 from lamina.report.trained import Trained
+from lamina.report.wording import told
 
 WORDS = {
     "model.label_rate_ratios": "rate ratios",
@@ -76,7 +77,7 @@ def _beside(run: Trained, cells: Iterable[Trained]) -> str:
     if not found:
         return ""
     apart, like = min(found, key=lambda each: len(each[0]))
-    said = ", ".join(f"{WORDS.get(name, name)} {_text(value)}" for name, value in apart.items())
+    said = ", ".join(f"{WORDS.get(name, name)} {told(value)}" for name, value in apart.items())
     return f"as {like}, but {said}" if said else f"as {like}"
 
 
@@ -105,11 +106,3 @@ def _flat(value: Mapping[str, Any], before: str = "") -> dict[str, Any]:
     for name, each in value.items():
         found |= _flat(each, f"{before}{name}.") if isinstance(each, Mapping) else {before + name: each}
     return found
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, (list, tuple)):
-        return ":".join(map(str, value)) or "none"
-    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -17,7 +17,7 @@ from lamina.report.diagram import describe
 from lamina.report.overview import Overview
 from lamina.report.tables import measures_table
 from lamina.report.trained import Trained
-from lamina.report.wording import capital, listed
+from lamina.report.wording import capital, listed, told
 
 Config = Mapping[str, Any]
 Paragraphs = Sequence[tuple[str, str]]
@@ -83,18 +83,10 @@ def _corpus(corpus: Config) -> str:
 
 def _told(templates: Mapping[str, str], config: Config) -> str:
     """A sentence a setting of a table that holds what its file says; at the end those without a template."""
-    there = {name: _text(value) for name, value in config.items() if value or type(value) in (int, float)}
+    there = {name: told(value) for name, value in config.items() if value or type(value) in (int, float)}
     said = [template.format(there[name]) for name, template in templates.items() if name in there]
     rest = ", ".join(f"{name} {value}" for name, value in there.items() if name not in templates)
     return " ".join([*said, f"Also: {rest}."] if rest else said)
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return listed([f"{each} {name}" for name, each in value.items()])
-    if isinstance(value, (list, tuple)):
-        return listed([_text(each) for each in value])
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _units(units: Config) -> str:
@@ -150,12 +142,12 @@ def _pretraining(trained: Sequence[Trained]) -> str:
 
 
 def _design(config: Config, factors: Config) -> str:
-    said = [f"{each['label']} (factor {name}: {_text(each['levels'])})" for name, each in factors.items()]
+    said = [f"{each['label']} (factor {name}: {told(each['levels'])})" for name, each in factors.items()]
     baselines = config["baselines"]
     beside = f" Beside the crossed cells stand the baselines {listed(list(baselines))}." if baselines else ""
     return (
         f"Crossed: {'; '.join(said)}. All else is equal. The first level of a factor is the one that the others "
-        f"are compared with. Seeds: {_text(config['seeds'])}.{beside}"
+        f"are compared with. Seeds: {told(config['seeds'])}.{beside}"
     )
 
 
@@ -164,12 +156,12 @@ def _analysis(analysis: Config) -> str:
     families = {find_measure(name).family if name not in FAMILIES else name for name in asked}
     counts = listed([f"{count} for {target}" for target, count in analysis["clusters"].items()] or ["no target"])
     said = {
-        f"Every tap was scored against {_text(analysis['targets'])} ({_text(asked)}), by the rules of protocol "
+        f"Every tap was scored against {told(analysis['targets'])} ({told(asked)}), by the rules of protocol "
         f"{analysis['protocol']}.": True,
         "Frames belong to a segment where their centre lies in it; segments are scored where every compared tap "
         "sees them (support common).": lamina,
         "CCA is fitted on some speakers and scored on others; its ridge is chosen among "
-        f"{_text(analysis['ridges'])} on the former alone.": lamina and "cca" in families,
+        f"{told(analysis['ridges'])} on the former alone.": lamina and "cca" in families,
         f"Intervals of {analysis['level']:.0%} resample the scored speakers (where the corpus has no splits, the "
         f"folds) {analysis['replicates']} times.": bool(analysis["replicates"]),
         f"Mutual information is that of k-means clusters ({counts}) and labels.": "mi" in families,
@@ -198,7 +190,7 @@ def _probe(probe: Config) -> str:
 def _cost(cost: Config) -> str:
     return (
         f"Multiply-accumulates were counted, and speed measured as the median of {cost['repeats']} runs, on "
-        f"{_text(cost['seconds'])} s of audio."
+        f"{told(cost['seconds'])} s of audio."
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from lamina.markup import shortened
 from lamina.measures import find_measure
@@ -76,6 +77,17 @@ def quantity(value: float, unit: str) -> str:
 def listed(items: Sequence[str]) -> str:
     """Items as a list in words."""
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
+
+
+def told(value: Any) -> str:
+    """A setting of a config as text."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        return listed([f"{each} {name}" for name, each in value.items()] or ["none"])
+    if isinstance(value, (list, tuple)):
+        return listed([told(each) for each in value] or ["none"])
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def capital(text: str) -> str:
