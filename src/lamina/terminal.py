@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -73,7 +73,9 @@ def progress(what: str, *, quiet: bool = False) -> Iterator[Tell]:
     what = printable(what)
     began: tuple[float, int] | None = None
     last = time.monotonic()
-    with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as bars:
+    bars = Progress(*columns, console=console, transient=True)
+    # Not by its `disable`: before rich 15 a bar that is not shown ends in an empty line.
+    with bars if console.is_terminal and not quiet else nullcontext():
         bar = bars.add_task(what, total=None, note="")
 
         def tell(done: int, total: int, note: str = "") -> None:
