@@ -104,7 +104,7 @@ def study(root: Path) -> dict[str, Kind]:
     def verdicts() -> Any:
         return [repr(each) for each in read_verdicts(root)]
 
-    run = Run.read(root / runs[1]["folder"])
+    run = Run.read(root / runs[1].folder)
     concluded()
     whole = {name: Kind(run.folder / name, concluded) for name in ("run.json", "log.jsonl", "scores.jsonl")}
     alone = root / "alone"  # copied from a run: no digests, but no traceback either
