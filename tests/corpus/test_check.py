@@ -39,7 +39,7 @@ def damaged(good: Path, folder: Path, change: Callable[[list[dict[str, Any]]], N
     path = folder / "cuts.jsonl.gz"
     rows = [json.loads(line) for line in gzip.decompress(path.read_bytes()).splitlines()]
     change(rows)
-    path.write_bytes(gzip.compress("".join(json.dumps(row) + "\n" for row in rows).encode()))
+    path.write_bytes(gzip.compress("".join(json.dumps(row) + "\n" for row in rows).encode(), mtime=0))
     return folder
 
 
