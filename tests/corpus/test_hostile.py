@@ -486,8 +486,7 @@ def test_tars_that_lie(tmp_path: Path) -> None:
         found = tar_members(path, kept)
         assert len(kept.lines) == 1, kept.lines
         assert "cannot read a tar from" in kept.lines[0]
-        for first, size in found.values():
-            assert first + size <= path.stat().st_size
+        assert not found
 
     for size in (10**14, 1 << 40, len(data) + 5000):
         broken(member("a.wav", size=size))
