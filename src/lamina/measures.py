@@ -87,8 +87,8 @@ TABLE: tuple[Measure, ...] = (
             "cluster", low=0, high=1, rank=2),
     Measure("rsa", "rsa", "RSA", "Spearman correlation between the dissimilarities of class means of two halves "
             "of the speakers", low=-1, high=1),
-    Measure("procrustes", "procrustes", "Procrustes similarity", "angular Procrustes similarity of two taps: the "
-            "nuclear norm of their cross-covariance over the product of their norms", low=0, high=1),
+    Measure("procrustes", "procrustes", "Procrustes similarity", "angular Procrustes similarity of two taps: 1 "
+            "less the angle between them after the best rotation, in right angles", low=0, high=1),
     Measure("sentence-auc", "sentence", "same-sentence AUC", "chance that two readings of one sentence are more "
             "alike than readings of two", low=0, high=1),
     Measure("sentence-spearman", "sentence", "sentence similarity", "rank correlation of the similarity of "
