@@ -36,13 +36,13 @@ def shortened(text: str, most: int = 80) -> str:
 def policy(*scripts: str) -> str:
     """The ``<meta>`` element of a page that runs these scripts and no other, and asks nothing of any network.
 
-    Styles may stand anywhere in the page (drawing libraries write them), pictures in ``data:`` and ``blob:``. It
-    goes before everything that could run.
+    Styles may stand anywhere in the page (drawing libraries write them), pictures in ``data:``, and in ``blob:``
+    where scripts may make them. It goes before everything that could run.
     """
     hashes = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
     allowed = " ".join(f"'sha256-{each}'" for each in hashes) or "'none'"
     rules = (
-        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data: blob:; "
-        "form-action 'none'; base-uri 'none'"
+        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; "
+        f"img-src data:{' blob:' if scripts else ''}; form-action 'none'; base-uri 'none'"
     )
     return f'<meta http-equiv="Content-Security-Policy" content="{rules}">'

@@ -145,14 +145,12 @@ class Conclusion:
     def _blank(self, reading: Reading) -> Score:
         """A row with what all rows of a reading share."""
         tap, way, target = reading.tap, reading.way, reading.target
+        # Frames that were matched lie on another grid than the tap's.
+        where = tap.columns | ({"period_ms": way.matched.period_ms} if way.matched else {})
         return Score(
+            **where,
             run=self._run,
             model=self._model,
-            tap=tap.name,
-            block=tap.block,
-            layer=tap.layer,
-            depth=tap.depth,
-            period_ms=(way.matched or tap.grid).period_ms,
             measure="",
             target=target.name,
             value=0.0,

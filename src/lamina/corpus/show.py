@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import html
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -17,14 +16,10 @@ from lamina.corpus.stored import SAMPLE_RATE, StoredCorpus
 from lamina.corpus.voices import speakers_of
 from lamina.errors import LaminaError
 from lamina.files import check_folder, write_text
+from lamina.markup import escaped, policy
 
 PAGE = "index.html"
 SPECTROGRAMS, SECONDS, COMMON = 6, 2.5, 24
-# Nothing is fetched and no script runs, whatever a corpus is called.
-_POLICY = (
-    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
-    'img-src data:">'
-)
 _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; color: #222; max-width: 1080px; margin: 2em auto; padding: 0 1em }
 h1 { font-size: 1.5em } h2 { font-size: 1.15em; margin-top: 2em; border-bottom: 1px solid #ddd }
@@ -79,21 +74,21 @@ def show(corpus: StoredCorpus, folder: Path) -> Path:
     hours = sum(facts.hours.values()) / SAMPLE_RATE / 3600
     summary = f"{len(corpus):,} utterances, {hours:.2f} hours, {len(facts.speakers):,} speakers"
     parts = [
-        f"<h1>{html.escape(corpus.name)}</h1>",
+        f"<h1>{escaped(corpus.name)}</h1>",
         f'<p class="note">{summary}; digest {corpus.digest}</p>',
-        *(f'<p class="note">{html.escape(note)}</p>' for note in corpus.notes),
+        *(f'<p class="note">{escaped(note)}</p>' for note in corpus.notes),
         _splits(facts),
         f"<h2>Durations</h2>{_durations(facts)}",
         "<h2>Do the boundaries fit?</h2>",
         *(_picture(corpus, utterance) for utterance in chosen),
         f"<h2>Speakers</h2>{_speakers(facts)}",
-        *(f"<h2>Tier: {html.escape(name)}</h2>{_counts(counts)}" for name, counts in facts.tiers.items()),
-        *(f"<h2>Label: {html.escape(name)}</h2>{_counts(counts)}" for name, counts in facts.labels.items()),
+        *(f"<h2>Tier: {escaped(name)}</h2>{_counts(counts)}" for name, counts in facts.tiers.items()),
+        *(f"<h2>Label: {escaped(name)}</h2>{_counts(counts)}" for name, counts in facts.labels.items()),
     ]
     path = folder / PAGE
     write_text(
         path,
-        f'<!doctype html><html lang="en"><meta charset="utf-8">{_POLICY}<title>{html.escape(corpus.name)}</title>'
+        f'<!doctype html><html lang="en"><meta charset="utf-8">{policy()}<title>{escaped(corpus.name)}</title>'
         f"<style>{_STYLE}</style><body>{''.join(parts)}</body></html>\n",
     )
     return path
@@ -103,7 +98,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table whose first column is text and whose others are numbers."""
 
     def line(kind: str, cells: Sequence[str]) -> str:
-        first, *others = (html.escape(cell) for cell in cells)
+        first, *others = (escaped(cell) for cell in cells)
         tail = "".join(f'<{kind} class="number">{cell}</{kind}>' for cell in others)
         return f"<tr><{kind}>{first}</{kind}>{tail}</tr>"
 
@@ -136,7 +131,7 @@ def _speakers(facts: _Facts) -> str:
 
 def _counts(counts: Counter[str]) -> str:
     items = "".join(
-        f"<li><b>{html.escape(label)}</b> {count:,}</li>" for label, count in counts.most_common(COMMON * 2)
+        f"<li><b>{escaped(label)}</b> {count:,}</li>" for label, count in counts.most_common(COMMON * 2)
     )
     rest = len(counts) - COMMON * 2
     more = f'<p class="note">and {rest:,} rarer ones</p>' if rest > 0 else ""
@@ -169,8 +164,8 @@ def _picture(corpus: Corpus, utterance: Utterance) -> str:
     try:
         spectrogram(axes, corpus, utterance, tier, seconds=SECONDS)
     except LaminaError as error:
-        return f'<p class="note">{html.escape(utterance.id)}: {html.escape(str(error))}</p>'
-    said = html.escape(utterance.text)
+        return f'<p class="note">{escaped(utterance.id)}: {escaped(error)}</p>'
+    said = escaped(utterance.text)
     picture = base64.b64encode(png(drawn)).decode()
-    about = f"spectrogram of {html.escape(utterance.id)}"
+    about = f"spectrogram of {escaped(utterance.id)}"
     return f'<p>{said}<br><img alt="{about}" src="data:image/png;base64,{picture}"></p>'

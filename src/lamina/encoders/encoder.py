@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -50,6 +50,17 @@ class Tap:
     def period_ms(self) -> float:
         """Milliseconds from one frame to the next."""
         return self.grid.period_ms
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """What a row of scores says of the tap that was read (`lamina.score.Score`)."""
+        return {
+            "tap": self.name,
+            "block": self.block,
+            "layer": self.layer,
+            "depth": self.depth,
+            "period_ms": self.period_ms,
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,14 +18,6 @@ from lamina.score import MAJORITY, WEIGHTED, Score, Scores
 from lamina.stats.inference import Replicates, draw_name, interval, resample_weights
 
 Floats = NDArray[np.float64]
-
-
-class Resampled(NamedTuple):
-    """Resampled values of a row, how many groups were drawn, and the name of the draw."""
-
-    values: Floats
-    groups: int
-    draw: str
 
 
 @dataclass(frozen=True)
@@ -70,7 +62,7 @@ class RowMaker:
             summed = {"layers": WEIGHTED, "depth": deepest, "period_ms": group.grid.period_ms}
             row = self._row(
                 jobs[0],
-                **(summed if pick is None else _of(group.taps[pick])),
+                **(summed if pick is None else group.taps[pick].columns),
                 measure=measure,
                 value=value,
                 low=low,
@@ -93,7 +85,13 @@ class RowMaker:
     def _layer(self, job: Job, head: str, measure: str, tap: Tap, value: float) -> Score:
         """How much a tap counts in the weighted sum, or how long its vectors are."""
         return self._row(
-            job, **_of(tap), measure=measure, value=float(value), n=len(job.parts.train), split="train", head=head
+            job,
+            **tap.columns,
+            measure=measure,
+            value=float(value),
+            n=len(job.parts.train),
+            split="train",
+            head=head,
         )
 
     def majority(self, jobs: Sequence[Job]) -> list[Score]:
@@ -132,17 +130,6 @@ class RowMaker:
             "control": self.control,
         }
         return Score(**(base | values))
-
-
-def _of(tap: Tap) -> dict[str, Any]:
-    """The columns that say which tap was read."""
-    return {
-        "tap": tap.name,
-        "block": tap.block,
-        "layer": tap.layer,
-        "depth": tap.depth,
-        "period_ms": tap.grid.period_ms,
-    }
 
 
 def _whose(jobs: Sequence[Job]) -> list[list[str]]:

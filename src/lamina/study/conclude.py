@@ -87,7 +87,7 @@ def report_study(root: Path, figures: Sequence[str] = ()) -> Path:
 
 def _seconds(folder: Path) -> float | None:
     """How long a run took; None where it is not done, or its log does not tell."""
-    return Run.read(folder).seconds() if (folder / "done").is_file() else None
+    return Run.read(folder).seconds() if (folder / DONE).is_file() else None
 
 
 def _effects(outcomes: Outcomes, known: dict[str, Weights]) -> Iterator[Effect]:

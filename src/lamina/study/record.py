@@ -10,7 +10,7 @@ from pydantic import Field
 from lamina.config import Config, parse_record
 from lamina.errors import LaminaError
 from lamina.files import digest, read_json, write_json
-from lamina.runs import Run
+from lamina.runs import DONE, Run
 from lamina.stats.inference import FILE as REPLICATES
 from lamina.study.claims import Claim
 
@@ -127,7 +127,7 @@ class Study(Config):
         found = []
         for each in self.runs:
             folder = root / each.folder
-            if (folder / "done").is_file():
+            if (folder / DONE).is_file():
                 run = Run.read(folder)
                 run.check(SCORES, REPLICATES, "log.jsonl")
                 if (folder / SCORES).is_file():

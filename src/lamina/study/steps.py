@@ -250,11 +250,7 @@ def _masked_accuracy(pretrained: Run, protocol: str) -> Scores:
     last = told[-1]
     return Scores(
         Score(
-            tap=tap.name,
-            block=tap.block,
-            layer=tap.layer,
-            depth=tap.depth,
-            period_ms=tap.grid.period_ms,
+            **tap.columns,
             measure=MASKED_ACCURACY,
             target="unit",
             value=last[f"accuracy_masked_{level}"],

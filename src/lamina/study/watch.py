@@ -26,20 +26,22 @@ class ConsoleWatcher:
             Remaining(),
             console=console,
             transient=True,
-            disable=not console.is_terminal,
         )
         self._all = self._progress.add_task("all steps", total=total)
         self._bars: dict[str, TaskID] = {}
         self._total, self._done, self._began = total, 0, time.monotonic()
 
     def __enter__(self) -> Self:
-        self._progress.start()
+        # Not by `disable`: before rich 15 bars that are not shown end in an empty line.
+        if self._console.is_terminal:
+            self._progress.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._progress.stop()
+        if self._console.is_terminal:
+            self._progress.stop()
 
     def _tell(self, step: Step, what: str) -> None:
         self._done += 1

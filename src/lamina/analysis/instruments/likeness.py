@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 import numpy as np
-from torch import Tensor, nn
+from torch import Tensor
 
 from lamina.analysis.instruments.instrument import Draw, Finding, Floats, Sampled
 from lamina.analysis.targets.pairs import Pairs
+from lamina.stats.dtw import unit
 
 
 class Likeness(Sampled):
@@ -32,8 +33,8 @@ class Likeness(Sampled):
 
 def cosines(rows: Tensor, pairs: Pairs) -> Floats:
     """(pairs,) cosine similarity of the utterances' means (utterances, width)."""
-    unit = nn.functional.normalize(rows.double(), dim=1)
-    found: Floats = (unit[pairs.first] * unit[pairs.second]).sum(1).numpy()
+    directions = unit(rows)
+    found: Floats = (directions[pairs.first] * directions[pairs.second]).sum(1).numpy()
     return found
 
 
