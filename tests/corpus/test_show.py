@@ -91,8 +91,9 @@ def test_what_cannot_be_written_is_told_before_the_work(tmp_path: Path, monkeypa
     def never(*_: object, **__: object) -> None:
         raise AssertionError("the corpus was opened")
 
-    monkeypatch.setattr("lamina.corpus.open.open_corpus", never)
+    # In this order: the first imports a module that would keep the second's for good.
     monkeypatch.setattr("lamina.corpus.check.examine", never)
+    monkeypatch.setattr("lamina.corpus.open.open_corpus", never)
     for words, says in (
         (("show", tmp_path / "src", tmp_path / "file" / "page"), "cannot write in"),
         (("show", tmp_path / "src", tmp_path / "file"), "cannot write in"),
