@@ -172,6 +172,7 @@ def test_words_lie_where_they_were_spoken(tmp_path: Path, seed: int, names: list
             "is not in its supervision",
             "must not overlap itself",
             "duration",
+            "lhotse merged the supervisions of a mix",
         )  # lhotse merges the supervisions of a mix without regard to where its tracks lie.
         assert any(each in said for each in refused), said
         return
@@ -192,6 +193,19 @@ def test_padded_after_it_was_cut(tmp_path: Path, first: str, direction: str) -> 
     assert count == assert_true(open_corpus(saved(tmp_path, parts)), truth) > 2
     imported = import_corpus("cuts", tmp_path / "cuts.jsonl", tmp_path / "out")
     assert imported.tiers["word"] == count
+
+
+@pytest.mark.parametrize("seed", [19475, 3, 4, 5])
+def test_supervisions_merged_on_another_track_are_refused(tmp_path: Path, seed: int) -> None:
+    """Their words fit its length now and then, and lie elsewhere: nothing but the recording's name tells."""
+    rng = np.random.default_rng(seed)
+    cut, _ = recorded(tmp_path, "b", rng)
+    merged = quiet(tmp_path).mix(cut, offset_other_by=0.08432862660466445).merge_supervisions()
+    with pytest.raises(LaminaError, match="lies on recording 'quiet' and its times count from 'b': lhotse merged"):
+        open_corpus(saved(tmp_path, [merged]))
+    after, _ = recorded(tmp_path, "a", rng)
+    with pytest.raises(LaminaError, match="its times count from 'a' and 'b'"):
+        open_corpus(saved(tmp_path, [after.append(cut).merge_supervisions()]))
 
 
 def test_noise_and_other_speakers(tmp_path: Path) -> None:

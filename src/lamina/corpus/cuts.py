@@ -49,6 +49,7 @@ class Supervision:
         told: ``language`` and ``gender`` where they are told.
         custom: fields of its own.
         alignment: items ``[symbol, start, duration, score]`` by tier name, the start as the manifest has it.
+        recordings: from whose beginning those starts count, by name.
     """
 
     id: str
@@ -59,6 +60,7 @@ class Supervision:
     told: Mapping[str, str]
     custom: Row
     alignment: Mapping[str, list[Any]]
+    recordings: tuple[str, ...]
 
     def divided(self, part: Part) -> tuple[bool, bool]:
         """Whether the edges of the cut, its start and its end, divide it."""
@@ -74,6 +76,7 @@ class Part:
         start, duration: the stretch of its recording (seconds).
         custom: fields of its own.
         supervisions: what is said there.
+        recording: its name; empty for padding.
     """
 
     offset: float
@@ -81,6 +84,7 @@ class Part:
     duration: float
     custom: Row
     supervisions: tuple[Supervision, ...]
+    recording: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +170,8 @@ def _mixed(identity: str, row: Row, where: str) -> Cut:
             parts += [part] if "recording" in audio else []
     if not parts:
         raise LaminaError(f"{where} is padding alone: leave it out")
+    if len(parts) > 1:
+        _belong(parts, where)
     if len(rates) > 1:
         raise LaminaError(
             f"{where} mixes the sample rates {', '.join(map(str, sorted(rates)))}: resample them first"
@@ -178,6 +184,18 @@ def _mixed(identity: str, row: Row, where: str) -> Cut:
     if row.get("transforms"):
         audio["transforms"] = _transforms(row["transforms"], where)
     return Cut(identity, rate, samples_of(end, rate), tuple(parts), audio)
+
+
+def _belong(parts: list[Part], where: str) -> None:
+    """Each supervision's times count from its own track: lhotse puts what it merges on the first."""
+    for part in parts:
+        for each in part.supervisions:
+            if each.alignment and set(each.recordings) - {"", part.recording}:
+                raise LaminaError(
+                    f"{where}: supervision {each.id!r} lies on recording {part.recording!r} and its times count "
+                    f"from {' and '.join(map(repr, each.recordings))}: lhotse merged the supervisions of a mix. "
+                    "Mix first and leave out merge_supervisions"
+                )
 
 
 def _track(track: Row, where: str) -> tuple[Part, Row, int, float]:
@@ -194,7 +212,7 @@ def _track(track: Row, where: str) -> tuple[Part, Row, int, float]:
     seconds = number(cut.get("duration"), "duration", where, 0, MIXED_SECONDS)
     samples = samples_of(seconds, rate)
     audio = {"id": "padding", "type": "PaddingCut", "duration": seconds, "sampling_rate": rate, "feat_value": 0.0}
-    return Part(offset, 0.0, seconds, {}, ()), {**audio, "num_samples": samples}, rate, seconds
+    return Part(offset, 0.0, seconds, {}, (), ""), {**audio, "num_samples": samples}, rate, seconds
 
 
 def _part(row: Row, offset: float, where: str) -> tuple[Part, Row, int]:
@@ -219,7 +237,8 @@ def _part(row: Row, offset: float, where: str) -> tuple[Part, Row, int]:
         raise LaminaError(f"{where} asks for channel {short(channel)}; its recording has {short(channels)}")
     told = tables_of(row.get("supervisions", []), "supervisions", where)
     custom = table_of(row.get("custom") or {}, where)
-    part = Part(offset, start, seconds, custom, tuple(_supervision(each, where) for each in told))
+    supervisions = tuple(_supervision(each, where) for each in told)
+    part = Part(offset, start, seconds, custom, supervisions, recording["id"])
     audio = {
         "id": text(row.get("id"), "id", where),
         "type": "MultiCut" if isinstance(channel, list) else "MonoCut",
@@ -295,14 +314,15 @@ def _supervision(row: Row, where: str) -> Supervision:
         text(row.get("id"), "id", where),
         start,
         start + number(row.get("duration"), "duration", where, 0, SECONDS),
-        _speaker(text(row.get("speaker"), "speaker", where)),
+        "+".join(_merged(text(row.get("speaker"), "speaker", where))),
         text(row.get("text"), "text", where),
         {key: told for key in ("language", "gender") if (told := text(row.get(key), key, where))},
         table_of(row.get("custom") or {}, where),
         alignment,
+        _merged(text(row.get("recording_id"), "recording_id", where)),
     )
 
 
-def _speaker(name: str) -> str:
-    """Who speaks; lhotse merges supervisions of ``ann``, ``ann`` and ``bob`` to one of ``cat#ann#ann#bob``."""
-    return "+".join(dict.fromkeys(name.split("#")[1:])) if name.startswith("cat#") else name
+def _merged(name: str) -> tuple[str, ...]:
+    """The names in one: lhotse merges supervisions of ``ann``, ``ann`` and ``bob`` to one of ``cat#ann#ann#bob``."""
+    return tuple(dict.fromkeys(name.split("#")[1:])) if name.startswith("cat#") else (name,)
