@@ -361,3 +361,5 @@ def test_emodb_as_it_is_downloaded(shared: Path, tmp_path: Path) -> None:
     assert other == {"09a07Na", "09b02Tb", "10a04Nb"}
     assert len({segment.label for u in made.values() for segment in u.tiers["phone"]}) == 63
     assert all(u.tiers["syllable"] for u in made.values()), "labsilb is half there, silb whole"
+    again = said(import_corpus("folder", tmp_path / "src", tmp_path / "again", stamps="starts"))
+    assert {name: u.tiers for name, u in again.items()} == {name: u.tiers for name, u in made.items()}

@@ -83,7 +83,8 @@ class Alignments:
         beside = told.parent.parts
         if ending == ".textgrid" or ending in LABEL_ENDINGS:
             named = _Named(GRID if ending == ".textgrid" else LABELS, path, beside)
-            self._named.setdefault(path.stem, []).append(named)
+            stem = path.stem.removesuffix("xx") if ending == ".lablaut" else path.stem  # as EMO-DB's are called
+            self._named.setdefault(stem, []).append(named)
         elif ending == ".rttm":
             for key, turns in files.rttm(path, self._faults).items():
                 self._add(key, beside, _Named(TURNS, path, (), turns=tuple(turns)))
@@ -138,6 +139,8 @@ class Alignments:
         chosen: list[_Named] = []
         for part in dict.fromkeys(named.part for named in every if named.kind == kind):
             mine = [named for named in every if named.kind == kind and named.part == part]
+            if any(named.path.suffix.lower() == ".labsilb" for named in mine):  # the mended ones of EMO-DB's .silb
+                mine = [named for named in mine if named.path.suffix.lower() != ".silb"]
             near = [1 if folders is None else nearness(named.folders, folders) for named in mine]
             best = [named for named, how in zip(mine, near, strict=True) if kind == TABLE or how == max(near)]
             if kind != TABLE and len(best) > 1:
