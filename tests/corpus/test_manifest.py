@@ -19,6 +19,7 @@ from lamina.corpus.manifest import open_folder, write_audio, write_manifest
 from lamina.corpus.open import open_corpus
 from lamina.corpus.segments import at
 from lamina.corpus.stored import StoredCorpus, resample, rescale
+from lamina.corpus.trials import Trial, read_trials, write_trials
 from lamina.errors import LaminaError
 
 
@@ -251,3 +252,11 @@ def test_cutsets_that_do_not_fit(tmp_path: Path) -> None:
 def test_a_run_that_made_a_corpus_opens_as_that_corpus(tmp_path: Path) -> None:
     made = written(tmp_path / "corpus-1" / "corpus")
     assert open_corpus(tmp_path / "corpus-1").digest == made.digest
+
+
+def test_trials_hold_no_ends_of_lines(tmp_path: Path) -> None:
+    write_trials(tmp_path, [Trial("dev", True, "a b", "c\u00e9")])
+    assert list(read_trials(tmp_path)) == [Trial("dev", True, "a b", "c\u00e9")]
+    for odd in ("a\tb", "a\nb", "a\rb", "a\u2028b", "a\x85b", "a\x0cb"):
+        with pytest.raises(LaminaError, match="holds a tab or ends a line"):
+            write_trials(tmp_path, [Trial("dev", True, "a", odd)])
