@@ -14,11 +14,13 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lamina.corpus import stored
 from lamina.corpus.corpus import Segment, Utterance
 from lamina.corpus.manifest import open_folder, write_audio, write_manifest
 from lamina.corpus.open import open_corpus
 from lamina.corpus.segments import at
 from lamina.corpus.stored import StoredCorpus, resample, rescale
+from lamina.corpus.trials import Trial, read_trials, write_trials
 from lamina.errors import LaminaError
 
 
@@ -251,3 +253,23 @@ def test_cutsets_that_do_not_fit(tmp_path: Path) -> None:
 def test_a_run_that_made_a_corpus_opens_as_that_corpus(tmp_path: Path) -> None:
     made = written(tmp_path / "corpus-1" / "corpus")
     assert open_corpus(tmp_path / "corpus-1").digest == made.digest
+
+
+def test_trials_hold_no_ends_of_lines(tmp_path: Path) -> None:
+    write_trials(tmp_path, [Trial("dev", True, "a b", "c\u00e9")])
+    assert list(read_trials(tmp_path)) == [Trial("dev", True, "a b", "c\u00e9")]
+    for odd in ("a\tb", "a\nb", "a\rb", "a\u2028b", "a\x85b", "a\x0cb"):
+        with pytest.raises(LaminaError, match="holds a tab or ends a line"):
+            write_trials(tmp_path, [Trial("dev", True, "a", odd)])
+
+
+def test_many_utterances_are_listed_anew_at_each_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = written(tmp_path / "small")
+    monkeypatch.setattr(stored, "KEPT", 2)
+    large = written(tmp_path / "large")
+    assert (large.digest, len(large)) == (small.digest, 3)
+    for corpus, again in ((small, True), (large, False)):
+        once, twice = list(corpus.utterances()), list(corpus.utterances())
+        assert once == twice == UTTERANCES
+        assert (once[0] is twice[0]) == again
+        assert list(corpus.utterances("test")) == UTTERANCES[2:]

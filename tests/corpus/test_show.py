@@ -114,6 +114,13 @@ def test_the_commands(tmp_path: Path) -> None:
     TREES["fluent"](tmp_path / "src")
     code, said = run("import", "fluent", tmp_path / "src", tmp_path / "out")
     assert (code, said.splitlines()[-1].split(" in ")[0]) == (0, "3 utterances")
+    code, said = run("import", "fluent", tmp_path / "src", tmp_path / "out")
+    assert (code, said.splitlines()[0].split(":")[0]) == (
+        0,
+        "made before, with the same settings and of the same files",
+    )
+    with pytest.raises(LaminaError, match="was made with other settings or of other files"):
+        run("import", "fluent", tmp_path / "src", tmp_path / "out", "--partial")
     code, said = run("check", tmp_path / "out")
     assert (code, said.splitlines()[-1]) == (0, "fluent: 3 utterances, 0 problems")
     assert "shift test: no phones, syllables or words" in said
@@ -125,6 +132,9 @@ def test_the_commands(tmp_path: Path) -> None:
     code, said = run("split", tmp_path / "out", "--shares", "train=0.6,test=0.4", "--seed", 3, "--redraw")
     assert code == 0
     assert "train: 2 utterances" in said
+    tone(tmp_path / "src" / "wavs" / "speakers" / "s1" / "train1.wav", 1.5)
+    with pytest.raises(LaminaError, match="was made with other settings or of other files"):
+        run("import", "fluent", tmp_path / "src", tmp_path / "out")
     (tmp_path / "src" / "wavs" / "speakers" / "s1" / "train1.wav").unlink()
     code, said = run("check", tmp_path / "out")
     assert code == 1

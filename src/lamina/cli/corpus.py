@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from lamina.cli.options import ConfigFile, CorpusPath, OutFolder, PageFolder, fresh, open_speech
+from lamina.cli.options import ConfigFile, CorpusPath, PageFolder, fresh, open_speech
 from lamina.errors import LaminaError
 from lamina.terminal import names, progress, say
 
@@ -42,7 +42,7 @@ def corpus_list() -> None:
 def corpus_import(
     kind: Annotated[str, typer.Argument(help="Which corpus; see `lamina corpus list`.", metavar="KIND")],
     source: Annotated[Path, typer.Argument(help="The corpus's folder (or CutSet).", metavar="SRC")],
-    out: OutFolder,
+    out: NewCorpus,
     partial: Annotated[bool, typer.Option("--partial", help="Import what is whole; list the rest.")] = False,
     exact: Annotated[bool, typer.Option("--exact", help="Refuse times that overlap by up to 25 ms.")] = False,
     alignments: Annotated[
@@ -64,7 +64,8 @@ def corpus_import(
     ] = None,
 ) -> None:
     """Make a corpus folder that points to the audio of a corpus on disk."""
-    from lamina.corpus.importers.importing import FAULTS, import_corpus
+    from lamina.corpus.importers.importing import FAULTS, import_corpus, inputs_of
+    from lamina.corpus.manifest import made_before
     from lamina.corpus.xlabel import ENDS, STARTS
 
     if stamps not in {ENDS, STARTS}:
@@ -74,23 +75,25 @@ def corpus_import(
         raise LaminaError(f"--root is {root!r}: give OLD=NEW, the beginning of a path there and here")
     asked = {part.rpartition("=")[2]: part.rpartition("=")[0] for part in names(tier or None, "--tier") or ()}
     columns = {"audio": audio, "text": text, "speaker": speaker if kind == "hf" else ""}
-    with progress("import, utterances") as tell:
-        made = import_corpus(
-            kind,
-            source,
-            out,
-            partial=partial,
-            exact=exact,
-            alignments=alignments,
-            stamps=stamps,
-            root=(old, new) if root else None,
-            columns={role: name for role, name in columns.items() if name},
-            speaker=speaker if kind != "hf" else "",
-            tiers={name: role or name for name, role in asked.items()},
-            turns=turns,
-            phones=phone_map,
-            progress=tell,
-        )
+    options: dict[str, Any] = {
+        "partial": partial,
+        "exact": exact,
+        "alignments": alignments,
+        "stamps": stamps,
+        "root": (old, new) if root else None,
+        "columns": {role: name for role, name in columns.items() if name},
+        "speaker": speaker if kind != "hf" else "",
+        "tiers": {name: role or name for name, role in asked.items()},
+        "turns": turns,
+        "phones": phone_map,
+    }
+    inputs = inputs_of(kind, source, out, options)
+    made = made_before(out, inputs)
+    if made is not None:
+        say(f"made before, with the same settings and of the same files: {out.resolve()}")
+    else:
+        with progress("import, utterances") as tell:
+            made = import_corpus(kind, source, out, **options, inputs=inputs, progress=tell)
     for note in made.notes:
         say(f"note: {note}")
     if (out / FAULTS).is_file():

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from lamina.corpus.corpus import Corpus, Utterance
@@ -91,14 +92,17 @@ def _groups(buffer: list[Utterance], samples: int, window: int) -> Iterator[tupl
 
 
 def _read(corpus: Corpus, group: tuple[Utterance, ...]) -> Batch:
-    lengths = [utterance.samples for utterance in group]
-    waves = torch.zeros(len(group), max(lengths))
-    for row, utterance in enumerate(group):
+    read: list[NDArray[np.float32]] = []  # before there is room for them: a manifest may promise any length
+    for utterance in group:
         wave = corpus.read(utterance)
         if not np.isfinite(wave).all():
             raise LaminaError(
                 f"utterance {utterance.id} has samples that are no numbers (NaN or infinite): repair or remove "
                 "the file; `lamina corpus check` finds all of them"
             )
-        waves[row, : utterance.samples] = torch.from_numpy(wave)
-    return Batch(waves, torch.tensor(lengths), group)
+        read.append(wave)
+    lengths = torch.tensor([len(wave) for wave in read])
+    waves = torch.zeros(len(read), int(lengths.max()))
+    for row, wave in zip(waves, read, strict=True):
+        row[: len(wave)] = torch.from_numpy(wave)
+    return Batch(waves, lengths, group)

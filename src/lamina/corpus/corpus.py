@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -99,6 +99,10 @@ class Utterance:
     text: str
     tiers: Mapping[str, tuple[Segment, ...]]
     labels: Mapping[str, str] = field(default_factory=dict)
+
+    def small(self) -> Utterance:
+        """The same, for keeping: its segments are made when they are asked for."""
+        return replace(self, tiers=packed(self.tiers))
 
 
 class Corpus(Protocol):

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
+from itertools import accumulate
 from pathlib import Path
 from sys import intern
 from typing import Any
@@ -253,23 +254,28 @@ def _tier(
 def _own_tiers(alignment: Mapping[str, list[Any]], start: float, samples: int) -> Tiers | None:
     """All tiers of a manifest of ours in one step; None where something in them needs a decision."""
     items = [item for tier in alignment.values() for item in tier]
+    if not items:
+        return Tiers(dict.fromkeys(alignment, ((), b"")))
     try:
-        labels, starts, lengths, _ = zip(*items, strict=True) if items else ((), (), (), ())
+        labels, starts, lengths, _ = zip(*items, strict=True)
+        labels = tuple(map(intern, labels))
         times = np.array([starts, lengths], np.float64)
     except (TypeError, ValueError):
         return None
-    if set(map(type, labels)) - {str} or not np.isfinite(times).all():
-        return None
     times[1] += times[0]
-    edges = _samples((times - start).T)
+    flat = _samples((times - start).T).ravel()
+    ends = list(accumulate(map(len, alignment.values())))
+    steps = flat[1:] - flat[:-1]
+    gaps = steps[1::2]
+    gaps[[end - 1 for end in ends[:-1] if 0 < end < len(items)]] = 0  # from one tier to the next
+    if not (flat.min() >= 0 and flat.max() <= samples and steps[::2].min() > 0 and gaps.min(initial=0) >= 0):
+        return None  # what is no number is none of this
+    edges = flat.astype(np.int32).tobytes()
     made: dict[str, tuple[tuple[str, ...], bytes]] = {}
     first = 0
-    for name, tier in alignment.items():
-        last = first + len(tier)
-        if not _in_order(edges[first:last], samples):
-            return None
-        made[intern(name)] = tuple(map(intern, labels[first:last])), edges[first:last].astype(np.int32).tobytes()
-        first = last
+    for name, end in zip(alignment, ends, strict=True):
+        made[intern(name)] = labels[first:end], edges[8 * first : 8 * end]
+        first = end
     return Tiers(made)
 
 

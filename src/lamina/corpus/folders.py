@@ -61,7 +61,7 @@ def open_audio_folder(
     """
     notes: list[str] = []
     faults = faults or Faults(keep=False)
-    items = list(folder_items(folder, tiers, faults, notes, stamps=stamps))
+    items = [(u.small(), audio) for u, audio in folder_items(folder, tiers, faults, notes, stamps=stamps)]
     return StoredCorpus(folder.resolve().name, lambda: items, notes, faults, Account())
 
 

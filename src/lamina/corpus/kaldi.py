@@ -44,7 +44,7 @@ def open_kaldi(folder: Path, faults: Faults | None = None) -> StoredCorpus:
         LaminaError: audio is made by a command or missing, a line is broken, or a time lies outside its recording.
     """
     faults = faults or Faults(keep=False)
-    items = list(kaldi_items(folder, faults))
+    items = [(u.small(), audio) for u, audio in kaldi_items(folder, faults)]
     return StoredCorpus(folder.resolve().name, lambda: items, faults=faults, account=Account())
 
 

@@ -23,6 +23,7 @@ from lamina.errors import LaminaError
 if TYPE_CHECKING:
     from lamina.corpus.accounts import Account
 
+KEPT = 200_000  # utterances, of about 3 kB each
 SAMPLE_RATE = 16_000  # of every corpus that Lamina opens; speech encoders expect it
 
 
@@ -151,9 +152,9 @@ def audio_file(path: Path | str, member: Place | None = None) -> tuple[AudioFile
 
 
 class StoredCorpus:
-    """A `Corpus` whose utterances are listed anew at each pass and whose audio is read when asked for.
+    """A `Corpus` whose audio is read when asked for.
 
-    Only ids and places of audio are kept in memory.
+    Up to `KEPT` utterances are kept in memory, without their audio; more are listed anew at each pass.
 
     Attributes:
         tiers: the number of segments of each tier.
@@ -185,6 +186,7 @@ class StoredCorpus:
         self.folder: Path | None = None
         self.sample_rate = SAMPLE_RATE
         self._items = items
+        self._kept: list[Utterance] = []
         self._audio: dict[str, Audio] = {}
         self.tiers: dict[str, int] = {}
         self.labels: set[str] = set()
@@ -203,6 +205,10 @@ class StoredCorpus:
                 )
                 continue
             self._audio[utterance.id] = audio
+            if len(self._audio) <= KEPT:
+                self._kept.append(utterance.small())
+            else:
+                self._kept.clear()
             self.rates[audio.rate] += 1
             for tier in utterance.tiers:
                 self.tiers[tier] = self.tiers.get(tier, 0) + len(columns(utterance.tiers, tier)[0])
@@ -224,7 +230,9 @@ class StoredCorpus:
 
     def utterances(self, split: str | None = None) -> Iterator[Utterance]:
         """The utterances of a split (of all where None), in manifest order."""
-        return (utterance for utterance, _ in self._items() if split is None or utterance.split == split)
+        whole = len(self._kept) == len(self)
+        listed = self._kept if whole else (utterance for utterance, _ in self._items())
+        return (utterance for utterance in listed if split is None or utterance.split == split)
 
     def read(self, utterance: Utterance, start: int = 0, stop: int | None = None) -> NDArray[np.float32]:
         """The samples ``[start, stop)`` of an utterance, one channel, float32 in [-1, 1].

@@ -6,6 +6,7 @@ speaker, or the query occurs in the document; 0: not), ``left`` and ``right`` (i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from lamina.errors import LaminaError
 from lamina.files import read_lines
 
 TRIALS = "trials.tsv"
+_ENDS = re.compile("[\t\n\x0b\x0c\r\x1c-\x1e\x85\u2028\u2029]")
 _HEADER = "list\ttarget\tleft\tright"
 
 
@@ -35,11 +37,17 @@ class Trial:
 
 
 def write_trials(folder: Path, trials: Iterable[Trial]) -> int:
-    """Write ``trials.tsv`` into a corpus folder that is being made; returns how many there are."""
+    """Write ``trials.tsv`` into a corpus folder that is being made; returns how many there are.
+
+    Raises:
+        LaminaError: an id holds a tab or what some reader takes for the end of a line.
+    """
     count = 0
     with (folder / TRIALS).open("w", encoding="utf-8", newline="\n") as file:
         file.write(_HEADER + "\n")
         for trial in trials:
+            if odd := next((each for each in (trial.list, trial.left, trial.right) if _ENDS.search(each)), ""):
+                raise LaminaError(f"the id {odd!a} holds a tab or ends a line, which {TRIALS} cannot: rename it")
             file.write(f"{trial.list}\t{int(trial.target)}\t{trial.left}\t{trial.right}\n")
             count += 1
     return count

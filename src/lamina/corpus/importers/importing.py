@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from lamina.corpus.accounts import Account
 from lamina.corpus.corpus import Segment, Utterance
@@ -22,7 +24,7 @@ from lamina.corpus.trials import write_trials
 from lamina.corpus.voices import Turn, voice_tiers
 from lamina.corpus.xlabel import ENDS
 from lamina.errors import LaminaError
-from lamina.files import replacing, write_text
+from lamina.files import digest, replacing, write_text
 
 FAULTS = "faults.txt"
 _TELLING = frozenset({"folder", "kaldi", "cuts"})  # importers that tell themselves which files they do not read
@@ -44,6 +46,7 @@ def import_corpus(
     tiers: Mapping[str, str] | None = None,
     turns: bool | None = None,
     phones: str = "",
+    inputs: str = "",
     progress: Callable[[int, int], None] | None = None,
 ) -> StoredCorpus:
     """Make a corpus folder of ours that points to the audio of a corpus on disk.
@@ -63,6 +66,7 @@ def import_corpus(
         turns: make an utterance of each stretch of one speaker of a recording of several; where None, of
             recordings whose tiers tell who says what.
         phones: a phone map to fold the phone tiers by (`lamina.corpus.phonemaps`); none where empty.
+        inputs: what `inputs_of` says of all this; kept, so that `made_before` knows the corpus again.
         progress: called with the utterances that are done, twice, for nobody knows how many there are.
 
     Raises:
@@ -89,7 +93,8 @@ def import_corpus(
             )
     with replacing(folder, mark=ABOUT) as made:
         made.mkdir(parents=True)
-        count = _write(importer, given, made, folder, speaker, PhoneMap(phones) if phones else None, progress)
+        fold = PhoneMap(phones) if phones else None
+        count = _write(importer, given, made, folder, speaker, fold, inputs, progress)
         if not count:
             if faults.lines:
                 raise LaminaError(_report(importer, path, faults.lines, count))
@@ -101,6 +106,28 @@ def import_corpus(
     return open_folder(folder)
 
 
+def inputs_of(kind: str, source: Path, folder: Path, options: Mapping[str, Any]) -> str:
+    """A digest of what an import is made of: version, options, names, sizes and times of the files it may read.
+
+    Args:
+        kind: of corpus.
+        source: the corpus.
+        folder: what is made, which may lie in the source.
+        options: the others of `import_corpus`; files and folders among them are read, too.
+    """
+    import lamina
+
+    told = {name: os.fsdecode(value) if isinstance(value, Path) else value for name, value in options.items()}
+    given = [source, *(Path(value) for value in told.values() if isinstance(value, str) and value)]
+    found: list[tuple[str, int, int]] = []
+    for top in given:
+        for path in walk(top, Faults(keep=True)) if top.is_dir() else [top] if top.is_file() else []:
+            if not path.absolute().is_relative_to(folder.absolute()):
+                about = path.stat()
+                found.append((ascii(str(path.absolute())), about.st_size, about.st_mtime_ns))
+    return digest([lamina.__version__, kind, ascii(sorted(told.items())), found])
+
+
 def _write(
     importer: Importer,
     source: ImportSource,
@@ -108,6 +135,7 @@ def _write(
     place: Path,
     speaker: str,
     phones: PhoneMap | None,
+    inputs: str,
     progress: Callable[[int, int], None] | None,
 ) -> int:
     seen: set[str] = set()
@@ -149,6 +177,7 @@ def _write(
             "kind": importer.kind,
             "source": str(source.path.resolve()),
             "licence": importer.licence,
+            "inputs": inputs,
         }
         if source.alignments is not None:
             made["alignments"] = str(source.alignments.resolve())
