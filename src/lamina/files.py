@@ -155,7 +155,7 @@ def read_text(path: Path, *, what: str = "text", remedy: str = AGAIN, most: int 
             raise LaminaError(
                 f"{path} is {told_size(size)} large, more than any {what} ({told_size(most)}): {remedy}"
             )
-        return file.read().decode("utf-8")
+        return file.read().decode("utf-8-sig")  # some editors put a mark first
 
 
 def read_json(
