@@ -31,7 +31,7 @@ from lamina.corpus.trials import Trial, read_trials, write_trials
 from lamina.effect import read_effects
 from lamina.encoders.load import load_encoder
 from lamina.errors import LaminaError
-from lamina.files import digest
+from lamina.files import digest, write_json
 from lamina.grid import Grid
 from lamina.pretrain.journal import Journal
 from lamina.pretrain.labels import Codebook, Units
@@ -172,6 +172,7 @@ def encoder(root: Path) -> dict[str, Kind]:
     run = Run.plan(root, "pretrain-tiny", {"kind": "pretrain"})
     run.start()
     run.log(event="validation", accuracy=0.25)
+    write_json(run.folder / "encoder.json", {"format": 1, "digest": "abc", "taps": [{"name": "enc20.1"}]})
     write_model(build(TINY, 4, seed=0), run.folder / "model")
     run.finish()
 
@@ -183,7 +184,10 @@ def encoder(root: Path) -> dict[str, Kind]:
 
     kinds = {"config.json": "config.json", "weights": "model.safetensors", "audio": "preprocessor_config.json"}
     return {f"model {name}": Kind(run.folder / "model" / file, read) for name, file in kinds.items()} | {
-        "training log": Kind(run.folder / "log.jsonl", lambda: run.log_lines()[0]["accuracy"])
+        "training log": Kind(run.folder / "log.jsonl", lambda: run.log_lines()[0]["accuracy"]),
+        "handover": Kind(
+            run.folder / "encoder.json", lambda: run.record("encoder.json", version=1, keys={"taps": list})
+        ),
     }
 
 
