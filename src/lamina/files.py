@@ -183,7 +183,7 @@ def read_json(
     value = parse_json(read_text(path, what=what, remedy=remedy), str(path), remedy=remedy, shape=shape)
     if version is not None and value.get("format") != version:
         raise LaminaError(
-            f"{path} was written by another version of Lamina (format {str(value.get('format'))[:20]}, not "
+            f"{path} was written by another version of Lamina (format {value.get('format')!r:.20}, not "
             f"{version}): {remedy}"
         )
     check_keys(value, keys or {}, f"{path} ({what})", remedy)
