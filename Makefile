@@ -6,11 +6,12 @@ BIN := $(VENV)/bin
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test test-lowest lint types unit format clean
+.PHONY: help demo test test-lowest fuzz lint types unit format clean
 help:
 	@echo "make demo   install, then run the tiny study on synthetic speech and print where the report is"
 	@echo "make test   install, then lint, check types and run the tests"
 	@echo "make test-lowest   the tests with the lowest versions of all libraries but torch"
+	@echo "make fuzz   damage each kind of file two thousand times and count what is told, what is the same"
 	@echo "make format put the code into the house style"
 
 $(BIN)/python:
@@ -38,6 +39,9 @@ unit: $(VENV)/installed
 	@total=$$($(BIN)/coverage report --include='src/*' --format=total --fail-under=93) || \
 	  { echo "less than 93 % of src is covered: $$total"; exit 1; }
 	@$(BIN)/python tests/unrun.py
+
+fuzz: $(VENV)/installed
+	OMP_NUM_THREADS=1 LAMINA_FUZZ=2000 $(BIN)/pytest -s tests/test_fuzz.py
 
 LOWEST := .venv-lowest
 $(LOWEST)/installed: pyproject.toml constraints.txt tests/lowest.py

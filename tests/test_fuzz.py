@@ -28,9 +28,10 @@ from lamina.corpus.corpus import Segment, Utterance
 from lamina.corpus.manifest import write_audio, write_manifest
 from lamina.corpus.open import open_corpus
 from lamina.corpus.trials import Trial, read_trials, write_trials
+from lamina.effect import read_effects
 from lamina.encoders.load import load_encoder
 from lamina.errors import LaminaError
-from lamina.files import digest
+from lamina.files import digest, write_json
 from lamina.grid import Grid
 from lamina.pretrain.journal import Journal
 from lamina.pretrain.labels import Codebook, Units
@@ -76,11 +77,10 @@ def study(root: Path) -> dict[str, Kind]:
         rows = []
         for depth in (1, 2):
             value = 0.125 * depth + 0.25 * place
-            same: dict[str, Any] = {"study": "", "run": run.folder.name, "period_ms": 20.0, "target": "phone"}
-            same |= {"unit": "", "low": None, "high": None, "n": 50, "split": "test", "seed": 0, "control": ""}
             row = Score(
-                model=model, tap=f"enc20.{depth}", depth=depth, measure="cca-mean", value=value, protocol="lamina",
-                support="common", **same,
+                run=run.folder.name, model=model, tap=f"enc20.{depth}", depth=depth, layer=depth, period_ms=20.0,
+                measure="cca-mean", target="phone", value=value, n=50, split="test", seed=0, protocol="lamina",
+                support="common",
             )  # fmt: skip
             rows.append(row)
             drawn = value + np.random.default_rng(depth).normal(0, 0.01, 50)
@@ -98,21 +98,24 @@ def study(root: Path) -> dict[str, Kind]:
 
     def concluded() -> Any:
         rows = conclude(root).to_jsonl()
-        told = [repr(each) for each in read_verdicts(root)], [Run.read(run.folder).seconds()]
-        return rows, told
+        return rows, verdicts(), effects(), Run.read(run.folder).seconds()
 
     def verdicts() -> Any:
         return [repr(each) for each in read_verdicts(root)]
+
+    def effects() -> Any:
+        return [repr(each) for each in read_effects(root)]
 
     run = Run.read(root / runs[1].folder)
     concluded()
     whole = {name: Kind(run.folder / name, concluded) for name in ("run.json", "log.jsonl", "scores.jsonl")}
     alone = root / "alone"  # copied from a run: no digests, but no traceback either
     alone.mkdir()
-    for name in ("replicates.npz", "log.jsonl"):
+    for name in ("scores.jsonl", "replicates.npz", "log.jsonl"):
         shutil.copy(run.folder / name, alone)
     lone = Run(alone, {}, {})
     readers = {
+        "scores.jsonl": lambda: Scores.read(alone / "scores.jsonl").to_jsonl(),
         "replicates.npz": lambda: repr(read_replicates(alone)),
         "log.jsonl": lambda: (lone.log_lines(), lone.seconds()),
     }
@@ -124,6 +127,8 @@ def study(root: Path) -> dict[str, Kind]:
         "done": Kind(run.folder / "done", concluded, marks=True),
         "study.json": Kind(root / "study.json", concluded),
         "verdicts.json": Kind(root / "verdicts.json", verdicts),
+        "effects.jsonl": Kind(root / "effects.jsonl", effects),
+        "study's scores": Kind(root / "scores.jsonl", lambda: Scores.read(root / "scores.jsonl").to_jsonl()),
     }
 
 
@@ -167,6 +172,7 @@ def encoder(root: Path) -> dict[str, Kind]:
     run = Run.plan(root, "pretrain-tiny", {"kind": "pretrain"})
     run.start()
     run.log(event="validation", accuracy=0.25)
+    write_json(run.folder / "encoder.json", {"format": 1, "digest": "abc", "taps": [{"name": "enc20.1"}]})
     write_model(build(TINY, 4, seed=0), run.folder / "model")
     run.finish()
 
@@ -178,7 +184,10 @@ def encoder(root: Path) -> dict[str, Kind]:
 
     kinds = {"config.json": "config.json", "weights": "model.safetensors", "audio": "preprocessor_config.json"}
     return {f"model {name}": Kind(run.folder / "model" / file, read) for name, file in kinds.items()} | {
-        "training log": Kind(run.folder / "log.jsonl", lambda: run.log_lines()[0]["accuracy"])
+        "training log": Kind(run.folder / "log.jsonl", lambda: run.log_lines()[0]["accuracy"]),
+        "handover": Kind(
+            run.folder / "encoder.json", lambda: run.record("encoder.json", version=1, keys={"taps": list})
+        ),
     }
 
 

@@ -106,11 +106,19 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     if path in seen:
         raise LaminaError(f"{seen[-1]} extends {path.name}, which extends it in turn: remove one `extends`")
     remedy = f"check its path in {seen[-1]}, which extends it" if seen else "check the path"
+    return _resolve(parse_toml(path, what="a config", remedy=remedy), path, (*seen, path))
+
+
+def parse_toml(path: Path, *, what: str, remedy: str) -> dict[str, Any]:
+    """A TOML file as it stands; ``what`` it is and the ``remedy`` are for the error.
+
+    Raises:
+        LaminaError: it cannot be read or is not TOML.
+    """
     try:
-        value = tomllib.loads(read_text(path, what="a config", remedy=remedy))
+        return tomllib.loads(read_text(path, what=what, remedy=remedy))
     except (ValueError, RecursionError) as error:
         raise LaminaError(f"{path} is not a TOML file: {first_line(error)}; {remedy}") from error
-    return _resolve(value, path, (*seen, path))
 
 
 def _resolve(table: dict[str, Any], path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from lamina.files import write_text
 from lamina.records import read_rows, to_csv, to_jsonl
+from lamina.runs import check_file
 
 FORMAT = 1
 FILE = "effects.jsonl"
@@ -72,4 +73,5 @@ def read_effects(folder: Path) -> tuple[Effect, ...]:
         LaminaError: the file is damaged or of another version.
     """
     path = folder / FILE
+    check_file(path)
     return tuple(read_rows(path, Effect, version=FORMAT, what="effect", remedy=REMEDY)) if path.is_file() else ()

@@ -27,6 +27,8 @@ def told(error: BaseException) -> str | None:
     if isinstance(error, LaminaError):
         return str(error)
     why = first_line(error)
+    if isinstance(error, UnicodeError) and isinstance(text := getattr(error, "object", None), str):
+        why = f"{text[:100]!r}: {why}"
     if isinstance(error, MemoryError) or (isinstance(error, RuntimeError | OSError) and _MEMORY.search(why)):
         return (
             f"the memory ran out ({why}): make batches smaller (--batch-seconds, batch_size, batch_seconds), read "

@@ -155,7 +155,7 @@ def read_text(path: Path, *, what: str = "text", remedy: str = AGAIN, most: int 
             raise LaminaError(
                 f"{path} is {told_size(size)} large, more than any {what} ({told_size(most)}): {remedy}"
             )
-        return file.read().decode("utf-8")
+        return file.read().decode("utf-8-sig")  # some editors put a mark first
 
 
 def read_json(
@@ -183,7 +183,7 @@ def read_json(
     value = parse_json(read_text(path, what=what, remedy=remedy), str(path), remedy=remedy, shape=shape)
     if version is not None and value.get("format") != version:
         raise LaminaError(
-            f"{path} was written by another version of Lamina (format {str(value.get('format'))[:20]}, not "
+            f"{path} was written by another version of Lamina (format {value.get('format')!r:.20}, not "
             f"{version}): {remedy}"
         )
     check_keys(value, keys or {}, f"{path} ({what})", remedy)

@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from lamina.errors import LaminaError
 from lamina.files import csv_text, json_line, read_json_lines
+from lamina.runs import check_file
 
 Row = TypeVar("Row")
 _HALVES = re.compile("[\ud800-\udfff]")  # JSON can hold halves of characters, files of UTF-8 cannot
@@ -41,8 +42,10 @@ def read_rows(path: Path, kind: type[Row], *, version: int, what: str, remedy: s
 
     Raises:
         LaminaError: the file cannot be read, or a line is no such row: another version, a column too many or too
-            few, a value of another type, a number that is not finite, a key twice.
+            few, a value of another type, a number that is not finite, a key twice; or the file is not as the run
+            or the study that made it left it.
     """
+    check_file(path)
     made = []
     for where, value in read_json_lines(path, what=what, remedy=remedy):
         found = value.pop("format", None)

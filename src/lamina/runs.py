@@ -165,6 +165,19 @@ class Run:
                     lines.append(value)
         return lines
 
+    def notes(self) -> tuple[str, ...]:
+        """What was noted in the log: what was left out, and why."""
+        return tuple(dict.fromkeys(str(line["note"]) for line in self.log_lines() if "note" in line))
+
+    def record(self, name: str, *, version: int, keys: Mapping[str, type]) -> Any:
+        """What a finished run wrote down for those that build on it: a JSON file with ``keys``.
+
+        Raises:
+            LaminaError: it is missing, was changed since the run finished, or is of another version or shape.
+        """
+        self.check(name)
+        return read_json(self.folder / name, what="a run", remedy=REMEDY, version=version, keys=keys)
+
     def last_log(self) -> dict[str, Any]:
         """The last line of the log; empty where there is none yet."""
         lines = self.log_lines()

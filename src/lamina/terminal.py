@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Iterator
@@ -90,6 +91,11 @@ def progress(what: str, *, quiet: bool = False) -> Iterator[Tell]:
                 say(", ".join(filter(None, (f"{what}: {done} of {total}", note, left))), error=True)
 
         yield tell
+
+
+def is_main() -> bool:
+    """Whether this process is the one that speaks, of those that ``torchrun`` started (it sets RANK)."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def show(table: Table) -> None:

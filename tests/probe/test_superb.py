@@ -99,7 +99,7 @@ def test_a_file_of_published_numbers(tmp_path: Path) -> None:
         ("[a]\nsf-f1 = 80", "needs both"),
         ("[a]", "no SUPERB metric"),
         ("pr = 5", "outside a table"),
-        ("[a", "is not TOML"),
+        ("[a", "is not a TOML file"),
         ("", "is empty"),
     ],
 )

@@ -64,13 +64,13 @@ class AnalysisConfig(Config):
     rate_matched: bool = False
     word_vectors: str | None = None
     sentence_pairs: str | None = None
-    folds: int = Field(5, ge=2)
+    folds: int = Field(5, ge=2, le=10_000)
     seed: int = Field(0, ge=0)
     clusters: dict[str, int] = Field(default_factory=lambda: {"phone": 100, "word": 200})
     other_clusters: int = Field(200, ge=2)
     max_classes: int = Field(500, ge=2)
-    min_instances: int = Field(5, ge=1)
-    max_sample: int = Field(20_000, ge=100)
+    min_instances: int = Field(5, ge=1, le=10**9)
+    max_sample: int = Field(20_000, ge=100, le=10**8)
     ridges: tuple[float, ...] = Field((1e-6, 1e-4, 1e-2, 1e-1), min_length=1)
     replicates: int = Field(200, ge=0)
     level: float = Field(0.95, gt=0, lt=1)
@@ -78,8 +78,8 @@ class AnalysisConfig(Config):
     neighbours: int = Field(10, ge=1)
     items: str | None = None
     contexts: Literal["same", "any"] = "same"
-    most_items: int = Field(2000, ge=2)
-    most_pairs: int = Field(20_000, ge=2)
+    most_items: int = Field(2000, ge=2, le=10**8)
+    most_pairs: int = Field(20_000, ge=2, le=10**9)
     memory_gib: float = Field(8.0, gt=0)
     batch_seconds: float = Field(60.0, gt=0)
     protocol: str = "lamina"

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from lamina.cli.options import Beside, CorpusPath, Device, EncoderName, Seed, Taps, open_speech, tell_found
+from lamina.cli.options import (
+    Beside,
+    CorpusPath,
+    Device,
+    EncoderName,
+    Seed,
+    Taps,
+    made_before,
+    open_speech,
+    tell_found,
+)
 from lamina.terminal import names, progress, say, show
 
 if TYPE_CHECKING:
@@ -151,19 +162,35 @@ def _one(
     *,
     main: bool,
 ) -> Analysis:
-    """One encoder, analysed and told."""
+    """One encoder, analysed and told; what was analysed before is told again."""
     from lamina.analysis.sweep import run_sweep
     from lamina.runs import Run
 
-    run = None
+    run, what = None, "untrained scores" if control else "scores"
     if out is not None:
         run = Run.plan(out, f"analysis-{read.name}", about | ({"control": control} if control else {}), inputs)
-        run.start()
-    with progress(f"{read.name} on {sweep.corpus.name}") as tell:
-        found = run_sweep(sweep, run=run, control=control, progress=tell if main else None)
-    if main:
-        _told(found, run, "untrained scores" if control else "scores", sweep.config.level)
+    if run is not None and made_before(run):
+        found = _read(run)
+        if main:
+            _told(found, run, what, sweep.config.level)
+        return found
+    with run.held() if run is not None and main else nullcontext():
+        if run is not None:
+            run.start()
+        with progress(f"{read.name} on {sweep.corpus.name}") as tell:
+            found = run_sweep(sweep, run=run, control=control, progress=tell if main else None)
+        if main:
+            _told(found, run, what, sweep.config.level)
     return found
+
+
+def _read(run: Run) -> Analysis:
+    """What a finished analysis found."""
+    from lamina.analysis.results import Analysis
+    from lamina.score import Scores
+    from lamina.stats.inference import read_replicates
+
+    return Analysis(Scores.read(run.folder / "scores.jsonl"), read_replicates(run.folder), run.notes())
 
 
 def _told(found: Analysis, run: Run | None, what: str, level: float) -> None:
@@ -211,6 +238,9 @@ def merge(
     speech, read = open_speech(about["corpus"]), load_encoder(about["encoder"])
     sweep = Sweep(read, speech, parse_config(settings, AnalysisConfig, str(parts[0])), grids_of(about["beside"]))
     run = Run.plan(out, f"analysis-{read.name}", about, part.inputs)
+    if made_before(run):
+        _told(_read(run), run, "scores", sweep.config.level)
+        return
     run.start()
     if not merge_parts(sweep, parts, run.folder):
         say(

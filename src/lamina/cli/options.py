@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lamina.errors import LaminaError
-from lamina.terminal import say, show
+from lamina.terminal import is_main, say, show
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -75,7 +75,7 @@ def open_speech(path: str, *, tiers: tuple[str, ...] | list[str] = ()) -> Stored
     return speech
 
 
-def made_before(run: Run) -> bool:
+def made_before(run: Run | None) -> bool:
     """Whether a run is done and whole, which is then said; its command has only to tell again what it found.
 
     Raises:
@@ -83,25 +83,27 @@ def made_before(run: Run) -> bool:
     """
     from lamina.runs import Run
 
-    if not (run.folder / "run.json").is_file():
+    if run is None or not (run.folder / "run.json").is_file():
         return False
     if Run.read(run.folder).digest != run.digest:
         raise LaminaError(
             f"{run.folder} holds what was made with other settings or of other files: nothing is overwritten; "
             "choose another folder, or remove it first"
         )
-    if run.done:
+    if run.done and is_main():
         run.check()
         say(f"made before, with the same settings and of the same files: {run.folder.resolve()}")
     return run.done
 
 
 def tell_found(
-    tables: Iterable[Table], scores: Scores, notes: Iterable[str], run: Run | None, what: str = "scores"
+    tables: Iterable[Table], scores: Scores, notes: Sequence[str], run: Run | None, what: str = "scores"
 ) -> None:
-    """Print tables and notes, and keep the scores in the run's folder, which is then finished."""
-    if run is not None:  # first: who reads what is printed may have gone
+    """Print tables and notes, and keep scores and notes in the run's folder, which is then finished."""
+    if run is not None and not run.done:  # first: who reads what is printed may have gone
         scores.write(run.folder / "scores.jsonl")
+        for note in notes:
+            run.log(note=note)
         run.finish()
     for table in tables:
         show(table)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from lamina.cli.options import ConfigFile, CorpusPath, Device, OutFolder, made_before, open_speech
-from lamina.terminal import progress, say
+from lamina.terminal import is_main, progress, say
 
 units = typer.Typer(help="What pretraining predicts: clusters of a layer's states.", no_args_is_help=True)
 
@@ -85,7 +85,6 @@ def pretrain(
     from lamina.pretrain.loop import pretrain as train
     from lamina.pretrain.recipe import PretrainConfig
     from lamina.pretrain.weights import check_shape
-    from lamina.pretrain.workers import is_main
     from lamina.runs import Run
 
     recipe = load_config(config, PretrainConfig)
@@ -93,8 +92,7 @@ def pretrain(
     speech, labels = open_speech(corpus_path), [Units.read(folder) for folder in units_folders]
     inputs = {"corpus": speech.digest, "units": "+".join(each.digest for each in labels)}
     run = Run.plan(out, config.stem, {"kind": "pretrain", **recipe.to_json()}, inputs)
-    done = made_before(run) if is_main() else run.done
-    if not done:
+    if not made_before(run):
         with progress(config.stem, quiet=not is_main()) as tell:
             train(
                 recipe,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lamina.cli.options import Beside, EncoderName, Seed, Taps, open_speech, tell_found
+from lamina.cli.options import Beside, EncoderName, Seed, Taps, made_before, open_speech, tell_found
 from lamina.errors import LaminaError
 from lamina.terminal import names, progress, say, show
 
@@ -78,6 +78,7 @@ def probe(
     from lamina.probe.task import find_task
     from lamina.report.console import probe_tables
     from lamina.runs import Run
+    from lamina.score import Scores
     from lamina.stats.inference import write_replicates
 
     tasks = names(task, "--task") or ()
@@ -112,11 +113,12 @@ def probe(
     if out is not None:
         plan = {"kind": "probe", "encoder": encoder_name, "corpus": str(corpus_path), "beside": list(beside or [])}
         plan |= config.to_json() | about
-        digests = {"encoder": read.digest, "corpus": speech.digest}
-        for name, file in (("items", items), ("lexicon", lexicon)):
-            if file is not None and file.is_file():
-                digests[name] = file_digest(file)
-        run = Run.plan(out, f"probe-{read.name}", plan, digests)
+        files = {name: file_digest(file) for name, file in (("items", items), ("lexicon", lexicon)) if file}
+        run = Run.plan(out, f"probe-{read.name}", plan, {"encoder": read.digest, "corpus": speech.digest} | files)
+        if made_before(run):
+            scores = Scores.read(run.folder / "scores.jsonl")
+            tell_found(probe_tables(scores), scores, run.notes(), run)
+            return
         run.start()
     support = grids_of(beside or [])
     found = _untrained(read, speech, config, read_tasks, about, support, run)

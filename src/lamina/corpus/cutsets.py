@@ -149,7 +149,8 @@ def _utterance(cut: Cut, counted: str, path: str, faults: Faults, ours: bool = F
     told = [(part, each) for part in cut.parts for each in part.supervisions]
     customs: list[Row] = [cut.parts[0].custom, *(each.custom for _, each in told)]
     speakers = list(dict.fromkeys(each.speaker for _, each in told)) or [""]
-    tiers = _own_tiers(told[0][1].alignment, cut.parts[0].start, samples) if ours and not faults.remarks else None
+    plain = ours and told and not faults.remarks
+    tiers = _own_tiers(told[0][1].alignment, cut.parts[0].start, samples) if plain else None
     said = [each.text for _, each in told]
     if tiers is None:
         timed = [placed(cut, part, each, counted, where, faults) for part, each in told]

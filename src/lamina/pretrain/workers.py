@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -24,11 +23,6 @@ if TYPE_CHECKING:
 STOP_FILE = "stop"
 AHEAD = 2  # steps whose crops are read while the device works
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-
-
-def is_main() -> bool:
-    """Whether this process is the one that speaks, known before any `Workers` are (``torchrun`` sets RANK)."""
-    return os.environ.get("RANK", "0") == "0"
 
 
 class Workers:

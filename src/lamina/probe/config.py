@@ -51,10 +51,10 @@ class ProbeConfig(Config):
     heads: tuple[str, ...] = ()
     rates: tuple[float, ...] = ()
     seeds: tuple[int, ...] = Field((0, 1, 2), min_length=1)
-    steps: int = Field(0, ge=0)
-    every: int = Field(0, ge=0)
+    steps: int = Field(0, ge=0, le=10**9)
+    every: int = Field(0, ge=0, le=10**9)
     patience: int = Field(5, ge=0)
-    batch: int = Field(0, ge=0)
+    batch: int = Field(0, ge=0, le=100_000)
     most_minutes: float = Field(0.0, ge=0)
     most_labels: int = Field(500, ge=2)
     least_count: int = Field(5, ge=1)
@@ -63,6 +63,6 @@ class ProbeConfig(Config):
     memory_gib: float = Field(4.0, gt=0)
     batch_seconds: float = Field(40.0, gt=0)
     lexicon: str = ""
-    folds: int = Field(5, ge=2)
+    folds: int = Field(5, ge=2, le=10_000)
     replicates: int = Field(1000, ge=2)
     seed: int = 0

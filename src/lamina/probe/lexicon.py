@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lamina.errors import LaminaError
+from lamina.files import read_lines
 
 UNKNOWN = "SPN"  # SUPERB's symbols have it; that it stands for unknown words is Lamina's rule
 _COMMENT = re.compile(r"\s#")  # CMUdict: aalborg AO1 L B AO0 R G # place, danish
@@ -22,12 +23,7 @@ def read_lexicon(path: Path) -> dict[str, tuple[str, ...]]:
     Raises:
         LaminaError: the file is missing, is no text, or a line of it is no pronunciation.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise LaminaError(f"cannot read the lexicon {path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise LaminaError(f"the lexicon {path} is not UTF-8 text: {error}; convert it") from error
+    lines = read_lines(path, what="the lexicon", remedy="give a text in UTF-8 of lines WORD P1 P2 …")
     found: dict[str, tuple[str, ...]] = {}
     for number, whole in enumerate(lines, 1):
         line = _COMMENT.split(whole, maxsplit=1)[0]

@@ -15,7 +15,7 @@ from pathlib import Path
 from lamina.corpus.corpus import Corpus, Segment, Utterance
 from lamina.encoders.encoder import Encoder
 from lamina.errors import LaminaError
-from lamina.files import check_folder, digest, file_digest
+from lamina.files import check_folder, digest, file_digest, read_lines, write_text
 from lamina.grid import Grid
 from lamina.measures import EXPLAINS, find_measure
 from lamina.probe.config import ProbeConfig
@@ -260,7 +260,7 @@ class Probing:
         folder = self._part(key)
         if folder is None or not (folder / "scores.jsonl").is_file():
             return None
-        notes = tuple((folder / "notes.txt").read_text(encoding="utf-8").splitlines())
+        notes = tuple(read_lines(folder / "notes.txt", what="notes"))
         return Probed(Scores.read(folder / "scores.jsonl"), read_replicates(folder), notes)
 
     def _keep(self, key: tuple[str, str, str], found: Probed) -> None:
@@ -268,7 +268,7 @@ class Probing:
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
             write_replicates(folder, found.replicates)
-            (folder / "notes.txt").write_text("\n".join(found.notes) + "\n", encoding="utf-8")
+            write_text(folder / "notes.txt", "".join(f"{note}\n" for note in found.notes))
             found.scores.write(folder / "scores.jsonl")  # last: a part with scores is finished
 
     def _part(self, key: tuple[str, str, str]) -> Path | None:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import difflib
 import math
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from lamina.config import parse_toml
 from lamina.errors import LaminaError
 from lamina.score import CHOSEN, WEIGHTED, Score, Scores
 
@@ -131,12 +131,9 @@ def read_results(path: Path) -> dict[str, dict[str, float]]:
 
 
 def _tables(path: Path) -> dict[str, dict[str, float]]:
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise LaminaError(f"cannot read results from {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise LaminaError(f"{path} is not TOML: {error}") from error
+    tables = parse_toml(
+        path, what="results", remedy="give a table an encoder, such as [hubert-base] with pr = 5.41"
+    )
     if not tables:
         raise LaminaError(f"{path} is empty: it needs a table an encoder, such as [hubert-base] with pr = 5.41")
     made: dict[str, dict[str, float]] = {}

@@ -25,8 +25,5 @@ def notes(study: Study, root: Path) -> dict[str, list[str]]:
     told: dict[str, dict[str, None]] = {}
     for each in study.runs:
         if each.kind in ("analysis", "probe") and (root / each.folder / "run.json").is_file():
-            lines = Run.read(root / each.folder).log_lines()
-            told.setdefault(each.subject.model, {}).update(
-                {str(line["note"]): None for line in lines if "note" in line}
-            )
+            told.setdefault(each.subject.model, {}).update(dict.fromkeys(Run.read(root / each.folder).notes()))
     return {model: list(lines) for model, lines in told.items() if lines}

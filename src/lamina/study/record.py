@@ -103,7 +103,7 @@ class Study(Config):
             raise LaminaError(f"{path} was changed since it was written: {remedy}")
         study = parse_record(told, cls, str(path), remedy)
         for run in study.runs:
-            if Path(run.folder).name != run.folder:
+            if Path(run.folder).name != run.folder or run.folder in {"", ".."}:
                 raise LaminaError(f"{path}: the run {run.folder!r} lies outside the study's folder: {remedy}")
         return study
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from lamina.encoders.encoder import Encoder
 from lamina.encoders.load import load_encoder
 from lamina.errors import LaminaError
-from lamina.files import read_json, write_json
+from lamina.files import write_json
 from lamina.grid import Grid
 from lamina.measures import MASKED_ACCURACY
 from lamina.pretrain.recipe import ModelConfig, PretrainConfig
@@ -95,7 +95,7 @@ def _open(inputs: dict[str, Run]) -> StoredCorpus:
     if not _stored(run):
         return open_corpus(run.folder / "corpus")
     corpus = open_corpus(settings_of(run, StoredConfig).path)
-    known = read_json(run.folder / CORPUS)
+    known = run.record(CORPUS, version=FORMAT, keys={"path": str, "digest": str})
     if known["digest"] != corpus.digest:
         raise LaminaError(
             f"the corpus at {known['path']} is not the one that the study began with (digest "
@@ -180,8 +180,8 @@ def _support(models: tuple[ModelConfig, ...], inputs: dict[str, Run]) -> list[Gr
     grids = [tap.grid for model in models for tap in shape(model).taps]
     for role, released in inputs.items():
         if role.startswith("support."):
-            told = read_json(released.folder / ENCODER)["taps"]
-            grids += [Grid.from_json(tap["grid"]) for tap in told]
+            told = released.record(ENCODER, version=FORMAT, keys={"taps": list})
+            grids += [Grid.from_json(tap["grid"]) for tap in told["taps"]]
     return list(dict.fromkeys(grids))
 
 

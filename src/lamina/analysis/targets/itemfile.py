@@ -14,7 +14,7 @@ from pathlib import Path
 
 from lamina.corpus.corpus import Corpus, Segment, Utterance
 from lamina.errors import LaminaError
-from lamina.files import write_text
+from lamina.files import read_lines, write_text
 
 COLUMNS = ("#file", "onset", "offset", "#phone", "prev-phone", "next-phone", "speaker")
 EDGE = "#"  # before the first and behind the last segment
@@ -85,10 +85,7 @@ def read_items(path: Path, corpus: Corpus) -> list[Item]:
     Raises:
         LaminaError: the file is missing or no item file, or an item is of no utterance or lies outside it.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise LaminaError(f"cannot read items from {path}: {error}") from error
+    lines = read_lines(path, what="items", remedy="give an item file of fastabx or ZeroSpeech")
     header = lines[0].split() if lines else []
     missing = [name for name in COLUMNS if name not in header]
     if missing:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamina.errors import LaminaError
-from lamina.files import reading
+from lamina.files import read_lines, reading
 
 Vectors = dict[str, NDArray[np.float32]]
 
@@ -95,10 +95,7 @@ def read_pairs(path: Path) -> list[tuple[str, str, float]]:
     Raises:
         LaminaError: the file cannot be read, or a line is not of that form.
     """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise LaminaError(f"cannot read scored pairs from {path}: {error}") from error
+    lines = read_lines(path, what="scored pairs", remedy="write `id id score` a line, in UTF-8")
     pairs = []
     for number, line in enumerate(lines, 1):
         if not line.strip():
