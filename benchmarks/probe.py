@@ -105,9 +105,9 @@ def told(seconds: Any) -> str:
 def one_at_a_time(encoder: Encoder, corpus: Corpus, config: ProbeConfig) -> float:
     """The usual way: the test value of the rate that is best on dev."""
     from lamina.probe import search as room
-    from lamina.probe.probe import Work
+    from lamina.probe.probe import Probing
 
-    work = Work(encoder, corpus, config, "", "", None, "cpu", None, None)
+    work = Probing(encoder, corpus, config, "", "", None, "cpu", None, None)
     jobs, wants = work.plan(())
     (job,) = jobs
     # An empty store: it says which rows there would be.

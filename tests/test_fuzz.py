@@ -43,7 +43,7 @@ from lamina.stats.inference import Replicates, read_replicates, write_replicates
 from lamina.stats.moments import Moments
 from lamina.study.claims import Claim
 from lamina.study.conclude import conclude
-from lamina.study.record import Study
+from lamina.study.record import FactorWords, Study, StudyRun, Subject
 
 CASES = int(os.environ.get("LAMINA_FUZZ", "24"))  # of each kind
 
@@ -90,11 +90,11 @@ def study(root: Path) -> dict[str, Kind]:
         run.log(event="done", seconds=1.25)
         run.finish()
         runs.append(
-            {"folder": run.folder.name, "kind": "analysis", "model": model, "seed": 0, "levels": {"rate": model}}
-            | {"every_seed": False}
+            StudyRun(folder=run.folder.name, kind="analysis", subject=Subject(model=model, levels={"rate": model}))
         )
     claim = Claim(text="It helps.", effect="rate", measure="cca-mean", target="phone", direction="raises")
-    Study("known", {"rate": ["low", "high"]}, runs, {}, claims={"helps": claim}).write(root)
+    factors = {"rate": FactorWords(label="rate", levels=("low", "high"))}
+    Study(name="known", factors=factors, runs=tuple(runs), claims={"helps": claim}).write(root)
 
     def concluded() -> Any:
         rows = conclude(root).to_jsonl()

@@ -14,7 +14,7 @@ from lamina.measures import TABLE
 
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "lamina"
 LEVELS = {
-    "errors": 0, "files": 0, "grid": 0, "lock": 0, "markup": 0,
+    "errors": 0, "files": 0, "grid": 0, "lock": 0, "markup": 0, "partials": 0,
     "config": 1, "effect": 1, "frames": 1, "measures": 1, "records": 1, "runs": 1, "score": 1, "terminal": 2,
     "stats": 2,
     "corpus": 3, "encoders": 3,
@@ -89,7 +89,7 @@ MAKERS = (
     "probe/superb.py",  # the leaderboard's table
 )  # fmt: skip
 # Where such a word is no measure: a table's heading, or a task that is called as its measure is.
-HOMONYMS = {("cli/encoders.py", "parameters"), ("cli/probe.py", "map"), ("report/costs.py", "speed")}
+HOMONYMS = {("cli/encoders.py", "parameters"), ("cli/probe.py", "map")}
 
 
 def literals(path: Path) -> Iterator[tuple[int, str]]:

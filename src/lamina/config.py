@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from annotated_types import Le, Lt
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
 
 from lamina.errors import LaminaError, first_line
@@ -47,7 +46,7 @@ class Config(_Model):
     @model_validator(mode="after")
     def _bounded(self) -> Self:
         for name, field in type(self).model_fields.items():
-            bounded = any(isinstance(bound, Le | Lt) for bound in field.metadata)
+            bounded = any(hasattr(bound, "le") or hasattr(bound, "lt") for bound in field.metadata)
             if bounded or "typing.Any" in repr(field.annotation):  # what may be anything becomes a config later
                 continue
             most = MOST_SEED if name in {"seed", "seeds"} else MOST

@@ -12,22 +12,20 @@ import json
 import math
 import os
 import re
-import shutil
 import stat
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from lamina.errors import LaminaError, fault, first_line
-from lamina.lock import Lock
+from lamina.partials import close_room, open_room, remove_partials
 
 MOST = 1 << 30  # bytes of a text file that is read whole
-PARTIAL, LOCK = ".partial", ".lock"  # the folder in which something is written, and the lock in it
 AGAIN = "check the path, or copy it again"
 
 
@@ -53,7 +51,7 @@ def replacing(path: Path, *, mark: str = "") -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         remove_partials(path.parent)
-        room, lock = _room(path)
+        room, lock = open_room(path)
         yield room / path.name
         if path.is_dir() and (room / path.name).is_dir():
             path.rename(room / f"{path.name}.old")
@@ -71,46 +69,7 @@ def replacing(path: Path, *, mark: str = "") -> Iterator[Path]:
         raise
     finally:
         if room is not None:
-            _remove(room, lock)
-
-
-def _room(path: Path) -> tuple[Path, Lock | None]:
-    """A new folder beside ``path`` in which it is written, locked as long as this process lives."""
-    while True:
-        room = Path(tempfile.mkdtemp(prefix=f".{path.name[:100]}.", suffix=PARTIAL, dir=path.parent))
-        lock = Lock(room / LOCK)
-        try:
-            if lock.take():
-                return room, lock
-        except LaminaError:
-            if room.is_dir():  # else who removes what the dead left came between the two
-                return room, None  # a file system without locks: nobody removes what a killed process leaves
-
-
-def remove_partials(folder: Path) -> None:
-    """Remove what killed processes left half-written in ``folder``, nothing that one still writes."""
-    for room in folder.glob(f".*{PARTIAL}"):
-        lock = Lock(room / LOCK)
-        with suppress(OSError, LaminaError):
-            if (room / LOCK).is_file():
-                if lock.take():
-                    _remove(room, lock)
-            else:
-                room.rmdir()  # only an empty one
-
-
-def _remove(room: Path, lock: Lock | None) -> None:
-    """Remove a locked folder, its lock last."""
-    with suppress(OSError):
-        for each in room.iterdir():
-            if each.is_dir() and not each.is_symlink():
-                shutil.rmtree(each, ignore_errors=True)
-            elif each.name != LOCK:
-                each.unlink()
-        (room / LOCK).unlink()
-        room.rmdir()
-    if lock is not None:
-        lock.drop()
+            close_room(room, lock)
 
 
 def _unwritable(path: Path, why: str) -> str:

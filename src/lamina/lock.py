@@ -18,6 +18,7 @@ from typing import Any
 
 from lamina.errors import LaminaError
 
+LOCK = ".lock"  # its name in a folder that is locked as a whole
 BEAT, STALE = 10.0, 300.0  # seconds between touches, and without one
 
 

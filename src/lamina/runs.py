@@ -28,7 +28,6 @@ from typing import Any
 
 from lamina.errors import LaminaError
 from lamina.files import (
-    LOCK,
     check_folder,
     digest,
     file_digest,
@@ -38,7 +37,7 @@ from lamina.files import (
     read_lines,
     write_json,
 )
-from lamina.lock import Lock
+from lamina.lock import LOCK, Lock
 
 FORMAT = 2
 DONE = "done"

@@ -229,19 +229,28 @@ def test_faster_louder_and_at_another_rate(tmp_path: Path) -> None:
                 assert edge or abs(at / RATE - (true / factor - 1.0 + 1.5)) < 2 / RATE
 
 
+def times(supervision: Any) -> list[float]:
+    return [item.start for item in supervision.alignment["word"]]
+
+
 def test_what_the_edge_divides_is_told(tmp_path: Path) -> None:
     cut, truth = recorded(tmp_path, "a", np.random.default_rng(1))
     word, (onset, offset) = max(truth.items(), key=lambda item: item[1][1] - item[1][0])
     middle = round((onset + offset) / 2, 3)
     corpus = open_corpus(saved(tmp_path, [cut.truncate(duration=middle)]))
+    after = sum(on >= middle for told in cut.supervisions if told.start >= middle for on in times(told))
     (utterance,) = corpus.utterances()
     assert word not in utterance.text.split()
-    assert "segments of 1 utterances lie across or beyond the edge of their cut: left out" in corpus.notes[0]
-    assert corpus.notes[1] == "1 utterances are cut within a supervision: their text is the words inside"
+    told = "\n".join(corpus.notes)
+    lost = len(truth) - len(utterance.tiers.get("word", ()))
+    assert f"segments across or beyond the edge of their cut: left out ({lost - after}): word" in told
+    assert "texts that the edge of their cut divides, of which the words inside are kept (1): " in told
     for told in cut.supervisions:
         told.alignment = None
     corpus = open_corpus(saved(tmp_path, [cut.truncate(duration=middle)]))
-    assert "that has no times of words: they have no text" in corpus.notes[0]
+    assert "texts that the edge of their cut divides, that have no times of words: left out (1): " in "\n".join(
+        corpus.notes
+    )
 
 
 def test_a_shar_folder_forgets_where_its_cuts_began(tmp_path: Path) -> None:

@@ -416,7 +416,7 @@ def test_a_pipe_is_never_waited_for(tmp_path: Path) -> None:
         os.mkfifo(tmp_path / name / name)
         if name.startswith("cuts.0"):
             (tmp_path / name / "recording.000000.tar").touch()
-        with pytest.raises(LaminaError):
+        with pytest.raises(LaminaError, match=r"pipes?(,| or a device)"):
             open_corpus(tmp_path / name)
     os.mkfifo(tmp_path / "x.tar")
     with pytest.raises(LaminaError, match="is a pipe or a device"):
@@ -486,7 +486,8 @@ def test_tars_that_lie(tmp_path: Path) -> None:
         found = tar_members(path, kept)
         assert len(kept.lines) == 1, kept.lines
         assert "cannot read a tar from" in kept.lines[0]
-        assert all(first + size <= path.stat().st_size for first, size in found.values())
+        for first, size in found.values():
+            assert first + size <= path.stat().st_size
 
     for size in (10**14, 1 << 40, len(data) + 5000):
         broken(member("a.wav", size=size))

@@ -148,3 +148,19 @@ def test_alignments_from_elsewhere(tmp_path: Path) -> None:
     textgrid(tmp_path / "ali" / "old" / "LJ001-0001.TextGrid", words=AH)
     with pytest.raises(LaminaError, match="LJ001-0001 has 2 TextGrids"):
         import_corpus("ljspeech", tmp_path / "src", tmp_path / "out", alignments=tmp_path / "ali")
+
+
+def test_alignments_of_a_folder_that_lie_elsewhere(tmp_path: Path) -> None:
+    two_speakers(tmp_path / "src")
+    textgrid(tmp_path / "ali" / "A" / "001.TextGrid", words=AH)
+    corpus = import_corpus("folder", tmp_path / "src", tmp_path / "out", alignments=tmp_path / "ali")
+    assert tiers(corpus) == {"A/001": SAID, "B/001": {}, "B/002": {}}
+    with pytest.raises(LaminaError, match=r"'alignments' says nothing to the importer 'hf', which reads"):
+        import_corpus("hf", tmp_path / "src", tmp_path / "out2", alignments=tmp_path / "ali")
+
+
+def test_turns_of_another_file_are_refused(tmp_path: Path) -> None:
+    tone(tmp_path / "x.wav")
+    write(tmp_path / "x.rttm", "SPEAKER x 1 0.5 20.0 <NA> <NA> ann <NA> <NA>\n")
+    with pytest.raises(LaminaError, match="lies outside the audio"):
+        open_corpus(tmp_path)

@@ -17,7 +17,7 @@ from lamina.cli import pretrain as command
 from lamina.encoders.features import MfccEncoder
 from lamina.encoders.mrhubert import MRHubertConfig
 from lamina.errors import LaminaError
-from lamina.files import LOCK
+from lamina.lock import LOCK
 from lamina.pretrain.labels import Units
 from lamina.pretrain.loop import pretrain
 from lamina.pretrain.units import UnitsConfig, fit_units, label_units, make_units

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 
 from lamina.encoders.load import load_encoder
 from lamina.errors import LaminaError
-from lamina.files import LOCK
+from lamina.lock import LOCK
 from lamina.pretrain.loop import pretrain
 from lamina.pretrain.units import UnitsConfig, make_units
 from lamina.pretrain.workers import read_ahead

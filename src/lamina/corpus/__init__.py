@@ -11,6 +11,7 @@ spoken      when the words of a cut are spoken
 mixed       audio that lhotse mixes
 rows        JSON lines, plain or gzipped
 tars        audio inside of tars
+decoding    bytes and samples of audio files
 headers     what audio files say of themselves
 folders     folders of audio with alignments
 kaldi       Kaldi's data folders

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from lamina.corpus.corpus import Utterance
+from lamina.corpus.corpus import Utterance, columns
 from lamina.corpus.faults import commonest
 from lamina.corpus.inventories import KNOWN, known_labels, numeric
 from lamina.corpus.voices import SPEAKER, speakers_of
@@ -27,10 +27,11 @@ class Account:
         self._splits[utterance.split] += 1
         for speaker in speakers_of(utterance):
             self._speakers.setdefault(speaker, Counter())[utterance.split] += 1
-        for name, tier in utterance.tiers.items():
-            self._with_tier[name] += bool(tier)
+        for name in utterance.tiers:
+            labels = columns(utterance.tiers, name)[0]
+            self._with_tier[name] += bool(labels)
             if not name.startswith(SPEAKER):
-                self._tiers.setdefault(name, Counter()).update(segment.label for segment in tier)
+                self._tiers.setdefault(name, Counter()).update(labels)
         for name, value in utterance.labels.items():
             self._labels.setdefault(name, Counter())[value] += 1
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -21,10 +21,10 @@ class Segment:
 
 
 class Tiers(Mapping[str, tuple[Segment, ...]]):
-    """Tiers that take little memory: a segment is made when it is asked for.
+    """Tiers that take little memory: segments are made when they are asked for.
 
     Args:
-        packed: of each tier the labels, and the onsets and offsets as 32-bit integers in turn.
+        packed: of each tier the labels, and the onsets and offsets in turn as 32-bit integers.
     """
 
     __slots__ = ("_packed",)
@@ -34,13 +34,13 @@ class Tiers(Mapping[str, tuple[Segment, ...]]):
 
     def __getitem__(self, name: str) -> tuple[Segment, ...]:
         """The segments of a tier."""
+        return tuple(map(Segment, *self.columns(name)))
+
+    def columns(self, name: str) -> tuple[tuple[str, ...], list[int], list[int]]:
+        """The labels, onsets and offsets of a tier."""
         labels, edges = self._packed[name]
         at = memoryview(edges).cast("i").tolist()
-        return tuple(map(Segment, labels, at[::2], at[1::2]))
-
-    def of(self, name: str) -> tuple[tuple[str, ...], bytes]:
-        """A tier as it is kept."""
-        return self._packed[name]
+        return labels, at[::2], at[1::2]
 
     def __iter__(self) -> Iterator[str]:
         """The tiers' names."""
@@ -55,14 +55,25 @@ class Tiers(Mapping[str, tuple[Segment, ...]]):
         return repr(dict(self))
 
 
-def packed(tiers: Mapping[str, Iterable[Segment]]) -> Tiers:
-    """Tiers that take little memory, of others."""
-    made: dict[str, tuple[tuple[str, ...], bytes]] = {}
-    for name, tier in tiers.items():
-        segments = tuple(tier)
-        edges = array("i", [at for segment in segments for at in (segment.onset, segment.offset)])
-        made[name] = (tuple(segment.label for segment in segments), edges.tobytes())
-    return Tiers(made)
+def columns(
+    tiers: Mapping[str, tuple[Segment, ...]], name: str
+) -> tuple[Sequence[str], Sequence[int], Sequence[int]]:
+    """The labels, onsets and offsets of a tier, for those who need no segments."""
+    if isinstance(tiers, Tiers):
+        return tiers.columns(name)
+    tier = tiers[name]
+    return [s.label for s in tier], [s.onset for s in tier], [s.offset for s in tier]
+
+
+def pack(tier: Sequence[Segment]) -> tuple[tuple[str, ...], bytes]:
+    """A tier as `Tiers` keeps it."""
+    edges = array("i", [at for segment in tier for at in (segment.onset, segment.offset)])
+    return tuple(segment.label for segment in tier), edges.tobytes()
+
+
+def packed(tiers: Mapping[str, tuple[Segment, ...]]) -> Tiers:
+    """Tiers that take little memory, of any."""
+    return tiers if isinstance(tiers, Tiers) else Tiers({name: pack(tier) for name, tier in tiers.items()})
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,20 +5,24 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from sys import intern
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lamina.corpus.accounts import Account
 from lamina.corpus.allowed import Row, text
-from lamina.corpus.corpus import Tiers, Utterance, packed
+from lamina.corpus.corpus import Tiers, Utterance, pack, packed
 from lamina.corpus.cuts import Cut, Part, Supervision, cut_of
 from lamina.corpus.faults import Faults
 from lamina.corpus.labels import base_tier, reading, silent, tier_name, toned
 from lamina.corpus.mixed import MixedAudio, place_of
 from lamina.corpus.rows import rows
 from lamina.corpus.segments import segments
-from lamina.corpus.spoken import RECORDING, Divided, Timed, origin, placed, remembered
+from lamina.corpus.spoken import RECORDING, Timed, origin, placed, remembered
 from lamina.corpus.stored import SAMPLE_RATE, Audio, AudioFile, StoredCorpus, rescale
 from lamina.corpus.tars import tar_members
 from lamina.corpus.voices import Turn, voice_tiers
@@ -38,15 +42,9 @@ def open_cuts(path: Path, *, name: str = "", faults: Faults | None = None) -> St
     """
     if not path.is_file():
         raise LaminaError(f"there is no CutSet {path}")
-    told, divided = faults or Faults(keep=False), Divided()
-    counted = origin(_cuts(path), str(path))
-    return StoredCorpus(
-        name or path.parent.name,
-        lambda: cut_items(path, told, counted=counted, divided=divided),
-        divided.notes(),
-        faults=told,
-        account=Account(),
-    )
+    told = faults or Faults(keep=False)
+    items = partial(cut_items, path, told, counted=origin(_cuts(path), str(path)))
+    return StoredCorpus(name or path.parent.name, items, faults=told, account=Account())
 
 
 def is_shar(folder: Path) -> bool:
@@ -60,14 +58,12 @@ def open_shar(folder: Path, *, faults: Faults | None = None) -> StoredCorpus:
     Raises:
         LaminaError: a tar is missing or cut short, or a cut's audio is not in it.
     """
-    told, divided = faults or Faults(keep=False), Divided()
-    return StoredCorpus(
-        folder.resolve().name, lambda: shar_items(folder, told, divided), divided.notes(), told, Account()
-    )
+    told = faults or Faults(keep=False)
+    return StoredCorpus(folder.resolve().name, partial(shar_items, folder, told), faults=told, account=Account())
 
 
 def cut_items(
-    path: Path, faults: Faults, *, ours: bool = False, counted: str = "", divided: Divided | None = None
+    path: Path, faults: Faults, *, ours: bool = False, counted: str = ""
 ) -> Iterator[tuple[Utterance, Audio]]:
     """The utterances of a CutSet file, one at a time.
 
@@ -76,22 +72,19 @@ def cut_items(
         faults: where those of single cuts are told.
         ours: it is the manifest of a corpus folder (`lamina.corpus.manifest`).
         counted: from where its alignments count (`lamina.corpus.spoken.origin`); found out where empty.
-        divided: counts what the edges of cuts divide.
     """
     counted = counted or (RECORDING if ours else origin(_cuts(path), str(path)))
-    divided = divided or Divided()
     for row in rows(path):
         with faults.catching():
             cut = cut_of(row, str(path))
             before = faults.added
-            made = (_utterance(cut, counted, str(path), faults, divided, renamed=ours), _audio(cut, path, ours))
+            made = _utterance(cut, counted, str(path), faults, ours), _audio(cut, path, ours)
             if faults.added == before:  # a cut with a broken tier is not whole
                 yield made
 
 
-def shar_items(folder: Path, faults: Faults, divided: Divided | None = None) -> Iterator[tuple[Utterance, Audio]]:
+def shar_items(folder: Path, faults: Faults) -> Iterator[tuple[Utterance, Audio]]:
     """The utterances of a Shar folder, shard by shard."""
-    divided = divided or Divided()
     for _, path in _shards(folder):
         remembered(_cuts(path), str(path))
     for number, path in _shards(folder):
@@ -116,7 +109,7 @@ def shar_items(folder: Path, faults: Faults, divided: Divided | None = None) -> 
                 # to_shar stores the cut's own stretch of audio, of its own channels.
                 channel = 0 if cut.audio["type"] == "MonoCut" else None
                 audio = AudioFile(str(tar), cut.rate, 0, cut.samples, channel, place)
-                yield _utterance(cut, RECORDING, str(path), faults, divided), audio
+                yield _utterance(cut, RECORDING, str(path), faults), audio
 
 
 def recipe_items(recordings: Path, supervisions: Path, faults: Faults) -> Iterator[tuple[Utterance, Audio]]:
@@ -124,7 +117,7 @@ def recipe_items(recordings: Path, supervisions: Path, faults: Faults) -> Iterat
     said: dict[str, list[Row]] = {}
     for row in rows(supervisions):
         said.setdefault(text(row.get("recording_id"), "recording_id", str(supervisions)), []).append(row)
-    divided, path = Divided(), str(recordings)
+    path = str(recordings)
     for recording in rows(recordings):
         for row in said.get(text(recording.get("id"), "id", path), ()):
             with faults.catching():
@@ -132,7 +125,7 @@ def recipe_items(recordings: Path, supervisions: Path, faults: Faults) -> Iterat
                     {**row, "type": "MonoCut", "recording": recording, "supervisions": [{**row, "start": 0.0}]},
                     path,
                 )
-                yield _utterance(cut, RECORDING, path, faults, divided), _audio(cut, recordings, False)
+                yield _utterance(cut, RECORDING, path, faults), _audio(cut, recordings, False)
 
 
 def _cuts(path: Path) -> Iterator[Cut]:
@@ -147,33 +140,34 @@ def _shards(folder: Path) -> list[tuple[str, Path]]:
     return sorted((match[1], path) for match, path in found if match)
 
 
-def _utterance(
-    cut: Cut, counted: str, path: str, faults: Faults, divided: Divided, *, renamed: bool = False
-) -> Utterance:
+def _utterance(cut: Cut, counted: str, path: str, faults: Faults, ours: bool = False) -> Utterance:
     where = f"{path}: cut {cut.id!r}"
     samples = rescale(cut.samples, cut.rate, SAMPLE_RATE)
     if samples >= LONGEST:
         raise LaminaError(f"{where} is {samples / SAMPLE_RATE / 3600:.0f} hours long: cut it into parts")
     told = [(part, each) for part in cut.parts for each in part.supervisions]
-    timed = [placed(cut, part, each, counted, where, faults, divided) for part, each in told]
     customs: list[Row] = [cut.parts[0].custom, *(each.custom for _, each in told)]
     speakers = list(dict.fromkeys(each.speaker for _, each in told)) or [""]
-    if len(speakers) == 1:
-        tiers = _tiers(timed, samples, where, faults, renamed=renamed)
-    else:
-        turns: list[Turn] = [
-            (
-                each.speaker,
-                (part.offset + each.start, part.offset + each.end),
-                _tiers([tier], samples, where, faults, renamed=renamed),
-            )
-            for (part, each), tier in zip(told, timed, strict=True)
-        ]
-        tiers = packed(voice_tiers(turns, samples, where, faults))
-    said = [_text(cut, part, each, tier, divided) for (part, each), tier in zip(told, timed, strict=True)]
+    tiers = _own_tiers(told[0][1].alignment, cut.parts[0].start, samples) if ours and not faults.remarks else None
+    said = [each.text for _, each in told]
+    if tiers is None:
+        timed = [placed(cut, part, each, counted, where, faults) for part, each in told]
+        said = [_text(part, each, tier, faults) for (part, each), tier in zip(told, timed, strict=True)]
+        if len(speakers) == 1:
+            tiers = _tiers(timed, samples, where, faults, ours)
+        else:
+            turns: list[Turn] = [
+                (
+                    each.speaker,
+                    (part.offset + each.start, part.offset + each.end),
+                    _tiers([tier], samples, where, faults, ours),
+                )
+                for (part, each), tier in zip(told, timed, strict=True)
+            ]
+            tiers = packed(voice_tiers(turns, samples, where, faults))
     return Utterance(
         id=cut.id,
-        speaker="+".join(speakers),
+        speaker=intern("+".join(speakers)),
         split=next((split for custom in customs if (split := text(custom.get("split"), "split", where))), ""),
         samples=samples,
         text=" ".join(filter(None, said)),
@@ -182,12 +176,13 @@ def _utterance(
     )
 
 
-def _text(cut: Cut, part: Part, supervision: Supervision, timed: Mapping[str, Timed], divided: Divided) -> str:
+def _text(part: Part, supervision: Supervision, timed: Mapping[str, Timed], faults: Faults) -> str:
     """What is said of a supervision inside the cut."""
     if not supervision.text or not any(supervision.divided(part)):
         return supervision.text
     words = next((timed[name][0] for name in timed if tier_name(name) == "word"), None)
-    (divided.wordless if words is None else divided.texts).add(cut.id)
+    how = "that have no times of words: left out" if words is None else "of which the words inside are kept"
+    faults.count(f"texts that the edge of their cut divides, {how}", supervision.id)
     return " ".join(word for word in words or () if not silent(word))
 
 
@@ -218,49 +213,78 @@ class _Called(dict[str, str | None]):
     def __missing__(self, label: str) -> str | None:
         named, odd = reading(self._tier, label, stress=True)
         tone = base_tier(self._tier) == "phone" and toned([label])
-        called = self[label] = None if odd or tone else named or ""
+        called = self[label] = None if odd or tone else intern(named or "")
         return called
 
 
 _CALLED: dict[str, _Called] = {}
 
 
-def _tiers(
-    timed: Iterable[Mapping[str, Timed]], samples: int, where: str, faults: Faults, *, renamed: bool = False
-) -> Tiers:
-    """The tiers of supervisions of one speaker together; ``renamed``: labels stay as they are."""
+def _tiers(timed: Iterable[Mapping[str, Timed]], samples: int, where: str, faults: Faults, ours: bool) -> Tiers:
+    """The tiers of supervisions of one speaker together."""
     found: dict[str, list[Timed]] = {}
     for tiers in timed:
         for name, tier in tiers.items():
-            found.setdefault(name if renamed else tier_name(name), []).append(tier)
-    return Tiers(
-        {name: _tier(name, parts, samples, where, faults, renamed=renamed) for name, parts in found.items()}
-    )
+            found.setdefault(name if ours else tier_name(name), []).append(tier)
+    return Tiers({name: _tier(name, parts, samples, where, faults, ours) for name, parts in found.items()})
 
 
 def _tier(
-    name: str, parts: list[Timed], samples: int, where: str, faults: Faults, *, renamed: bool
+    name: str, parts: list[Timed], samples: int, where: str, faults: Faults, ours: bool
 ) -> tuple[tuple[str, ...], bytes]:
-    """A tier; in one step where it is ours and nothing in it needs a decision, else by `segments`."""
+    """A tier: in one step where nothing in it needs a decision, else by `segments`; labels of ours stay."""
     labels = [label for part in parts for label in part[0]]
     starts, ends = (np.concatenate([part[side] for part in parts]) for side in (1, 2))
     called = _CALLED.setdefault(name, _Called(name))
-    known = labels if renamed else [called[label] for label in labels]
+    known = list(map(intern, labels)) if ours else [called[label] for label in labels]
     if not faults.remarks and None not in known:
         heard = np.array([bool(label) for label in known], bool)
-        # As in `lamina.corpus.segments.at`.
-        edges = np.floor(np.stack([starts[heard], ends[heard]], axis=1) * SAMPLE_RATE + 0.5 + 1e-6)
-        flat = edges.ravel()
-        inside = not len(flat) or (flat[0] >= 0 and flat[-1] <= samples)
-        if inside and (np.diff(flat) >= 0).all() and (edges[:, 0] < edges[:, 1]).all():
+        edges = _samples(np.stack([starts[heard], ends[heard]], axis=1))
+        if _in_order(edges, samples):
             for label, unheard in zip(labels, ~heard, strict=True):
                 if unheard and label.strip():
                     faults.count(f"{name} labels that are no segments", repr(label.strip()))
-            return tuple(filter(None, known)), flat.astype(np.int32).tobytes()
+            return tuple(filter(None, known)), edges.astype(np.int32).tobytes()
     intervals = zip(labels, starts.tolist(), ends.tolist(), strict=True)
     where = f"{where}, tier {name!r}"
-    made = segments(name, intervals, SAMPLE_RATE, samples, where, faults, renamed=renamed)
-    return packed({name: made}).of(name)
+    return pack(segments(name, intervals, SAMPLE_RATE, samples, where, faults, renamed=ours))
+
+
+def _own_tiers(alignment: Mapping[str, list[Any]], start: float, samples: int) -> Tiers | None:
+    """All tiers of a manifest of ours in one step; None where something in them needs a decision."""
+    items = [item for tier in alignment.values() for item in tier]
+    try:
+        labels, starts, lengths, _ = zip(*items, strict=True) if items else ((), (), (), ())
+        times = np.array([starts, lengths], np.float64)
+    except (TypeError, ValueError):
+        return None
+    if set(map(type, labels)) - {str} or not np.isfinite(times).all():
+        return None
+    times[1] += times[0]
+    edges = _samples((times - start).T)
+    made: dict[str, tuple[tuple[str, ...], bytes]] = {}
+    first = 0
+    for name, tier in alignment.items():
+        last = first + len(tier)
+        if not _in_order(edges[first:last], samples):
+            return None
+        made[intern(name)] = tuple(map(intern, labels[first:last])), edges[first:last].astype(np.int32).tobytes()
+        first = last
+    return Tiers(made)
+
+
+def _samples(seconds: NDArray[np.float64]) -> NDArray[np.float64]:
+    """As `lamina.corpus.segments.at` has it."""
+    return np.floor(seconds * SAMPLE_RATE + 0.5 + 1e-6)
+
+
+def _in_order(edges: NDArray[np.float64], samples: int) -> bool:
+    """Whether segments lie inside the audio, one after the other, each of some length."""
+    flat = edges.ravel()
+    if not len(flat):
+        return True
+    steps = np.diff(flat)
+    return bool(flat[0] >= 0 and flat[-1] <= samples and steps.min() >= 0 and steps[::2].min() > 0)
 
 
 def _audio(cut: Cut, path: Path, ours: bool) -> Audio:

@@ -74,6 +74,7 @@ def folder_items(
     stamps: str = ENDS,
     asked: Mapping[str, str] | None = None,
     turns: bool | None = None,
+    elsewhere: Path | None = None,
 ) -> Iterator[tuple[Utterance, AudioFile]]:
     """The utterances of a folder, one at a time.
 
@@ -86,8 +87,9 @@ def folder_items(
         asked: see `lamina.corpus.matching.Alignments`.
         turns: whether a recording of several people becomes an utterance a stretch of one of them; where None, if
             its tiers tell who says what.
+        elsewhere: a folder of more alignments.
     """
-    read = _Folder(folder, faults, notes, stamps, asked)
+    read = _Folder(folder, faults, notes, stamps, asked, elsewhere)
     if tiers and not read.known:
         raise LaminaError(_unaligned(folder, tiers, bool(read.aligned)))
     people = Counter[str]()
@@ -117,7 +119,13 @@ class _Folder:
     """What a folder holds: audio by id, alignments, and what its manifest and folders say."""
 
     def __init__(
-        self, folder: Path, faults: Faults, notes: list[str], stamps: str, asked: Mapping[str, str] | None
+        self,
+        folder: Path,
+        faults: Faults,
+        notes: list[str],
+        stamps: str,
+        asked: Mapping[str, str] | None,
+        elsewhere: Path | None,
     ) -> None:
         self._faults = faults
         self.several = 0  # files of several channels
@@ -133,12 +141,17 @@ class _Folder:
             {identity: audio.told.parent.parts for identity, audio in self.named.items()},
             {identity: audio.told.stem for identity, audio in self.named.items()},
         )
-        self.aligned = Alignments(folder, paths, faults, stamps, asked)
+        places = {path: path.relative_to(folder) for path in paths}
+        if elsewhere is not None:
+            if not elsewhere.is_dir():
+                raise LaminaError(f"there is no folder of alignments {elsewhere}: check --alignments")
+            places |= {path: path.relative_to(elsewhere) for path in walk(elsewhere, faults)}
+        self.aligned = Alignments(places, faults, stamps, asked)
         self.known = self.aligned.match(names)
         manifest, self._listed = read_listing(folder, names, faults)
         self._splits, self._speakers = _told_by_folders(names, self._listed, notes)
         read = {audio.path for audio in self.named.values()} | self.aligned.read
-        tell_unread(paths, read | ({manifest} if manifest is not None else set()), faults)
+        tell_unread(places, read | ({manifest} if manifest is not None else set()), faults)
         self._stress = not self.aligned.toned()
         if not self._stress:
             notes.append("digits of phones are tones, for some are 3 and more: they stay")
@@ -175,7 +188,7 @@ def _tiers(
         made |= tiers_of_voices(found.voices, samples, found.where, faults, stress=stress)
     elif found.turns:
         turns: list[Turn] = [(name, (start, end), {}) for name, start, end in found.turns]
-        made |= voice_tiers(turns, samples, f"{found.where}, RTTM", faults)
+        made |= voice_tiers(turns, samples, f"{found.where}, RTTM", faults, inside=True)
     return made
 
 

@@ -26,9 +26,10 @@ from numpy.typing import NDArray
 
 from lamina.corpus.corpus import Utterance
 from lamina.corpus.cutsets import STAMP, cut_items
+from lamina.corpus.decoding import content
 from lamina.corpus.faults import Faults
 from lamina.corpus.rows import rows
-from lamina.corpus.stored import SAMPLE_RATE, AudioFile, Digest, StoredCorpus, content
+from lamina.corpus.stored import SAMPLE_RATE, AudioFile, Digest, StoredCorpus
 from lamina.errors import LaminaError
 from lamina.files import check_keys, json_line, read_json, replacing, write_json
 

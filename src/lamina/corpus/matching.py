@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,8 +50,7 @@ class Alignments:
     """Reads the tables of some files, and a TextGrid or label file when its utterance is asked for.
 
     Args:
-        folder: the top, from which folders are told.
-        paths: files below it; those that are no alignments are left aside.
+        paths: files, and their places below a top folder; those that are no alignments are left aside.
         faults: where faults are told, and what was counted.
         stamps: see `lamina.corpus.xlabel`.
         asked: the tiers to read, all where empty: names as the files have them, and what they are called here.
@@ -62,8 +61,7 @@ class Alignments:
 
     def __init__(
         self,
-        folder: Path,
-        paths: Iterable[Path],
+        paths: Mapping[Path, Path],
         faults: Faults,
         stamps: str = ENDS,
         asked: Mapping[str, str] | None = None,
@@ -73,9 +71,9 @@ class Alignments:
         self._named: dict[str, list[_Named]] = {}
         self._of: dict[str, list[_Named]] = {}
         self.read: set[Path] = set()
-        for path in paths:
+        for path, told in paths.items():
             with faults.catching():
-                self._take(path, path.relative_to(folder))
+                self._take(path, told)
 
     def __bool__(self) -> bool:
         return bool(self._named)

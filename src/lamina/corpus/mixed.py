@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from lamina.corpus.allowed import Row
 from lamina.corpus.cuts import NEAR, Cut
-from lamina.corpus.stored import content, decode, replaced, resample
+from lamina.corpus.decoding import content, decode
+from lamina.corpus.stored import replaced, resample
 from lamina.corpus.tars import Place
 from lamina.errors import LaminaError, first_line
 

@@ -10,7 +10,6 @@ refused.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -26,37 +25,6 @@ LOOSE = 0.25  # the same for the middle of a segment, where nothing else is know
 RECORDING, CUT = "recording", "cut"
 Times = NDArray[np.float64]
 Timed = tuple[list[str], Times, Times]  # the symbols of a tier, their starts and ends (seconds)
-
-
-@dataclass
-class Divided:
-    """What the edges of cuts divide, counted.
-
-    Attributes:
-        segments: left out, by ``cut id, tier``: how many.
-        texts: ids of cuts whose text is that of the words inside.
-        wordless: ids of cuts whose text is left out, for no word in it has a time.
-    """
-
-    segments: dict[tuple[str, str], int] = field(default_factory=dict)
-    texts: set[str] = field(default_factory=set)
-    wordless: set[str] = field(default_factory=set)
-
-    def notes(self) -> Iterable[str]:
-        """What a reader should know."""
-        if self.segments:
-            cuts = len({identity for identity, _ in self.segments})
-            yield (
-                f"{sum(self.segments.values())} segments of {cuts} utterances lie across or beyond the edge of "
-                "their cut: left out"
-            )
-        if self.texts:
-            yield f"{len(self.texts)} utterances are cut within a supervision: their text is the words inside"
-        if self.wordless:
-            yield (
-                f"{len(self.wordless)} utterances are cut within a supervision that has no times of words: they "
-                "have no text"
-            )
 
 
 def columns(items: Sequence[Any], where: str) -> Timed:
@@ -157,7 +125,7 @@ def _divides(part: Part, supervision: Supervision, where: str) -> bool:
 
 
 def placed(
-    cut: Cut, part: Part, supervision: Supervision, counted: str, where: str, faults: Faults, divided: Divided
+    cut: Cut, part: Part, supervision: Supervision, counted: str, where: str, faults: Faults
 ) -> dict[str, Timed]:
     """The tiers of a supervision: symbols, starts and ends in seconds of the utterance; ``counted`` from where.
 
@@ -187,9 +155,10 @@ def placed(
         if after:
             keep &= (ends <= part.duration + NEAR) & (starts < part.duration)
         if not keep.all():
-            divided.segments[cut.id, name] = sum(
-                not silent(label) for label, kept in zip(labels, keep.tolist(), strict=True) if not kept
-            )
+            lost = [
+                label for label, kept in zip(labels, keep.tolist(), strict=True) if not kept and not silent(label)
+            ]
+            faults.count("segments across or beyond the edge of their cut: left out", name, len(lost))
             labels = [label for label, kept in zip(labels, keep.tolist(), strict=True) if kept]
             starts, ends = starts[keep], ends[keep]
         if supervision.start < 0:

@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import stat
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from io import BufferedReader, BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lamina.corpus.allowed import RATES
-from lamina.corpus.corpus import Utterance
+from lamina.corpus.corpus import Utterance, columns
+from lamina.corpus.decoding import content, decode, opened, sound
 from lamina.corpus.faults import Faults
-from lamina.corpus.headers import counted_mp3, missing_bytes
-from lamina.corpus.tars import Member, Place
-from lamina.errors import LaminaError, first_line
-from lamina.files import reading
+from lamina.corpus.headers import missing_bytes
+from lamina.corpus.tars import Place
+from lamina.errors import LaminaError
 
 if TYPE_CHECKING:
     from lamina.corpus.accounts import Account
@@ -155,92 +150,6 @@ def audio_file(path: Path | str, member: Place | None = None) -> tuple[AudioFile
     return AudioFile(str(path), rate, 0, frames, None, member), channels
 
 
-def decode(
-    path: str, member: Place | None, first: int, count: int | None, data: bytes | None = None
-) -> tuple[NDArray[np.float32], int, int]:
-    """Samples of a file from ``first`` on, (samples, channels): fewer where it ends; its rate; its whole length.
-
-    ``data`` is the file itself where it lies nowhere; ``path`` names it then.
-    """
-    with sound(path, member, data) as file:
-        frames = int(file.frames)
-        file.seek(min(first, frames))
-        wave = file.read(-1 if count is None else count, dtype="float32", always_2d=True)
-        return wave, int(file.samplerate), frames
-
-
-@contextmanager
-def sound(path: str, member: Place | None, data: bytes | None = None) -> Iterator[Any]:
-    """An audio file, opened by libsndfile; an MP3 that does not tell its length is counted first.
-
-    Raises:
-        LaminaError: it is missing, no regular file, or does not decode.
-    """
-    import soundfile
-
-    try:
-        with ExitStack() as stack:
-            source: Any = BytesIO(data or b"")
-            if data is None and member is None:
-                if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 - a Path for each of many files is slow
-                    raise LaminaError(
-                        f"{path} is a folder, a pipe or a device, not an audio file: mend the manifest"
-                    )
-                source = os.fsencode(path)
-            elif data is None:
-                source = stack.enter_context(opened(path, member))
-            file = stack.enter_context(soundfile.SoundFile(source))
-            if file.format == "MP3":
-                counted = counted_mp3(data or stack.enter_context(opened(path, member)).read())
-                if counted is not None:
-                    file = stack.enter_context(soundfile.SoundFile(BytesIO(counted)))
-            if not RATES[0] <= file.samplerate <= RATES[1]:
-                raise LaminaError(
-                    f"{path} is at {file.samplerate} Hz, which is no rate of speech: its header is wrong"
-                )
-            yield file
-    except FileNotFoundError as error:
-        raise LaminaError(
-            f"there is no audio file {path}: the manifest names it, so the corpus was moved or copied in part"
-        ) from error
-    except MemoryError as error:
-        raise LaminaError(
-            f"{path} does not fit into memory as its header has it: copy it again, or cut it into parts"
-        ) from error
-    except (soundfile.SoundFileError, OSError, TypeError, ValueError) as error:
-        # libsndfile repeats the path before its reason.
-        why = getattr(error, "strerror", None) or first_line(error).rsplit(": ", 1)[-1].strip()
-        raise LaminaError(f"{path} does not decode as audio ({why}): copy it again or remove it") from error
-
-
-@contextmanager
-def opened(path: str, member: Place | None) -> Iterator[BufferedReader]:
-    """The bytes of a file, or of a member of a tar.
-
-    Raises:
-        LaminaError: it is missing, no regular file, or the tar is too short for the member.
-    """
-    with reading(Path(path), what="audio") as file:
-        whole = os.fstat(file.fileno()).st_size
-        first, size = member or (0, whole)
-        if not 0 <= first <= first + size <= whole:
-            raise LaminaError(f"{path} has {whole} bytes, the manifest speaks of {first + size}: it was cut short")
-        yield BufferedReader(Member(file, first, size)) if member else file
-
-
-_STAMPS: dict[tuple[object, ...], str] = {}  # of files as they were when they were read last
-
-
-def content(path: str, member: Place | None = None) -> str:
-    """Sixteen hex digits that change when the bytes of a file change; read once while the file stays as it is."""
-    with opened(path, member) as file:
-        about = os.stat(path)  # noqa: PTH116 - as above
-        key = (path, member, about.st_size, about.st_mtime_ns, about.st_ino)
-        if key not in _STAMPS:
-            _STAMPS[key] = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=8)).hexdigest()
-        return _STAMPS[key]
-
-
 class StoredCorpus:
     """A `Corpus` whose utterances are listed anew at each pass and whose audio is read when asked for.
 
@@ -295,8 +204,8 @@ class StoredCorpus:
                 continue
             self._audio[utterance.id] = audio
             self.rates[audio.rate] += 1
-            for tier, segments in utterance.tiers.items():
-                self.tiers[tier] = self.tiers.get(tier, 0) + len(segments)
+            for tier in utterance.tiers:
+                self.tiers[tier] = self.tiers.get(tier, 0) + len(columns(utterance.tiers, tier)[0])
             self.labels.update(utterance.labels)
             if account is not None:
                 account.add(utterance)
@@ -374,9 +283,7 @@ class Digest:
 
     def update(self, utterance: Utterance) -> None:
         """Take in the next utterance: all that it carries, and its audio's length."""
-        tiers = {
-            name: [(s.label, s.onset, s.offset) for s in tier] for name, tier in sorted(utterance.tiers.items())
-        }
+        tiers = {name: list(zip(*columns(utterance.tiers, name), strict=True)) for name in sorted(utterance.tiers)}
         values = [utterance.id, utterance.speaker, utterance.split, utterance.samples, utterance.text, tiers]
         if utterance.labels:  # corpora without labels keep the digests that they had before there were any
             values.append(sorted(utterance.labels.items()))

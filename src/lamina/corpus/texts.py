@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -14,6 +13,7 @@ from lamina.corpus.faults import Faults
 from lamina.errors import LaminaError
 from lamina.files import reading
 
+LARGEST = 1e15  # of a number: three years in HTK's 100 ns
 # What the columns of tables are called, by what they are here; compared without case.
 COLUMNS = {
     "utterance": (
@@ -81,14 +81,14 @@ def fields(line: str) -> list[str]:
 
 
 def number(text: str) -> float:
-    """A finite number, with a decimal point or a decimal comma.
+    """A finite number of bounded size, with a decimal point or a decimal comma.
 
     Raises:
         ValueError: it is none.
     """
     value = float(text if "." in text else text.replace(",", ".", 1))
-    if not math.isfinite(value) or "_" in text:
-        raise ValueError(f"{text!r} is no finite number")
+    if not abs(value) < LARGEST or "_" in text:
+        raise ValueError(f"{text!r} is no finite number, or too large for a time")
     return value
 
 

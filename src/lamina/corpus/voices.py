@@ -21,7 +21,7 @@ Turn = tuple[str, tuple[float, float], Mapping[str, tuple[Segment, ...]]]  # nam
 
 
 def voice_tiers(
-    turns: Iterable[Turn], samples: int, where: str, faults: Faults | None = None
+    turns: Iterable[Turn], samples: int, where: str, faults: Faults | None = None, *, inside: bool = False
 ) -> dict[str, tuple[Segment, ...]]:
     """``speaker:1``, ``speaker:2``, … by first appearance, labelled by name; their other tiers likewise.
 
@@ -30,6 +30,7 @@ def voice_tiers(
         samples: the length of the audio, at 16 kHz.
         where: names the file in errors.
         faults: see `segments`.
+        inside: whether a turn outside the audio is a fault; else it is cut, as cutting a recording leaves them.
     """
     faults = faults or Faults(keep=False)
     ordered = sorted(turns, key=lambda turn: turn[1])
@@ -37,7 +38,12 @@ def voice_tiers(
     for number, name in enumerate(dict.fromkeys(turn[0] for turn in ordered), start=1):
         own = [turn for turn in ordered if turn[0] == name]
         tier = f"{SPEAKER}:{number}"
-        spans = _joined([(max(0.0, start), min(end, samples / SAMPLE_RATE)) for _, (start, end), _ in own])
+        spans = _joined(
+            [
+                (start, end) if inside else (max(0.0, start), min(end, samples / SAMPLE_RATE))
+                for _, (start, end), _ in own
+            ]
+        )
         intervals = [(name, start, end) for start, end in spans]
         tiers[tier] = segments(tier, intervals, SAMPLE_RATE, samples, f"{where}, {name!r}", faults)
         for inner in dict.fromkeys(inner for turn in own for inner in turn[2]):

@@ -16,6 +16,7 @@ _ALL = (
         "https://www.openslr.org/12; alignments: https://zenodo.org/records/2619474",
         "text, gender, part; splits of the parts; word and phone with --alignments",
         reading.librispeech,
+        ("alignments",),
     ),
     Importer(
         "timit",
@@ -46,6 +47,7 @@ _ALL = (
         "https://datashare.ed.ac.uk/handle/10283/3443",
         "text, gender, accent, age, region; word and phone with --alignments",
         reading.vctk,
+        ("alignments",),
     ),
     Importer(
         "ljspeech",
@@ -56,6 +58,7 @@ _ALL = (
         "https://keithito.com/LJ-Speech-Dataset",
         "text; word and phone with --alignments",
         reading.ljspeech,
+        ("alignments",),
     ),
     Importer(
         "emodb",
@@ -106,6 +109,7 @@ _ALL = (
         "https://github.com/JorisCos/LibriMix",
         "speaker:1, speaker:2 (who speaks when); train, dev, test",
         people.librimix,
+        ("alignments",),
     ),
     Importer(
         "iemocap",
@@ -146,6 +150,7 @@ _ALL = (
         "https://commonvoice.mozilla.org/datasets",
         "text, age, gender, accent, language; train, dev, test",
         reading.commonvoice,
+        ("alignments",),
     ),
     Importer(
         "folder",
@@ -156,6 +161,7 @@ _ALL = (
         "anywhere",
         "the tiers of the alignments, the labels of manifest.tsv",
         general.folder,
+        ("alignments", "stamps", "tiers", "turns"),
     ),
     Importer(
         "kaldi",
@@ -166,6 +172,7 @@ _ALL = (
         "Kaldi's recipes, or lhotse kaldi export",
         "text, speaker, gender; word and phone of CTMs",
         general.kaldi,
+        ("root",),
     ),
     Importer(
         "cuts",
@@ -176,6 +183,7 @@ _ALL = (
         "lhotse prepare NAME, for about a hundred corpora",
         "alignments as tiers, custom values as labels",
         general.cuts,
+        ("root", "turns"),
     ),
     Importer(
         "hf",
@@ -186,6 +194,7 @@ _ALL = (
         "huggingface-cli download --repo-type dataset NAME",
         "text, speaker; all other columns as labels",
         datasets.hf,
+        ("columns",),
     ),
 )
 IMPORTERS = {importer.kind: importer for importer in _ALL}

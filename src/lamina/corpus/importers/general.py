@@ -23,8 +23,9 @@ def folder(source: ImportSource) -> Iterator[FoundUtterance]:
     if not source.path.is_dir():
         raise source.wrong("audio")
     items = folder_items(
-        source.path, (), source.faults, source.notes, stamps=source.stamps, asked=source.tiers, turns=source.turns
-    )
+        source.path, (), source.faults, source.notes, stamps=source.stamps, asked=source.tiers, turns=source.turns,
+        elsewhere=source.alignments,
+    )  # fmt: skip
     for utterance, audio in items:
         yield _found(utterance, audio)
     source.notes = [note for note in source.notes if "averaged" not in note]

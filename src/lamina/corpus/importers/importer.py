@@ -116,10 +116,9 @@ class AlignmentFolder:
             raise LaminaError(f"there is no folder of alignments {folder}: check --alignments")
         self.folder, self._faults = folder, faults
         paths = walk(folder, faults)
-        whole = [
-            path for path in paths if path.suffix.lower() not in LABEL_ENDINGS
-        ]  # these need the audio's length
-        self._found = Alignments(folder, whole, faults)
+        # Label files need the audio's length, which is not known here.
+        whole = {path: path.relative_to(folder) for path in paths if path.suffix.lower() not in LABEL_ENDINGS}
+        self._found = Alignments(whole, faults)
         tell_unread(paths, self._found.read, faults)
         if not self._found:
             raise LaminaError(
@@ -187,6 +186,7 @@ class Importer:
         source: where it comes from.
         gives: tiers, labels and splits that the import has.
         read: finds the utterances.
+        options: what it reads of a source besides its path; where something else is given, that is an error.
     """
 
     kind: str
@@ -197,3 +197,4 @@ class Importer:
     source: str
     gives: str
     read: Reader
+    options: tuple[str, ...] = ()

@@ -82,6 +82,11 @@ def import_corpus(
     faults = Faults(keep=True, exact=exact)
     beside = Path(alignments) if alignments is not None else None
     given = ImportSource(path, importer.layout, faults, beside, stamps, root, columns or {}, tiers or {}, turns)
+    for option in ("alignments", "stamps", "root", "columns", "tiers", "turns"):
+        if getattr(given, option) not in (None, {}, ENDS) and option not in importer.options:
+            raise LaminaError(
+                f"{option!r} says nothing to the importer {kind!r}, which reads {importer.options or 'no option'}"
+            )
     with replacing(folder, mark=ABOUT) as made:
         made.mkdir(parents=True)
         count = _write(importer, given, made, folder, speaker, PhoneMap(phones) if phones else None, progress)
