@@ -7,8 +7,8 @@ import pickle
 
 import numpy as np
 import pytest
-from lamina.analysis.vectors import read_pairs, read_word_vectors
 
+from lamina.analysis.targets.readers import read_pairs, read_word_vectors
 from lamina.errors import LaminaError
 
 PLAIN = "the 0.1 -0.2 3e-1\nof 1 2 3\n"
