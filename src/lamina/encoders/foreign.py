@@ -64,6 +64,22 @@ def one_line(what: str, remedy: str = AGAIN) -> Iterator[None]:
         raise LaminaError(told(error) or f"{what} ({first_line(error)}): {remedy}") from error
 
 
+@contextmanager
+def silence() -> Iterator[None]:
+    """Keep transformers from printing: what it would say is checked and raised."""
+    from transformers.utils import logging
+
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity(logging.CRITICAL)
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
+
+
 def config_of(kind: Any, given: Mapping[str, Any], where: str) -> Any:
     """The config of class ``kind`` with the values of a foreign one that it knows; others are left out.
 
@@ -80,13 +96,16 @@ def config_of(kind: Any, given: Mapping[str, Any], where: str) -> Any:
     common = {field.name for field in fields(PreTrainedConfig)}
     known = {}
     for name, parameter in signature(kind.__init__).parameters.items():
-        of_decoder = name.endswith(("_tokens", "_token_id"))
-        if name in given and name not in common and not of_decoder and parameter.kind != parameter.VAR_KEYWORD:
-            vanishing = name.endswith("_eps") and not (isinstance(given[name], float) and 0 < given[name] < 1)
-            if vanishing or not _fits(given[name], parameter.default):
-                raise LaminaError(f"{where}: {name} = {str(given[name])[:60]} describes no encoder: {AGAIN}")
-            known[name] = given[name]
-    with one_line(f"{where} describes no model"):
+        if name not in given or name in common or parameter.kind == parameter.VAR_KEYWORD:
+            continue
+        value = given[name]
+        if name.endswith(("_tokens", "_token_id")) and not isinstance(value, int):
+            continue  # of a decoder
+        vanishing = name.endswith("_eps") and not (isinstance(value, float) and 0 < value < 1)
+        if vanishing or not _fits(value, parameter.default):
+            raise LaminaError(f"{where}: {name} = {str(value)[:60]} describes no encoder: {AGAIN}")
+        known[name] = value
+    with one_line(f"{where} describes no model"), silence():
         return kind(**known)
 
 
@@ -102,7 +121,7 @@ def _fits(value: Any, default: Any) -> bool:
         return isinstance(value, bool) and isinstance(default, bool | None)
     if isinstance(value, float):
         return abs(value) <= 1e6 and not isinstance(default, int)
-    return value is None or (isinstance(value, int) and abs(value) < 1 << 31)
+    return value is None or (isinstance(value, int) and 0 <= value < 1 << 31)
 
 
 def sound_of(source: str, kind: str) -> tuple[bool, int]:
