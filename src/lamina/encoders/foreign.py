@@ -33,11 +33,19 @@ SOUND = {"whisper": {"hop_length": 160, "n_fft": 400}, "wav2vec2-bert": {"num_me
 
 
 def file_of(source: str, name: str) -> Path | None:
-    """The file called ``name`` of a folder or of a model on the hub; None where it has none."""
+    """The file called ``name`` of a folder or of a model on the hub; None where it has none.
+
+    Raises:
+        LaminaError: the hub cannot be asked.
+    """
+    if Path(source).is_dir():
+        path = Path(source) / name
+        return path if path.is_file() else None
     from transformers.utils import cached_file
 
-    path = cached_file(source, name, _raise_exceptions_for_missing_entries=False)
-    return None if path is None else Path(path)
+    with one_line(f"{name} of {source} cannot be had from the hub", "check the network, or the name"):
+        found = cached_file(source, name, _raise_exceptions_for_missing_entries=False)
+    return None if found is None else Path(found)
 
 
 def settings(path: Path) -> dict[str, Any]:
