@@ -111,7 +111,7 @@ def config_of(kind: Any, given: Mapping[str, Any], where: str) -> Any:
             continue  # of a decoder
         vanishing = name.endswith("_eps") and not (isinstance(value, float) and 0 < value < 1)
         if vanishing or not _fits(value, parameter.default):
-            raise LaminaError(f"{where}: {name} = {str(value)[:60]} describes no encoder: {AGAIN}")
+            raise LaminaError(f"{where}: {name} = {value!r:.60} describes no encoder: {AGAIN}")
         known[name] = value
     with one_line(f"{where} describes no model"), silence():
         return kind(**known)
@@ -149,13 +149,11 @@ def sound_of(source: str, kind: str) -> tuple[bool, int]:
             break
     for name, value in SOUND.get(kind, {}).items():
         if found.get(name, value) != value:
-            raise LaminaError(
-                f"{path}: {name} = {str(found[name])[:60]}, where Lamina makes features with {value}"
-            )
+            raise LaminaError(f"{path}: {name} = {found[name]!r:.60}, where Lamina makes features with {value}")
     normalise, rate = found.get("do_normalize", True), found.get("sampling_rate", 16000)
     if not isinstance(normalise, bool) or not isinstance(rate, int) or not 1000 <= rate <= 1_000_000:
         raise LaminaError(
-            f"{path}: do_normalize = {str(normalise)[:20]} and sampling_rate = {str(rate)[:20]}: the first is a "
+            f"{path}: do_normalize = {normalise!r:.20} and sampling_rate = {rate!r:.20}: the first is a "
             f"truth value, the second a number of samples a second; {AGAIN}"
         )
     return normalise, rate
@@ -202,7 +200,7 @@ def _shards(index: Path, ending: str) -> list[str]:
     )
     for name in files:
         if not re.fullmatch(rf"[\w-][\w.-]*\.{ending}", name, re.ASCII):
-            raise LaminaError(f"{index} names a file {name[:80]!r} that is no .{ending} file beside it: {AGAIN}")
+            raise LaminaError(f"{index} names a file {name!r:.80} that is no .{ending} file beside it: {AGAIN}")
     if not files:
         raise LaminaError(f"{index} names no files: {AGAIN}")
     return sorted(files)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -66,7 +66,7 @@ def load_body(kind: Any, config: Any, tensors: Mapping[str, Tensor], source: str
     missing = {key for key in found["missing_keys"] if _plain(key, model) not in TRAINING_KEYS} - shapes
     left = {key for key in found["unexpected_keys"] if not _droppable(key, model)}
     wrong = [
-        f"{what}: {_some(sorted(keys))}"
+        f"{what}: {some(keys)}"
         for what, keys in (("missing", missing), ("left over", left), ("of another shape", shapes))
         if keys
     ]
@@ -109,13 +109,16 @@ def check_finite(model: Any, source: str) -> None:
     """
     for name, value in model.state_dict().items():
         if not bool(torch.isfinite(value).all()):
-            raise LaminaError(f"the weights of {source} are damaged: {name} has NaN or infinite values; {AGAIN}")
+            raise LaminaError(
+                f"the weights of {source} are damaged: {some([name])} has NaN or infinite values; {AGAIN}"
+            )
 
 
-def _some(keys: list[str]) -> str:
-    """Keys by commas, those in the middle of a long list counted."""
-    left = len(keys) - 8
-    return ", ".join([*keys[:4], f"{left} more", *keys[-4:]] if left > 1 else keys)
+def some(keys: Iterable[str]) -> str:
+    """Keys in order, by commas; what does not print is escaped, those in the middle of a long list are counted."""
+    shown = [repr(key[:80])[1:-1] for key in sorted(keys)]
+    left = len(shown) - 8
+    return ", ".join([*shown[:4], f"{left} more", *shown[-4:]] if left > 1 else shown)
 
 
 def _plain(key: str, model: Any) -> str:

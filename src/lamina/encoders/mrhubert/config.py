@@ -157,10 +157,10 @@ class MRHubertConfig(PreTrainedConfig):
                 for each in value if isinstance(value, list) else [value]:
                     if isinstance(each, bool) or not (isinstance(each, kind) and least <= each <= most):
                         what = f"a {'whole ' if whole else ''}number from {least:g} to {most:g}"
-                        raise LaminaError(f"MR-HuBERT config: {name} {str(value)[:60]}: {what}")
+                        raise LaminaError(f"MR-HuBERT config: {name} {value!r:.60}: {what}")
         for name in SWITCHES:
             if not isinstance(getattr(self, name), bool):
-                raise LaminaError(f"MR-HuBERT config: {name} {str(getattr(self, name))[:60]}: true or false")
+                raise LaminaError(f"MR-HuBERT config: {name} {getattr(self, name)!r:.60}: true or false")
         ratios, layers = self.label_rate_ratios, self.block_layers
         problems = (
             (len(ratios) % 2, f"label_rate_ratios {ratios}: pairs (up, down)"),
@@ -182,7 +182,7 @@ class MRHubertConfig(PreTrainedConfig):
             ),
             (
                 self.feat_extract_norm not in {"group", "layer"},
-                f"feat_extract_norm {str(self.feat_extract_norm)[:60]!r}: 'group' or 'layer'",
+                f"feat_extract_norm {self.feat_extract_norm!r:.60}: 'group' or 'layer'",
             ),
             *(
                 (
