@@ -36,7 +36,9 @@ class _Table:
             raise LaminaError(f"{self._where}: its settings lack {name!r}")
         kinds = kind if isinstance(kind, tuple) else (kind,)
         if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-            raise LaminaError(f"{self._where}: its settings hold a value of a wrong kind, {name} = {value!r:.60}")
+            raise LaminaError(
+                f"{self._where}: its settings hold a value of a wrong kind, {name} = {str(value)!r:.60}"
+            )
         return value
 
     def whole(self, name: str, default: int | None = None) -> int:
@@ -57,9 +59,11 @@ class _Table:
         try:
             found = ast.literal_eval(value) if isinstance(value, str) and value else value
         except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError) as error:
-            raise LaminaError(f"{self._where}: {name} = {value!r:.60}, where a list of numbers belongs") from error
+            raise LaminaError(
+                f"{self._where}: {name} = {str(value)!r:.60}, where a list of numbers belongs"
+            ) from error
         if not all(isinstance(each, int) and not isinstance(each, bool) for each in found or ()):
-            raise LaminaError(f"{self._where}: {name} = {value!r:.60}, where a list of numbers belongs")
+            raise LaminaError(f"{self._where}: {name} = {str(value)!r:.60}, where a list of numbers belongs")
         return list(found or ())
 
 
@@ -105,7 +109,7 @@ def config_of(
     multires = architecture(model, where) == "multires_hubert"
     for name, harmless in HARMLESS.items():
         if model.get(name) not in (None, harmless):
-            raise LaminaError(f"{where} was made with {name}={model[name]!r:.60}, which Lamina does not know")
+            raise LaminaError(f"{where} was made with {name}={str(model[name])!r:.60}, which Lamina does not know")
     ratios = table.integers("label_rate_ratios") if multires else []
     if multires and not ratios:
         raise LaminaError(f"{where}: a multires_hubert without label_rate_ratios is none")
