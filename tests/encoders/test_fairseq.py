@@ -328,8 +328,8 @@ def test_a_flipped_byte_never_passes_in_silence(shared: Path, tmp_path: Path) ->
 
 
 CHANGES: dict[str, tuple[str, dict[str, Any], str]] = {
-    "another architecture": ("model", {"_name": "wav2vec2"}, "architecture wav2vec2"),
-    "conformer": ("model", {"layer_type": "conformer"}, "layer_type=conformer"),
+    "another architecture": ("model", {"_name": "wav2vec2"}, "architecture 'wav2vec2'"),
+    "conformer": ("model", {"layer_type": "conformer"}, "layer_type='conformer'"),
     "unknown activation": ("model", {"activation_fn": "maxout"}, "activation 'maxout'"),
     "code in the convolutions": ("model", {"conv_feature_layers": "__import__('os').system('x')"}, "convolutions"),
     "a bomb in the convolutions": ("model", {"conv_feature_layers": "[(1,1,1)] * 10 ** 9"}, "convolutions"),

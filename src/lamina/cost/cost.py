@@ -9,11 +9,12 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from lamina.cost.macs import Macs, count_macs
 from lamina.cost.training import PeakBytes, run_weights
 from lamina.encoders.encoder import Encoder
+from lamina.encoders.families import input_of
 from lamina.errors import LaminaError
 from lamina.measures import (
     MACS,
@@ -68,28 +69,16 @@ def measure_cost(encoder: Encoder, *, seconds: Sequence[float], repeats: int, ru
             )
     model: Any = getattr(encoder, "model", None)
     with torch.random.fork_rng(devices=[]):  # older transformers draw for layers that nobody drops
-        count = 0 if model is None else run_weights(*model_and_input(encoder, model, least))
+        count = 0 if model is None else run_weights(model, input_of(model.config, least))
         rows = [_row(PARAMETERS, count)]
         for length in seconds:
             samples = round(length * encoder.sample_rate)
             found = _measured(encoder, model, samples, repeats)
             if model is not None:
-                body, shape = model_and_input(encoder, model, samples)
-                found = _mac_rows(encoder, body, count_macs(body, shape)) + found
+                macs = count_macs(model, input_of(model.config, samples))
+                found = _mac_rows(encoder, model, macs) + found
             rows += [replace(row, seconds=float(length)) for row in found]
     return Scores(rows).with_columns(run=run_name, model=encoder.name)
-
-
-def model_and_input(encoder: Encoder, model: Any, samples: int) -> tuple[nn.Module, Tensor]:
-    """What to run, and an input of the shape that so many samples have there; it holds no values."""
-    kind = getattr(getattr(model, "config", None), "model_type", "")
-    if kind == "whisper":  # it pads all audio to its window
-        shape = (1, model.config.num_mel_bins, 2 * model.config.max_source_positions)
-        return model, torch.empty(shape, device="meta")
-    if kind == "wav2vec2-bert":
-        frames = encoder.taps[0].grid.frames(samples)
-        return model, torch.empty(1, frames, model.config.feature_projection_input_dim, device="meta")
-    return model, torch.empty(1, samples, device="meta")
 
 
 def _mac_rows(encoder: Encoder, body: nn.Module, found: dict[str, Macs]) -> list[Score]:
@@ -136,7 +125,7 @@ def _measured(encoder: Encoder, model: Any, samples: int, repeats: int) -> list[
     where = torch.cuda.get_device_name(device) if on_cuda else f"cpu, {threads} thread{'s' if threads > 1 else ''}"
     kinds = [(SPEED, PEAK_MEMORY, read)]
     if model is not None:
-        kinds.append((TRAIN_SPEED, TRAIN_MEMORY, _training_step(encoder, model, samples)))
+        kinds.append((TRAIN_SPEED, TRAIN_MEMORY, _training_step(model, samples)))
     rows = []
     for speed, memory, work in kinds:
         found = _speeds(work, samples / encoder.sample_rate, repeats, device)
@@ -170,23 +159,23 @@ def _peak(work: Callable[[], None], model: nn.Module, device: torch.device) -> i
     return int(count.peak)
 
 
-def _training_step(encoder: Encoder, model: Any, samples: int) -> Callable[[], None]:
+def _training_step(model: Any, samples: int) -> Callable[[], None]:
     """A forward and a backward pass of one utterance, gradients of all weights, dropout off; no optimiser."""
-    body, shape = model_and_input(encoder, model, samples)
+    shape = input_of(model.config, samples).shape
     device = next(model.parameters()).device
-    values = (torch.randn(shape.shape, generator=torch.Generator().manual_seed(0)) * 0.1).to(device)
+    values = (torch.randn(shape, generator=torch.Generator().manual_seed(0)) * 0.1).to(device)
 
     def step() -> None:
-        frozen = [weight for weight in body.parameters() if not weight.requires_grad]
+        frozen = [weight for weight in model.parameters() if not weight.requires_grad]
         for weight in frozen:
             weight.requires_grad_()
         try:
             with torch.inference_mode(False), torch.enable_grad():
-                found = body(values)
+                found = model(values)
                 found = found.last_hidden_state if hasattr(found, "last_hidden_state") else found[0]
                 found.float().square().mean().backward()
         finally:
-            body.zero_grad(set_to_none=True)
+            model.zero_grad(set_to_none=True)
             for weight in frozen:
                 weight.requires_grad_(False)
 

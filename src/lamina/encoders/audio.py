@@ -67,13 +67,13 @@ def beyond(counts: list[int], size: int, device: torch.device) -> Tensor:
     return torch.arange(size, device=device)[None] >= torch.tensor(counts, device=device)[:, None]
 
 
-def unit_variance(waves: Tensor, samples: list[int]) -> Tensor:
+def unit_variance(waves: Tensor, samples: list[int], *, add: float = 1e-7) -> Tensor:
     """Each utterance with mean 0 and variance 1 over its own samples, zeros beyond.
 
-    As transformers' Wav2Vec2FeatureExtractor with ``do_normalize`` (1e-7 is added to the variance).
+    As transformers' Wav2Vec2FeatureExtractor with ``do_normalize``, which adds 1e-7 to the variance.
     """
     normalised = torch.zeros_like(waves)
     for row, wave, count in zip(normalised, waves, samples, strict=True):
         var, mean = torch.var_mean(wave[:count], correction=0)
-        row[:count] = (wave[:count] - mean) / torch.sqrt(var + 1e-7)
+        row[:count] = (wave[:count] - mean) / torch.sqrt(var + add)
     return normalised

@@ -15,7 +15,7 @@ from lamina.encoders.foreign import one_line
 from lamina.encoders.mrhubert.config import MRHubertConfig
 from lamina.encoders.mrhubert.names import key_names
 from lamina.encoders.unpickle import read_pickle
-from lamina.encoders.weights import check_finite
+from lamina.encoders.weights import check_finite, some
 from lamina.errors import LaminaError
 from lamina.files import file_digest, replacing
 
@@ -161,7 +161,7 @@ def _read(state: Any, path: Path) -> _Checkpoint:
         cfg = state.get("cfg") or {"model": args, "task": args, "criterion": args}
         dictionaries = (state.get("task_state") or {}).get("dictionaries")
     else:
-        keys = ", ".join(sorted(map(str, state))[:6])
+        keys = some(map(str, state))
         raise LaminaError(
             f"{path} has no fairseq keys (model, cfg) and no s3prl keys (model_weight, model_cfg); it has {keys}: "
             "it is a checkpoint of another toolkit"
@@ -180,7 +180,7 @@ def _read(state: Any, path: Path) -> _Checkpoint:
         weights=weights,
         dictionaries=[symbols for symbols in dictionaries or [] if isinstance(symbols, list)],
         updates=history[-1].get("num_updates") if isinstance(history[-1], dict) else None,
-        extras=tuple(sorted(key for key in map(str, state) if key not in used)),
+        extras=tuple(sorted(key[:60] for key in map(str, state) if key not in used)[:60]),
     )
 
 
@@ -201,8 +201,7 @@ def _renamed(
     missing, unknown = sorted(set(names) - set(weights)), sorted(set(weights) - set(names))
     for keys, what in ((missing, "missing from its weights"), (unknown, "unknown to its architecture")):
         if keys:
-            more = f" (and {len(keys) - 1} more: {', '.join(keys[1:4])}…)" if len(keys) > 1 else ""
-            raise LaminaError(f"{path}: key {keys[0]}{more} is {what}; the file or its settings were changed")
+            raise LaminaError(f"{path}: {some(keys)} {what}; the file or its settings were changed")
     renamed = {}
     for theirs, name in names.items():
         tensor, wanted = weights[theirs], ours[name].shape

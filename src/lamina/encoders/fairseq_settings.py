@@ -37,7 +37,7 @@ class _Table:
         kinds = kind if isinstance(kind, tuple) else (kind,)
         if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
             raise LaminaError(
-                f"{self._where}: its settings hold a value of a wrong kind, {name} = {str(value)[:60]!r}"
+                f"{self._where}: its settings hold a value of a wrong kind, {name} = {str(value)!r:.60}"
             )
         return value
 
@@ -60,10 +60,10 @@ class _Table:
             found = ast.literal_eval(value) if isinstance(value, str) and value else value
         except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError) as error:
             raise LaminaError(
-                f"{self._where}: {name} = {value[:60]!r}, where a list of numbers belongs"
+                f"{self._where}: {name} = {str(value)!r:.60}, where a list of numbers belongs"
             ) from error
         if not all(isinstance(each, int) and not isinstance(each, bool) for each in found or ()):
-            raise LaminaError(f"{self._where}: {name} = {str(value)[:60]!r}, where a list of numbers belongs")
+            raise LaminaError(f"{self._where}: {name} = {str(value)!r:.60}, where a list of numbers belongs")
         return list(found or ())
 
 
@@ -78,7 +78,7 @@ def architecture(model: Mapping[str, Any], where: str) -> str:
         name = "multires_hubert" if "label_rate_ratios" in model else "hubert" if "label_rate" in model else ""
     if name not in ("multires_hubert", "hubert"):
         raise LaminaError(
-            f"{where} is a checkpoint of architecture {str(name)[:60] or 'unknown'}: only multires_hubert and "
+            f"{where} is a checkpoint of architecture {str(name or 'unknown')!r:.60}: only multires_hubert and "
             "hubert can be converted"
         )
     return str(name)
@@ -109,13 +109,13 @@ def config_of(
     multires = architecture(model, where) == "multires_hubert"
     for name, harmless in HARMLESS.items():
         if model.get(name) not in (None, harmless):
-            raise LaminaError(f"{where} was made with {name}={str(model[name])[:60]}, which Lamina does not know")
+            raise LaminaError(f"{where} was made with {name}={str(model[name])!r:.60}, which Lamina does not know")
     ratios = table.integers("label_rate_ratios") if multires else []
     if multires and not ratios:
         raise LaminaError(f"{where}: a multires_hubert without label_rate_ratios is none")
     activation = table.text("activation_fn", "gelu")
     if activation not in ACTIVATIONS:
-        raise LaminaError(f"{where} uses activation {activation[:60]!r}; Lamina knows {', '.join(ACTIVATIONS)}")
+        raise LaminaError(f"{where} uses activation {activation!r:.60}; Lamina knows {', '.join(ACTIVATIONS)}")
     convs = _convs(table.text("conv_feature_layers", CONVS), where)
     single = table.flag("use_single_prediction")
     hidden, final = table.whole("encoder_embed_dim"), table.whole("final_dim", 0)
@@ -179,7 +179,7 @@ def _block_layers(table: _Table, ratios: list[int], where: str) -> list[int]:
         return [table.whole("encoder_layers")] * blocks
     if len(sizes) != blocks:
         raise LaminaError(
-            f"{where}: override_encoder_layers {str(sizes)[:60]} does not fit label_rate_ratios {str(ratios)[:60]}"
+            f"{where}: override_encoder_layers {sizes!r:.60} does not fit label_rate_ratios {ratios!r:.60}"
         )
     # fairseq sizes decoder i, counted as they run, by the i-th from the end
     middle = blocks // 2
@@ -192,7 +192,7 @@ def _convs(text: str, where: str) -> list[tuple[int, int, int]]:
         found = _evaluated(ast.parse(text, mode="eval").body)
         return [(dim, kernel, stride) for dim, kernel, stride in found]
     except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError) as error:
-        raise LaminaError(f"{where}: its settings describe the convolutions as {text[:80]!r}") from error
+        raise LaminaError(f"{where}: its settings describe the convolutions as {text!r:.80}") from error
 
 
 def _evaluated(node: ast.expr) -> Any:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from lamina.encoders.audio import beyond, unit_variance
 from lamina.encoders.encoder import Tap
+from lamina.encoders.features import GRID as MEL
 from lamina.encoders.features import SAMPLE_RATE, log_mel, mel_filters, zscored
 from lamina.encoders.masked_norm import RealFramesNorm, hide_beyond, real_frames
 from lamina.encoders.stepping import Pass, TapStep, block, collect, transform
@@ -72,6 +73,16 @@ def body_of(kind: str, tensors: Mapping[str, Tensor]) -> tuple[Any, Any, dict[st
 def run_of(model: Any) -> Any:
     """What of a model is run: Whisper's encoder without its decoder, any other model as it is."""
     return model.get_encoder() if model.config.model_type == "whisper" and hasattr(model, "get_encoder") else model
+
+
+def input_of(config: Any, samples: int) -> Tensor:
+    """What a model of ``config`` takes for one utterance of so many samples: a shape without values."""
+    if config.model_type == "whisper":  # it pads all audio to its window
+        return torch.empty(1, config.num_mel_bins, 2 * config.max_source_positions, device="meta")
+    if config.model_type == "wav2vec2-bert":
+        frames = _stacked(config)[1].frames(samples)
+        return torch.empty(1, frames, config.feature_projection_input_dim, device="meta")
+    return torch.empty(1, samples, device="meta")
 
 
 def wire(model: Any, *, normalise: bool, sample_rate: int) -> Wiring:
@@ -234,18 +245,24 @@ def _mask_squeezed(model: Any, kind: str, grid: Grid) -> None:
         layer.register_forward_pre_hook(mask_layer, with_kwargs=True)
 
 
-def _wav2vec2_bert(model: Any) -> Wiring:
-    config = model.config
-    bins = 80
-    pairs, odd = divmod(int(config.feature_projection_input_dim), bins)
+BINS = 80  # of the mel spectrum that wav2vec2-bert's feature extractor makes
+
+
+def _stacked(config: Any) -> tuple[int, Grid]:
+    """How many mel frames wav2vec2-bert takes at once, and the grid of what it takes."""
+    pairs, odd = divmod(int(config.feature_projection_input_dim), BINS)
     if odd:
         raise LaminaError(
             f"this wav2vec2-bert takes features of {config.feature_projection_input_dim} values, "
-            f"no multiple of the {bins} mel bins that its feature extractor gives"
+            f"no multiple of the {BINS} mel bins that its feature extractor gives"
         )
-    mel = Grid.samples(SAMPLE_RATE).conv(400, 160)
-    grid = front = mel.conv(pairs, pairs)
-    filters = mel_filters(bins, 20.0, SAMPLE_RATE / 2)
+    return pairs, MEL.conv(pairs, pairs)
+
+
+def _wav2vec2_bert(model: Any) -> Wiring:
+    config = model.config
+    pairs, front = _stacked(config)
+    grid, filters = front, mel_filters(BINS, 20.0, SAMPLE_RATE / 2)
     width, steps = int(config.hidden_size), _Steps()
 
     def real(size: int, device: torch.device) -> Tensor | None:
@@ -255,7 +272,7 @@ def _wav2vec2_bert(model: Any) -> Wiring:
     def forward(passing: Pass) -> object:
         # As transformers' SeamlessM4TFeatureExtractor: 16-bit scale, z-scored a bin, neighbouring frames stacked.
         values = log_mel(passing.waves * 32768.0, filters, 1.192092955078125e-07)
-        values = zscored(values, [mel.frames(count) for count in passing.samples], correction=1, add=1e-7)
+        values = zscored(values, [MEL.frames(count) for count in passing.samples], correction=1, add=1e-7)
         size = front.frames(passing.waves.shape[1])
         values = values[:, : size * pairs].reshape(len(values), size, -1).to(model.dtype)
         return model(values, attention_mask=real(size, values.device), output_hidden_states=False)

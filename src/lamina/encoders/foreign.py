@@ -33,11 +33,19 @@ SOUND = {"whisper": {"hop_length": 160, "n_fft": 400}, "wav2vec2-bert": {"num_me
 
 
 def file_of(source: str, name: str) -> Path | None:
-    """The file called ``name`` of a folder or of a model on the hub; None where it has none."""
+    """The file called ``name`` of a folder or of a model on the hub; None where it has none.
+
+    Raises:
+        LaminaError: the hub cannot be asked.
+    """
+    if Path(source).is_dir():
+        path = Path(source) / name
+        return path if path.is_file() else None
     from transformers.utils import cached_file
 
-    path = cached_file(source, name, _raise_exceptions_for_missing_entries=False)
-    return None if path is None else Path(path)
+    with one_line(f"{name} of {source} cannot be had from the hub", "check the network, or the name"):
+        found = cached_file(source, name, _raise_exceptions_for_missing_entries=False)
+    return None if found is None else Path(found)
 
 
 def settings(path: Path) -> dict[str, Any]:
@@ -64,6 +72,22 @@ def one_line(what: str, remedy: str = AGAIN) -> Iterator[None]:
         raise LaminaError(told(error) or f"{what} ({first_line(error)}): {remedy}") from error
 
 
+@contextmanager
+def silence() -> Iterator[None]:
+    """Keep transformers from printing: what it would say is checked and raised."""
+    from transformers.utils import logging
+
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity(logging.CRITICAL)
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
+
+
 def config_of(kind: Any, given: Mapping[str, Any], where: str) -> Any:
     """The config of class ``kind`` with the values of a foreign one that it knows; others are left out.
 
@@ -80,13 +104,16 @@ def config_of(kind: Any, given: Mapping[str, Any], where: str) -> Any:
     common = {field.name for field in fields(PreTrainedConfig)}
     known = {}
     for name, parameter in signature(kind.__init__).parameters.items():
-        of_decoder = name.endswith(("_tokens", "_token_id"))
-        if name in given and name not in common and not of_decoder and parameter.kind != parameter.VAR_KEYWORD:
-            vanishing = name.endswith("_eps") and not (isinstance(given[name], float) and 0 < given[name] < 1)
-            if vanishing or not _fits(given[name], parameter.default):
-                raise LaminaError(f"{where}: {name} = {str(given[name])[:60]} describes no encoder: {AGAIN}")
-            known[name] = given[name]
-    with one_line(f"{where} describes no model"):
+        if name not in given or name in common or parameter.kind == parameter.VAR_KEYWORD:
+            continue
+        value = given[name]
+        if name.endswith(("_tokens", "_token_id")) and not isinstance(value, int):
+            continue  # of a decoder
+        vanishing = name.endswith("_eps") and not (isinstance(value, float) and 0 < value < 1)
+        if vanishing or not _fits(value, parameter.default):
+            raise LaminaError(f"{where}: {name} = {value!r:.60} describes no encoder: {AGAIN}")
+        known[name] = value
+    with one_line(f"{where} describes no model"), silence():
         return kind(**known)
 
 
@@ -102,7 +129,7 @@ def _fits(value: Any, default: Any) -> bool:
         return isinstance(value, bool) and isinstance(default, bool | None)
     if isinstance(value, float):
         return abs(value) <= 1e6 and not isinstance(default, int)
-    return value is None or (isinstance(value, int) and abs(value) < 1 << 31)
+    return value is None or (isinstance(value, int) and 0 <= value < 1 << 31)
 
 
 def sound_of(source: str, kind: str) -> tuple[bool, int]:
@@ -122,13 +149,11 @@ def sound_of(source: str, kind: str) -> tuple[bool, int]:
             break
     for name, value in SOUND.get(kind, {}).items():
         if found.get(name, value) != value:
-            raise LaminaError(
-                f"{path}: {name} = {str(found[name])[:60]}, where Lamina makes features with {value}"
-            )
+            raise LaminaError(f"{path}: {name} = {found[name]!r:.60}, where Lamina makes features with {value}")
     normalise, rate = found.get("do_normalize", True), found.get("sampling_rate", 16000)
     if not isinstance(normalise, bool) or not isinstance(rate, int) or not 1000 <= rate <= 1_000_000:
         raise LaminaError(
-            f"{path}: do_normalize = {str(normalise)[:20]} and sampling_rate = {str(rate)[:20]}: the first is a "
+            f"{path}: do_normalize = {normalise!r:.20} and sampling_rate = {rate!r:.20}: the first is a "
             f"truth value, the second a number of samples a second; {AGAIN}"
         )
     return normalise, rate
@@ -175,7 +200,7 @@ def _shards(index: Path, ending: str) -> list[str]:
     )
     for name in files:
         if not re.fullmatch(rf"[\w-][\w.-]*\.{ending}", name, re.ASCII):
-            raise LaminaError(f"{index} names a file {name[:80]!r} that is no .{ending} file beside it: {AGAIN}")
+            raise LaminaError(f"{index} names a file {name!r:.80} that is no .{ending} file beside it: {AGAIN}")
     if not files:
         raise LaminaError(f"{index} names no files: {AGAIN}")
     return sorted(files)

@@ -96,7 +96,7 @@ def _transformers(source: str, config: dict[str, Any], name: str, device: str) -
         return MRHubertEncoder(load_body(MRHubertModel, ours, tensors_of(source), source, device), name)
     if kind not in KNOWN:
         raise LaminaError(
-            f"{source} holds a model of type {str(kind)[:40]!r}, no speech encoder that Lamina knows; "
+            f"{source} holds a model of type {kind!r:.40}, no speech encoder that Lamina knows; "
             f"it knows mr-hubert, {', '.join(KNOWN)}"
         )
     from lamina.encoders.pretrained import PretrainedEncoder

@@ -89,9 +89,10 @@ def read_pickle(path: Path) -> Any:
     except Exception as error:
         asked = refused_names(path) or sorted(set(_NAMED.findall(str(error))))
         if asked:
+            names = ", ".join(asked)[:200].encode("unicode_escape").decode()
             raise LaminaError(
-                f"{path} was refused: it asks to run {', '.join(asked)[:200]}, which no weights need; it may "
-                " be malicious, or pickled by another toolkit: save its weights again as a plain state dict"
+                f"{path} was refused: it asks to run {names}, which no weights need; it may be malicious, or "
+                "pickled by another toolkit: save its weights again as a plain state dict"
             ) from error
         raise LaminaError(
             f"{path} is not a readable torch checkpoint ({first_line(error)}): it may be damaged, cut short or "

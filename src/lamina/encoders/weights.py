@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from lamina.encoders.foreign import AGAIN, one_line
+from lamina.encoders.families import input_of
+from lamina.encoders.foreign import AGAIN, one_line, silence
 from lamina.errors import LaminaError, first_line
 from lamina.files import digest
 
@@ -37,6 +38,7 @@ _HEAD_KEYS = {"feature_extractor.weight", "feature_extractor.bias"}
 TRAINING_KEYS = {"masked_spec_embed"}
 # What says how a config came to be, not what the model computes.
 _INCIDENTAL = ("_name_or_path", "architectures", "dtype", "torch_dtype", "transformers_version")
+TRIAL = 160_000  # samples that it is run on, in shapes alone
 SPARE = 1 << 24  # weights that a config may ask for beyond four times those that there are
 
 
@@ -54,27 +56,17 @@ def load_body(kind: Any, config: Any, tensors: Mapping[str, Tensor], source: str
         LaminaError: weights are missing, of other shapes, left over or no numbers, or the config is of a far
             larger model; nothing of that size is ever made.
     """
-    from transformers.utils import logging
-
-    check_size(kind, config, tensors, source)
-    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity(logging.CRITICAL)  # what it would print is checked and raised below
-    logging.disable_progress_bar()
-    try:
-        with one_line(f"the weights of {source} cannot be loaded"):
-            model, found = kind.from_pretrained(
-                None, config=config, state_dict=dict(tensors), dtype=torch.float32, output_loading_info=True,
-                ignore_mismatched_sizes=True,
-            )  # fmt: skip
-    finally:
-        logging.set_verbosity(verbosity)
-        if bars:
-            logging.enable_progress_bar()
+    check_model(kind, config, tensors, source)
+    with one_line(f"the weights of {source} cannot be loaded"), silence():
+        model, found = kind.from_pretrained(
+            None, config=config, state_dict=dict(tensors), dtype=torch.float32, output_loading_info=True,
+            ignore_mismatched_sizes=True,
+        )  # fmt: skip
     shapes = {str(key[0] if isinstance(key, (tuple, list)) else key) for key in found.get("mismatched_keys", ())}
     missing = {key for key in found["missing_keys"] if _plain(key, model) not in TRAINING_KEYS} - shapes
     left = {key for key in found["unexpected_keys"] if not _droppable(key, model)}
     wrong = [
-        f"{what}: {', '.join(sorted(keys))}"
+        f"{what}: {some(keys)}"
         for what, keys in (("missing", missing), ("left over", left), ("of another shape", shapes))
         if keys
     ]
@@ -90,8 +82,8 @@ def load_body(kind: Any, config: Any, tensors: Mapping[str, Tensor], source: str
         raise LaminaError(f"device {device!r} cannot be used here: {first_line(error)}") from error
 
 
-def check_size(kind: Any, config: Any, tensors: Mapping[str, Tensor], source: str) -> None:
-    """See that a config describes a model of about the size of its weights, before memory is taken for it.
+def check_model(kind: Any, config: Any, tensors: Mapping[str, Tensor], source: str) -> None:
+    """See that a config describes a model that runs, of about its weights' size, before memory is taken for it.
 
     Raises:
         LaminaError: it describes none, or one that is far larger.
@@ -101,10 +93,12 @@ def check_size(kind: Any, config: Any, tensors: Mapping[str, Tensor], source: st
     with one_line(f"the config of {source} describes no model"):
         if layers > len(tensors):
             raise ValueError(f"it has {layers} layers, its weights are {len(tensors)} tensors")
-        with torch.device("meta"):
-            asked = sum(weight.numel() for weight in kind(config).state_dict().values())
-        if asked > 4 * there + SPARE:
-            raise ValueError(f"it has {asked:,} weights, its files {there:,}")
+        with torch.device("meta"), torch.no_grad(), silence():
+            model = kind(config).eval()
+            asked = sum(weight.numel() for weight in model.state_dict().values())
+            if asked > 4 * there + SPARE:
+                raise ValueError(f"it has {asked:,} weights, its files {there:,}")
+            model(input_of(config, TRIAL))
 
 
 def check_finite(model: Any, source: str) -> None:
@@ -115,7 +109,16 @@ def check_finite(model: Any, source: str) -> None:
     """
     for name, value in model.state_dict().items():
         if not bool(torch.isfinite(value).all()):
-            raise LaminaError(f"the weights of {source} are damaged: {name} has NaN or infinite values; {AGAIN}")
+            raise LaminaError(
+                f"the weights of {source} are damaged: {some([name])} has NaN or infinite values; {AGAIN}"
+            )
+
+
+def some(keys: Iterable[str]) -> str:
+    """Keys in order, by commas; what does not print is escaped, those in the middle of a long list are counted."""
+    shown = [repr(key[:80])[1:-1] for key in sorted(keys)]
+    left = len(shown) - 8
+    return ", ".join([*shown[:4], f"{left} more", *shown[-4:]] if left > 1 else shown)
 
 
 def _plain(key: str, model: Any) -> str:

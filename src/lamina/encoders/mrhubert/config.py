@@ -133,46 +133,9 @@ class MRHubertConfig(PreTrainedConfig):
         initializer_range: float = 0.02,
         **kwargs: Any,
     ) -> None:
-        self.label_rate_ratios = list(label_rate_ratios)
-        self.block_layers = list(block_layers)
-        self.hidden_size = hidden_size
-        self.num_attention_heads = num_attention_heads
-        self.intermediate_size = intermediate_size
-        self.hidden_act = hidden_act
-        self.hidden_dropout = hidden_dropout
-        self.activation_dropout = activation_dropout
-        self.attention_dropout = attention_dropout
-        self.feat_proj_dropout = feat_proj_dropout
-        self.final_dropout = final_dropout
-        self.layerdrop = layerdrop
-        self.do_stable_layer_norm = do_stable_layer_norm
-        self.layer_norm_eps = layer_norm_eps
-        self.feat_extract_norm = feat_extract_norm
-        self.feat_extract_activation = feat_extract_activation
-        self.conv_dim = list(conv_dim)
-        self.conv_kernel = list(conv_kernel)
-        self.conv_stride = list(conv_stride)
-        self.conv_bias = conv_bias
-        self.num_conv_pos_embeddings = num_conv_pos_embeddings
-        self.num_conv_pos_embedding_groups = num_conv_pos_embedding_groups
-        self.adapter_kernel = adapter_kernel
-        self.plain_sampling = plain_sampling
-        self.feature_grad_mult = feature_grad_mult
-        self.num_classes = list(num_classes)
-        self.special_classes = special_classes
-        self.final_dim = final_dim
-        self.logit_temperature = logit_temperature
-        self.single_prediction = single_prediction
-        self.single_target = single_target
-        self.masked_loss_weight = masked_loss_weight
-        self.unmasked_loss_weight = unmasked_loss_weight
-        self.feature_penalty_weight = feature_penalty_weight
-        self.do_normalize = do_normalize
-        self.sampling_rate = sampling_rate
-        self.vocab_size = vocab_size
-        self.ctc_loss_reduction = ctc_loss_reduction
-        self.ctc_zero_infinity = ctc_zero_infinity
-        self.initializer_range = initializer_range
+        given = {name: value for name, value in locals().items() if name not in ("self", "kwargs", "__class__")}
+        for name, value in given.items():
+            setattr(self, name, list(value) if isinstance(value, (list, tuple)) else value)
         kwargs.setdefault("pad_token_id", 0)
         kwargs.setdefault("bos_token_id", 1)
         kwargs.setdefault("eos_token_id", 2)
@@ -194,10 +157,10 @@ class MRHubertConfig(PreTrainedConfig):
                 for each in value if isinstance(value, list) else [value]:
                     if isinstance(each, bool) or not (isinstance(each, kind) and least <= each <= most):
                         what = f"a {'whole ' if whole else ''}number from {least:g} to {most:g}"
-                        raise LaminaError(f"MR-HuBERT config: {name} {str(value)[:60]}: {what}")
+                        raise LaminaError(f"MR-HuBERT config: {name} {value!r:.60}: {what}")
         for name in SWITCHES:
             if not isinstance(getattr(self, name), bool):
-                raise LaminaError(f"MR-HuBERT config: {name} {str(getattr(self, name))[:60]}: true or false")
+                raise LaminaError(f"MR-HuBERT config: {name} {getattr(self, name)!r:.60}: true or false")
         ratios, layers = self.label_rate_ratios, self.block_layers
         problems = (
             (len(ratios) % 2, f"label_rate_ratios {ratios}: pairs (up, down)"),
@@ -219,7 +182,7 @@ class MRHubertConfig(PreTrainedConfig):
             ),
             (
                 self.feat_extract_norm not in {"group", "layer"},
-                f"feat_extract_norm {str(self.feat_extract_norm)[:60]!r}: 'group' or 'layer'",
+                f"feat_extract_norm {self.feat_extract_norm!r:.60}: 'group' or 'layer'",
             ),
             *(
                 (

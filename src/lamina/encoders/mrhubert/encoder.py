@@ -9,9 +9,8 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from lamina.encoders.audio import checked_audio
+from lamina.encoders.audio import checked_audio, unit_variance
 from lamina.encoders.encoder import States, Tap, find_taps
 from lamina.encoders.mrhubert.model import MRHubertModel, Stop, TransformerBlock
 from lamina.encoders.mrhubert.pretraining import MRHubertForPreTraining
@@ -83,7 +82,7 @@ class MRHubertEncoder:
         least = max(tap.grid.least_samples for tap in self._taps)
         waves, samples = checked_audio(waves, lengths, least, self.name)
         if self.model.config.do_normalize:
-            waves = normalised(waves, samples)
+            waves = unit_variance(waves, samples, add=1e-5)  # as fairseq and s3prl do
         return waves.to(self.model.device, self.model.dtype), samples
 
 
@@ -96,17 +95,6 @@ def _assembled(stops: Sequence[Stop], groups: Sequence[list[int]], batch: int) -
     for stop, rows in zip(stops, groups, strict=True):
         values[rows, : stop.values.shape[1]] = stop.values
     return values
-
-
-def normalised(waves: Tensor, samples: Sequence[int]) -> Tensor:
-    """Each utterance with mean 0 and variance 1 over its own samples, zeros beyond.
-
-    1e-5 is added to the variance, as fairseq and s3prl do (transformers' feature extractor adds 1e-7).
-    """
-    out = torch.zeros_like(waves)
-    for row, wave, count in zip(out, waves, samples, strict=True):
-        row[:count] = functional.layer_norm(wave[:count], (count,))
-    return out
 
 
 def s3prl_states(encoder: MRHubertEncoder, waves: Tensor, lengths: Tensor) -> list[Tensor]:
