@@ -7,6 +7,7 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from suite_help import ROOT, all_of_some, leaves_nothing, watch
@@ -15,6 +16,10 @@ from suite_help import ROOT, all_of_some, leaves_nothing, watch
 def pytest_configure() -> None:
     """Before anything of Lamina is imported."""
     watch()
+    # The same cases in each run, so that a change alone makes a test fail; `make fuzz` draws new ones.
+    hypothesis.settings.register_profile("same", derandomize=True, deadline=None)
+    if "LAMINA_FUZZ" not in os.environ:
+        hypothesis.settings.load_profile("same")
     if (
         signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     ):  # as in a shell's background: what tests start would, too

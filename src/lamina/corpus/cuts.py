@@ -324,5 +324,5 @@ def _supervision(row: Row, where: str) -> Supervision:
 
 
 def _merged(name: str) -> tuple[str, ...]:
-    """The names in one: lhotse merges supervisions of ``ann``, ``ann`` and ``bob`` to one of ``cat#ann#ann#bob``."""
+    """The names in one: lhotse merges supervisions of ``ann``, ``ann`` and ``bob`` to ``cat#ann#ann#bob``."""
     return tuple(dict.fromkeys(name.split("#")[1:])) if name.startswith("cat#") else (name,)
