@@ -82,8 +82,7 @@ def probe(
     from lamina.score import Scores
     from lamina.stats.inference import write_replicates
 
-    device = on(device)
-    tasks = names(task, "--task") or ()
+    device, tasks = on(device), names(task, "--task") or ()
     read_tasks = [name for name in tasks if name in READINGS]
     trained = [name for name in tasks if name not in READINGS]
     for name in trained:
