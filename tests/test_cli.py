@@ -254,7 +254,7 @@ def test_devices_and_folders_are_checked_first(tmp_path: Path) -> None:
 def test_a_process_of_its_own(words: list[str], code: int, told: str) -> None:
     command = [sys.executable, "-c", "from lamina.cli import main; main()", *words]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (done.returncode, (done.stdout or done.stderr).startswith(told)) == (code, True), done.stderr
+    assert (done.returncode, (done.stderr if code else done.stdout).startswith(told)) == (code, True), done.stderr
 
 
 RAISED = {

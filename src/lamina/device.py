@@ -91,6 +91,11 @@ def wait(device: str | torch.device) -> None:
         torch.accelerator.synchronize(torch.device(device))
 
 
+def doubles(device: torch.device) -> bool:
+    """Whether a device has float64, in which sums are kept."""
+    return device.type != "mps"
+
+
 def memory(device: str | torch.device) -> int | None:
     """Bytes that tensors may still take on a GPU, with what the allocator holds and does not use; else None."""
     import torch

@@ -228,10 +228,16 @@ class Pool:
         """The same runs where frame k of the flattened batch stands at row ``places[k]`` of another."""
         return Pool(places[self.rows], self.lengths)
 
+    def to(self, device: torch.device) -> Pool:
+        """The same where the values are."""
+        return Pool(self.rows.to(device), None if self.lengths is None else self.lengths.to(device))
+
     def mean(self, values: Tensor) -> Tensor:
-        """(runs, width) means of values (batch, frames, width), on the CPU."""
-        taken = values.reshape(-1, values.shape[2])[self.rows.to(values.device)]
-        if self.lengths is not None:
+        """(runs, width) means of values (batch, frames, width), where these are."""
+        own = self if self.rows.device == values.device else self.to(values.device)
+        taken = values.reshape(-1, values.shape[2])[own.rows]
+        if own.lengths is not None:
             wide = taken.to(torch.promote_types(taken.dtype, torch.float32))
-            taken = torch.segment_reduce(wide, "mean", lengths=self.lengths.to(values.device), axis=0)
-        return taken.cpu()
+            # `of` has seen that lengths are positive and sum up: asked again, a GPU would have to be waited for.
+            taken = torch.segment_reduce(wide, "mean", lengths=own.lengths, axis=0, unsafe=True)
+        return taken

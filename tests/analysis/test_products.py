@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
+from card import CARD, Card
+from lamina.analysis import products
 from lamina.analysis.products import WIDE, class_moments, moments
+from lamina.analysis.timing import doubles_are_quick
 from lamina.stats.folds import Folds, merged
 from lamina.stats.moments import ClassMoments, Moments
 
@@ -54,3 +57,30 @@ def test_narrow_taps_keep_every_digit(rows):
     x, labels = rows
     one, other = class_moments(x[:, :9], labels[None], 20), ClassMoments.of(x[:, :9], labels[None], 20)
     assert torch.equal(one.sxx, other.sxx)
+
+
+@pytest.mark.parametrize(("doubles", "most"), [(True, 1e-12), (False, 1e-5)])
+def test_on_a_card_long_batches_keep_their_digits(rows, monkeypatch, doubles, most):
+    """In float64 where that is quick there, else in blocks: better than one float32 sum over all rows."""
+    monkeypatch.setattr(products, "doubles_are_quick", lambda device: doubles)
+    quick, exact = (
+        parts(lambda x, side, make=make: make(x, side[None], 20), rows, folds=2, batch=2500)
+        for make in (class_moments, ClassMoments.of)
+    )
+    with Card() as card, torch.inference_mode():
+        there = parts(
+            lambda x, side: class_moments(x.to(CARD), side[None].to(CARD), 20), rows, folds=2, batch=2500
+        )
+        assert +card.waits == {}
+        found = [each.to("cpu") for each in there]
+    errors = [
+        float((Folds.of(each, (1e-4,)).projections().correlations() - held).mean().abs())
+        for held in [Folds.of(exact, (1e-4,)).projections().correlations()]
+        for each in (found, quick)
+    ]
+    assert errors[0] < most
+    assert errors[0] < errors[1]
+
+
+def test_what_is_quick_is_timed():
+    assert doubles_are_quick(torch.device("cpu")) in {True, False}

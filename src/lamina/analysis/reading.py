@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
+import torch
 from torch import Tensor
 
 from lamina.analysis.instruments.instrument import Draw, Finding, Instrument
 from lamina.analysis.rows import Rows, Way
 from lamina.analysis.targets.target import Target
+from lamina.device import doubles
 from lamina.encoders.encoder import Tap
 from lamina.errors import LaminaError
 from lamina.stats.archive import Statistic
@@ -36,10 +38,15 @@ class Reading:
     def take(self, x: Tensor, rows: Rows, *, fitting: bool) -> None:
         """Take a batch of rows x (n, width)."""
         for each in self.instruments:
+            near = each.follows and doubles(x.device)
+            mine = (x, rows) if near else (x.cpu(), rows.to(torch.device("cpu")))
+            for key, held in each.sums.items() if near else ():
+                if not held.on(x.device):  # fresh, or from a disk
+                    each.sums[key] = held.to(x.device)
             if fitting or self.folded:
-                each.learn(x, rows)
+                each.learn(*mine)
             if not fitting or self.folded:
-                each.score(x, rows)
+                each.score(*mine)
 
     def settle(self) -> None:
         """Fix what was learned; an instrument that cannot is left out, and `notes` say why."""

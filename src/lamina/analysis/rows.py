@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -47,6 +47,26 @@ class Rows:
     side: Tensor
     keys: Tensor
     numbers: Tensor
+    _splits: dict[bytes, list[tuple[int, Tensor]]] = field(default_factory=dict, init=False, repr=False)
+
+    def split(self, of: Tensor | None = None) -> list[tuple[int, Tensor]]:
+        """The keys that occur, or what ``of`` (keys,) makes of them, and the places of the rows of each.
+
+        Worked out once for all taps of a grid: where keys are on a GPU, it is waited for once.
+        """
+        name = b"" if of is None else of.numpy().tobytes()
+        if name not in self._splits:
+            keys = self.keys.cpu() if of is None else of[self.keys.cpu()]
+            found = [(each, torch.nonzero(keys == each)[:, 0]) for each in torch.unique(keys).tolist()]
+            self._splits[name] = [(each, places.to(self.keys.device)) for each, places in found]
+        return self._splits[name]
+
+    def to(self, device: torch.device) -> Rows:
+        """The same on a device."""
+        if self.keys.device == device:
+            return self
+        kept = (each.to(device) for each in (self.side, self.keys, self.numbers))
+        return Rows(self.pool.to(device), *kept)
 
 
 class Gather:
@@ -56,20 +76,25 @@ class Gather:
         batch: some utterances of one role.
         others: by target, the states of the batch that taps are held against; may be filled on the way.
         fitting: whether the utterances are those to fit on.
+        device: where rows are put; where the states are by default.
     """
 
-    def __init__(self, batch: Batch, others: Mapping[str, States], *, fitting: bool) -> None:
-        self._batch, self._others, self._fitting = batch, others, fitting
+    def __init__(
+        self, batch: Batch, others: Mapping[str, States], *, fitting: bool, device: torch.device | None = None
+    ) -> None:
+        self._batch, self._others, self._fitting, self._device = batch, others, fitting, device
         self._rows: dict[tuple[str, type[Target], Way, Grid], Rows] = {}
 
     def rows(self, target: Target, way: Way, states: States) -> Rows:
         """The rows of a target on the grid of these states."""
         key = (target.name, type(target), way, states.tap.grid)
         if key not in self._rows:
-            if isinstance(target, Segmented):
-                self._rows[key] = self._segmented(target, way, states)
-            else:
-                self._rows[key] = self._framed(target, way, states)
+            made = (
+                self._segmented(target, way, states)
+                if isinstance(target, Segmented)
+                else self._framed(target, way, states)
+            )
+            self._rows[key] = made.to(self._device or states.values.device)
         return self._rows[key]
 
     def _segmented(self, target: Segmented, way: Way, states: States) -> Rows:

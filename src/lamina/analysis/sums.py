@@ -37,7 +37,10 @@ class Sample(Statistic):
     def put(self, x: Tensor, slots: Tensor) -> None:
         """Fill slots (n,) with rows x (n, width), in place; -1 means none."""
         chosen = slots >= 0
-        self.rows[slots[chosen]] = x[chosen].float()
+        if x.device.type == "cpu":
+            self.rows[slots[chosen]] = x[chosen].float()
+        else:  # shapes that depend on values would be waited for; slots are zero until they are filled, once
+            self.rows.index_add_(0, slots.clamp_min(0), torch.where(chosen[:, None], x.float(), 0.0))
 
     def finite(self) -> Tensor:
         """The rows.

@@ -11,12 +11,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any, Self, get_type_hints
+from typing import TYPE_CHECKING, Any, Self, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lamina.stats.arrays import Arrays
+
+if TYPE_CHECKING:
+    import torch
 
 _KINDS: dict[str, type[Statistic]] = {}
 
@@ -33,6 +36,20 @@ class Statistic(ABC):
     def __add__(self, other: Self) -> Self:
         """The sums of both sets of rows together."""
 
+    def on(self, device: torch.device | str) -> bool:
+        """Whether its tensors are on a device."""
+        own = [getattr(self, name) for name in _names(type(self))]
+        return all(
+            each.on(device) if isinstance(each, Statistic) else each.device == device
+            for each in own
+            if isinstance(each, Statistic) or hasattr(each, "device")
+        )
+
+    def to(self, device: torch.device | str) -> Self:
+        """The same sums on a device."""
+        held = ((name, getattr(self, name)) for name in _names(type(self)))
+        return type(self)(**{name: value.to(device) if hasattr(value, "to") else value for name, value in held})
+
     def to_arrays(self) -> Arrays:
         """Named arrays."""
         arrays: Arrays = {}
@@ -41,7 +58,7 @@ class Statistic(ABC):
             if isinstance(value, Statistic):
                 arrays |= {f"{name}.{key}": array for key, array in value.to_arrays().items()}
             else:
-                arrays[name] = value.numpy() if hasattr(value, "numpy") else np.asarray(value)
+                arrays[name] = value.cpu().numpy() if hasattr(value, "cpu") else np.asarray(value)
         return arrays
 
     @classmethod

@@ -27,7 +27,7 @@ from torch import Tensor
 
 from lamina.errors import LaminaError
 from lamina.stats.archive import Statistic
-from lamina.stats.moments import ClassMoments, Moments
+from lamina.stats.moments import ClassMoments, Moments, class_counts
 from lamina.stats.spectrum import Spectrum
 
 REFUSE_BELOW, WARN_BELOW = 2, 10
@@ -154,8 +154,13 @@ class Projections(Statistic):
     @classmethod
     def empty(cls, solution: Solution, groups: int) -> Projections:
         """The sums of no rows: what merging starts from."""
-        sums = torch.zeros(groups, 5, len(solution.weights_x), dtype=torch.float64)
-        return cls(torch.zeros(groups, dtype=torch.int64), sums, solution.weights_x, solution.weights_y)
+        sums = solution.weights_x.new_zeros(groups, 5, len(solution.weights_x))
+        return cls(
+            torch.zeros(groups, dtype=torch.int64, device=sums.device),
+            sums,
+            solution.weights_x,
+            solution.weights_y,
+        )
 
     @classmethod
     def of(cls, solution: Solution, x: Tensor, y: Tensor, groups: Tensor, number: int) -> Projections:
@@ -171,9 +176,9 @@ class Projections(Statistic):
         u = (x.double() - solution.mean_x) @ solution.a
         shift = solution.mean_y @ solution.b
         v = (solution.b[y] if y.ndim == 1 else y.double() @ solution.b) - shift
-        sums = torch.zeros(number, 5, u.shape[1], dtype=torch.float64)
+        sums = u.new_zeros(number, 5, u.shape[1])
         sums.index_add_(0, groups, torch.stack([u, v, u * u, v * v, u * v], 1))
-        counts = torch.bincount(groups, minlength=number)
+        (counts,) = class_counts(groups[None], number)
         return cls(counts, sums, solution.weights_x, solution.weights_y)
 
     def __add__(self, other: Projections) -> Projections:

@@ -108,7 +108,7 @@ class Kernels(Statistic):
         Raises:
             LaminaError: there are fewer than four rows, which it is not defined for.
         """
-        own, (aa, ab, bb) = self.moments, self.norms.tolist()
+        own, (aa, ab, bb) = self.moments, self.norms.cpu().tolist()
         a, b = float(own.sxx.trace()), float(own.syy.trace())
         squares = [float(matrix.square().sum()) for matrix in (own.sxx, own.sxy, own.syy)]
         return _hsic(own.n, squares, (a * a, a * b, b * b), (aa, ab, bb))
@@ -156,7 +156,7 @@ class ClassKernels(Statistic):
             return cls.empty(x.shape[1], classes, len(labels))
         x = x.double() - moments.mean_x
         a = x.square().sum(1)
-        by_class = torch.zeros(len(labels), classes, dtype=torch.float64)
+        by_class = x.new_zeros(len(labels), classes)
         by_class.scatter_add_(1, labels, a.expand(len(labels), -1))
         return cls(moments, a @ x, a @ a, by_class)
 

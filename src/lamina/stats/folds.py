@@ -162,13 +162,13 @@ def _chosen(
             for rank, ridge in enumerate(ridges):
                 solution = views.solve(ridge, ridge)
                 for fold, n, test in tests:
-                    sums[fold][rank] += n * solution.held_out(test).mean()
+                    sums[fold][rank] += n * solution.held_out(test).mean().cpu()
     return {fold: ridges[int(found.argmax())] for fold, found in sums.items()}
 
 
 def _projections(parts: Sequence[Part], solutions: Mapping[int, Solution], labelling: int) -> Projections:
     k = min(len(solution.correlations) for solution in solutions.values())
-    sums = torch.zeros(len(parts), 5, k, dtype=torch.float64)
+    sums = next(iter(solutions.values())).a.new_zeros(len(parts), 5, k)
     for fold, solution in solutions.items():
         test, a, b = parts[fold].joint(labelling), solution.a[:, :k], solution.b[:, :k]
         sums[fold, 2] = (a * (test.sxx @ a)).sum(0)
@@ -181,4 +181,4 @@ def _projections(parts: Sequence[Part], solutions: Mapping[int, Solution], label
             [solution.weights_y for solution in solutions.values()],
         )
     ]
-    return Projections(torch.tensor([part.n for part in parts]), sums, shares[0], shares[1])
+    return Projections(torch.tensor([part.n for part in parts], device=sums.device), sums, shares[0], shares[1])

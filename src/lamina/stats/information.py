@@ -60,6 +60,10 @@ class Counts(Statistic):
         cells, counts = torch.unique(flat, return_counts=True)
         return cls(tuple(shape), cells, counts)
 
+    def on(self, _device: torch.device | str) -> bool:
+        """Always: which cells there are depends on values, so counts stay on the CPU."""
+        return True
+
     def __add__(self, other: Counts) -> Counts:
         """Both sets of items together."""
         if self.shape != other.shape:

@@ -127,15 +127,15 @@ class ClassMoments(Statistic):
         labellings = len(labels)
         if not len(x):
             return cls.empty(x.shape[1], classes, labellings)
-        if int(labels.min()) < 0 or int(labels.max()) >= classes:
+        # A GPU would have to be waited for, and refuses such labels by itself.
+        if labels.device.type == "cpu" and (int(labels.min()) < 0 or int(labels.max()) >= classes):
             raise LaminaError(
                 f"labels run from {int(labels.min())} to {int(labels.max())}, but there are {classes} classes: "
                 "drop the rows of other classes first"
             )
         x, mean_x = _centred(x)
-        apart = (labels + classes * torch.arange(labellings)[:, None]).reshape(-1)
-        counts = torch.bincount(apart, minlength=labellings * classes).reshape(labellings, classes)
-        sums = _zeros(labellings, classes, x.shape[1])
+        counts = class_counts(labels, classes)
+        sums = x.new_zeros(labellings, classes, x.shape[1])
         for labelling in range(labellings):
             sums[labelling].index_add_(0, labels[labelling], x)
         return cls(len(x), mean_x, _squared(x), counts, sums)
@@ -177,6 +177,12 @@ class ClassMoments(Statistic):
         return Moments(self.n, self.mean_x, counts / max(self.n, 1), self.sxx, self.sums[labelling].T, syy)
 
 
+def class_counts(labels: Tensor, classes: int) -> Tensor:
+    """(labellings, classes) how often each label occurs in labels (labellings, n); no GPU is waited for."""
+    counts = torch.zeros(len(labels), classes, dtype=torch.int64, device=labels.device)
+    return counts.scatter_add_(1, labels, torch.ones_like(labels))
+
+
 def _zeros(*shape: int) -> Tensor:
     return torch.zeros(*shape, dtype=torch.float64)
 
@@ -190,6 +196,8 @@ def _centred(x: Tensor) -> tuple[Tensor, Tensor]:
 
 def _squared(x: Tensor) -> Tensor:
     """``x' x``: numpy sees that it is symmetric and does half the work, torch does not."""
+    if x.device.type != "cpu":
+        return x.T @ x
     rows = x.numpy()
     return torch.from_numpy(rows.T @ rows)
 

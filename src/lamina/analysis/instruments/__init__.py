@@ -21,6 +21,8 @@ A new measure is a row of `lamina.measures.TABLE` and a file here with one class
 - ``takes``: the kinds of targets (`lamina.analysis.targets`) that it can be asked of. The target has chosen and
   numbered its rows before the pass: ``target.fit`` and ``target.score`` (`Segments`), ``target.roles``,
   ``target.labels``, … . Where rows are the frames of segments, one by one, ``target.poolings`` is ``each``.
+- ``follows = True``: its rows and sums may be on a GPU, where the states are (new tensors go where ``x`` is, and
+  nothing is read off them before ``settle``: the GPU would be waited for). By default rows come to the CPU.
 - ``title``: how notes call it (``no CCA: 12 rows are too few …``).
 
 It is made once for each tap, target and way of reading (``Instrument(tap, way, target, config)``), and lives so:

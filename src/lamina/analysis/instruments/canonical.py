@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
-import torch
 from torch import Tensor
 
 from lamina.analysis.config import AnalysisConfig
@@ -33,6 +32,7 @@ class Canonical(Instrument):
     families: ClassVar = ("cca",)
     takes: ClassVar = (Labels, Vectors, Frames)
     title: ClassVar = "CCA"
+    follows: ClassVar = True
 
     def __init__(self, tap: Tap, way: Way, target: Labels | Frames, config: AnalysisConfig) -> None:
         super().__init__(tap, way, target, config)
@@ -49,8 +49,7 @@ class Canonical(Instrument):
 
     def learn(self, x: Tensor, rows: Rows) -> None:
         """Take fit rows, each in a part or fold."""
-        for part in torch.unique(rows.keys).tolist():
-            chosen = torch.nonzero(rows.keys == part)[:, 0]
+        for part, chosen in rows.split():
             whole = len(chosen) == len(x)
             some = x if whole else x[chosen]
             # Nobody else holds the sums of this part.
@@ -119,8 +118,9 @@ class Canonical(Instrument):
     def values(self, draw: Draw) -> Iterator[Finding]:
         """CCA, PWCCA and SVCCA of every labelling."""
         names = self.target.roles.groups
-        for place, held in enumerate(self.sums.values()):
-            if isinstance(held, Projections):
+        for place, each in enumerate(self.sums.values()):
+            if isinstance(each, Projections):
+                held = each.to("cpu")
                 labelling, share = divmod(place, len(self._shares))
                 measure = cca_values if self._shares[share] == 1 else svcca_values
                 yield Finding(measure(held), measure(held, draw(names)), held.n, names, labelling=labelling)

@@ -30,6 +30,7 @@ class Clustering(Instrument):
     families: ClassVar = ("mi", "purity")
     takes: ClassVar = (Labels,)
     title: ClassVar = "mutual information"
+    follows: ClassVar = True
     target: Labels
 
     def __init__(self, tap: Tap, way: Way, target: Labels, config: AnalysisConfig) -> None:
@@ -37,11 +38,12 @@ class Clustering(Instrument):
         self.size = config.clusters_of(target.name, target.sample)
         self._shape = (len(target.roles.groups), self.size, len(target.classes))
         self._clusters: kmeans.Clusters | None = None
+        self._slots = torch.from_numpy(target.slots)
         self.sums = {"sample": Sample.empty(target.sample, tap.width)}
 
     def learn(self, x: Tensor, rows: Rows) -> None:
         """Keep the rows that have a slot of the sample."""
-        self._sample.put(x, torch.from_numpy(self.target.slots[rows.numbers]))
+        self._sample.put(x, self._slots.to(x.device)[rows.numbers])
 
     def settle(self) -> None:
         """Find the clusters and forget the sample; with folds, count each of its folds in the others' clusters."""
@@ -54,12 +56,12 @@ class Clustering(Instrument):
         for fold in torch.unique(folds).tolist():
             inside = folds == fold
             index = self._fit(found[~inside]).assign(found[inside])
-            self._count(index, labels[:, inside], folds[inside])
+            self._count(index.cpu(), labels[:, inside], folds[inside])
 
     def score(self, x: Tensor, rows: Rows) -> None:
         """Count score rows, each of a group."""
         if self._clusters is not None:
-            self._count(self._clusters.assign(x), rows.side, rows.keys)
+            self._count(*(each.cpu() for each in (self._clusters.assign(x), rows.side, rows.keys)))
 
     def seconds(self) -> float:
         """k-means once, or once a fold."""
@@ -95,7 +97,7 @@ class Clustering(Instrument):
                 f"{len(rows)} segments are too few for {self.size} clusters (at least {2 * self.size}"
                 "); use more speech, or fewer `clusters` (lamina.analyze, a study's analysis)"
             )
-        return kmeans.fit(rows, self.size, seed=self.config.seed, restarts=1)
+        return kmeans.fit(rows, self.size, seed=self.config.seed, restarts=1, device=rows.device)
 
     def _count(self, index: Tensor, labels: Tensor, groups: Tensor) -> None:
         for number, (held, side) in enumerate(zip(self._counts, labels, strict=True)):

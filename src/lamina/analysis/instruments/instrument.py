@@ -87,6 +87,7 @@ class Instrument(ABC):
         config: of the analysis.
 
     Attributes:
+        follows: whether rows and sums may be on a GPU, where the states are; else rows come to the CPU.
         sums: what has accumulated; merges over batches, processes and machines.
         notes: for people.
     """
@@ -94,6 +95,7 @@ class Instrument(ABC):
     families: ClassVar[tuple[str, ...]]
     takes: ClassVar[tuple[type[Target], ...]]
     title: ClassVar[str]
+    follows: ClassVar[bool] = False
 
     def __init__(self, tap: Tap, way: Way, target: Target, config: AnalysisConfig) -> None:
         self.tap, self.way, self.target, self.config = tap, way, target, config
@@ -142,6 +144,7 @@ class Sampled(Instrument):
     """
 
     target: Segmented
+    follows: ClassVar = True
 
     def __init__(self, tap: Tap, way: Way, target: Segmented, config: AnalysisConfig) -> None:
         super().__init__(tap, way, target, config)
@@ -153,12 +156,12 @@ class Sampled(Instrument):
 
     @property
     def rows(self) -> Tensor:
-        """(segments or frames, width) all of them.
+        """(segments or frames, width) all of them, on the CPU.
 
         Raises:
             LaminaError: a state is not finite.
         """
-        return cast("Sample", self.sums["rows"]).finite()
+        return cast("Sample", self.sums["rows"]).finite().cpu()
 
     def score(self, x: Tensor, rows: Rows) -> None:
         """Keep the rows."""

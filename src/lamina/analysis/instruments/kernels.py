@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
-import torch
 from torch import Tensor
 
 from lamina.analysis.config import AnalysisConfig
@@ -29,6 +28,7 @@ class CKA(Instrument):
     families: ClassVar = ("cka", "rank")
     takes: ClassVar = (Labels, Vectors, Frames)
     title: ClassVar = "CKA"
+    follows: ClassVar = True
 
     def __init__(self, tap: Tap, way: Way, target: Target, config: AnalysisConfig) -> None:
         super().__init__(tap, way, target, config)
@@ -44,9 +44,7 @@ class CKA(Instrument):
 
     def score(self, x: Tensor, rows: Rows) -> None:
         """Take rows x (n, width) that are scored."""
-        buckets = self._kept.of[rows.keys]
-        for bucket in torch.unique(buckets).tolist():
-            chosen = torch.nonzero(buckets == bucket)[:, 0]
+        for bucket, chosen in rows.split(self._kept.of):
             for key, held in self.sums.items():
                 number, _, own = key.partition("-")
                 if int(own) != bucket:

@@ -31,6 +31,7 @@ class Nearest(Instrument):
 
     takes: ClassVar = (Labels,)
     target: Labels
+    follows: ClassVar = True
 
     def __init__(self, tap: Tap, way: Way, target: Labels, config: AnalysisConfig) -> None:
         super().__init__(tap, way, target, config)
@@ -50,7 +51,7 @@ class Nearest(Instrument):
 
     def learn(self, x: Tensor, rows: Rows) -> None:
         """Keep the rows that name others."""
-        cast("Sample", self.sums["fit"]).put(x, self._slots[0][rows.numbers])
+        cast("Sample", self.sums["fit"]).put(x, self._slots[0].to(x.device)[rows.numbers])
 
     def settle(self) -> None:
         """Put the rows that name others aside: they are complete, and no sum of this pass any more."""
@@ -60,7 +61,7 @@ class Nearest(Instrument):
     def score(self, x: Tensor, rows: Rows) -> None:
         """Keep the rows that are named."""
         if not self.folded:
-            cast("Sample", self.sums["score"]).put(x, self._slots[1][rows.numbers])
+            cast("Sample", self.sums["score"]).put(x, self._slots[1].to(x.device)[rows.numbers])
 
     @abstractmethod
     def named(self, fit: Tensor, codes: Ints, test: Tensor, /) -> Ints:
@@ -132,19 +133,19 @@ def by_neighbours(fit: Tensor, codes: Ints, test: Tensor, *, k: int) -> Ints:
     # A vote is 1, and less than 1/k more by how alike: similarities only break ties.
     worth = 1 + (alike.double() + 1) / (4 * k)
     found = []
-    for each in torch.from_numpy(np.ascontiguousarray(codes)):
-        votes = torch.zeros(len(test), int(each.max()) + 1, dtype=torch.float64)
-        found.append(votes.scatter_add_(1, each[nearest], worth).argmax(1).numpy())
+    for each in torch.from_numpy(np.ascontiguousarray(codes)).to(fit.device):
+        votes = worth.new_zeros(len(test), int(each.max()) + 1)
+        found.append(votes.scatter_add_(1, each[nearest], worth).argmax(1).cpu().numpy())
     return np.stack(found)
 
 
 def by_centroids(fit: Tensor, codes: Ints, test: Tensor) -> Ints:
     """The code whose mean row is nearest (Euclidean)."""
     known, place = np.unique(codes, return_inverse=True)
-    sums = torch.zeros(len(known), fit.shape[1], dtype=torch.float64)
-    sums.index_add_(0, torch.from_numpy(place), fit.double())
-    means = sums / torch.from_numpy(np.bincount(place))[:, None]
-    named: Ints = known[torch.cdist(test.double(), means).argmin(1).numpy()]
+    sums = torch.zeros(len(known), fit.shape[1], dtype=torch.float64, device=fit.device)
+    sums.index_add_(0, torch.from_numpy(place).to(fit.device), fit.double())
+    means = sums / torch.from_numpy(np.bincount(place)).to(fit.device)[:, None]
+    named: Ints = known[torch.cdist(test.double(), means).argmin(1).cpu().numpy()]
     return named
 
 

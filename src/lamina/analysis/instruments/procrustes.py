@@ -26,6 +26,7 @@ class Procrustes(Instrument):
     families: ClassVar = ("procrustes",)
     takes: ClassVar = (Frames,)
     title: ClassVar = "Procrustes similarity"
+    follows: ClassVar = True
     target: Frames
 
     def __init__(self, tap: Tap, way: Way, target: Frames, config: AnalysisConfig) -> None:
@@ -36,14 +37,12 @@ class Procrustes(Instrument):
 
     def score(self, x: Tensor, rows: Rows) -> None:
         """Take rows x (n, width) that are scored."""
-        parts = self._kept.of[rows.keys]
-        for part in torch.unique(parts).tolist():
-            chosen = parts == part
+        for part, chosen in rows.split(self._kept.of):
             self.sums[f"part{part}"] += moments(x[chosen], rows.side[chosen])
 
     def values(self, draw: Draw) -> Iterator[Finding]:
         """The similarity."""
-        parts = [each for each in self.sums.values() if isinstance(each, Moments)]
+        parts = [each.to("cpu") for each in self.sums.values() if isinstance(each, Moments)]
         n, names = sum(each.n for each in parts), self.target.roles.groups
         if note := check_size(n, self.tap.width, self.target.tap.width):
             self.notes.append(note)

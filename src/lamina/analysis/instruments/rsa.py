@@ -29,6 +29,7 @@ class RSA(Instrument):
     families: ClassVar = ("rsa",)
     takes: ClassVar = (Labels,)
     title: ClassVar = "RSA"
+    follows: ClassVar = True
     target: Labels
 
     def __init__(self, tap: Tap, way: Way, target: Labels, config: AnalysisConfig) -> None:
@@ -48,13 +49,11 @@ class RSA(Instrument):
     def settle(self) -> None:
         """Put the other speakers' class means aside: they are complete."""
         if isinstance(held := self.sums.pop("fit", None), Totals):
-            self._fit = held
+            self._fit = held.to("cpu")
 
     def score(self, x: Tensor, rows: Rows) -> None:
         """Add the rows that are scored to their classes, each in the part of its speaker."""
-        parts = self._kept.of[rows.keys]
-        for part in torch.unique(parts).tolist():
-            chosen = parts == part
+        for part, chosen in rows.split(self._kept.of):
             self._put(f"part{part}", x[chosen], rows.side[:, chosen])
 
     def _put(self, name: str, x: Tensor, labels: Tensor) -> None:
@@ -67,7 +66,7 @@ class RSA(Instrument):
         """The correlation under every labelling."""
         names = self.target.roles.groups
         drawn = draw(names)
-        parts = [each for each in self.sums.values() if isinstance(each, Totals)]
+        parts = [each.to("cpu") for each in self.sums.values() if isinstance(each, Totals)]
         for labelling in range(self.target.labellings):
             fit, *own = (self._of(each, labelling) for each in (self._fit, *parts))
             n = np.array([each.n for each in own])
