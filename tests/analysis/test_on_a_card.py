@@ -11,6 +11,7 @@ import torch
 
 from card import CARD, Card
 from lamina.analysis.config import AnalysisConfig
+from lamina.analysis.plan import HALVED
 from lamina.analysis.sweep import Sweep, run_sweep
 from lamina.corpus.corpus import Segment, Utterance
 from lamina.encoders.encoder import States
@@ -116,3 +117,38 @@ def test_no_batch_waits_for_the_card(encoder):
             card.waits.clear()
             reading.take(rows.pool.mean(states.values), rows, fitting=True)
         assert +card.waits == {}
+
+
+class Small:
+    """An encoder on a card that holds so many seconds at the taps after the first."""
+
+    def __init__(self, encoder, seconds: float) -> None:
+        self._encoder, self._most, self.asked = encoder, seconds * RATE, []
+        self.name, self.digest, self.sample_rate = encoder.name, encoder.digest, encoder.sample_rate
+        self.taps = encoder.taps
+
+    def states(self, waves, lengths, taps=None):
+        self.asked.append((len(waves), tuple(taps or ())))
+        for place, each in enumerate(self._encoder.states(waves, lengths, taps)):
+            if place and waves.numel() > self._most:
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+            yield each
+
+
+def test_what_does_not_fit_is_read_in_halves_and_counted_once(encoder):
+    config = AnalysisConfig(
+        targets=("phone",), measures=("cca", "knn", "mi"), replicates=5, batch_seconds=30, min_instances=2,
+        clusters={"phone": 8}, ridges=(1e-2,),
+    )  # fmt: skip
+    whole = run_sweep(Sweep(encoder, Talk(split=True), config))
+    small = Small(encoder, 10)
+    found = run_sweep(Sweep(small, Talk(split=True), config))
+    (count, first), (half, second), *_ = small.asked
+    assert (len(first), half) == (2, (count + 1) // 2)
+    assert second == ("enc20.1",)  # the first tap had been taken
+    assert [note for note in found.notes if "halves" in note] == [HALVED]
+    for one, other in zip(whole.scores, found.scores, strict=True):
+        assert one.key == other.key
+        assert (one.value == pytest.approx(other.value, abs=1e-9)) or not np.isfinite(one.value)
+    with pytest.raises(torch.OutOfMemoryError):
+        run_sweep(Sweep(Small(encoder, 1), Talk(split=True), config))

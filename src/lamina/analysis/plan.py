@@ -8,12 +8,14 @@ from functools import cached_property
 from importlib import metadata
 from pathlib import Path
 
+from torch import Tensor
+
 from lamina.analysis.config import FAMILIES, USUAL, AnalysisConfig
 from lamina.analysis.instruments.instrument import Instrument
 from lamina.analysis.protocol import Rules
 from lamina.analysis.published import PROTOCOLS
 from lamina.analysis.reading import Reading
-from lamina.analysis.rows import Gather, Way
+from lamina.analysis.rows import Gather, Rows, Way
 from lamina.analysis.sums import memory
 from lamina.analysis.targets import kinds_of
 from lamina.analysis.targets.sources import Frames
@@ -21,6 +23,7 @@ from lamina.analysis.targets.target import Basis, Heard, Target
 from lamina.corpus.batches import Batch, plan
 from lamina.corpus.corpus import Corpus, Utterance
 from lamina.corpus.splits import Roles
+from lamina.device import out_of_memory
 from lamina.encoders.encoder import Encoder, States, Tap, find_taps, window_samples
 from lamina.errors import LaminaError
 from lamina.files import digest, file_digest
@@ -29,6 +32,7 @@ from lamina.measures import TABLE, family, spelled_out
 from lamina.stats.archive import Statistic
 
 GIB = 2**30
+HALVED = "a batch did not fit into the GPU's memory and was read in halves: --batch-seconds makes all smaller"
 Asked = list[tuple[Target, list[type[Instrument]]]]
 
 
@@ -133,7 +137,28 @@ class Sweep:
         return digest([*about, others, files, grids, metadata.version("lamina")])
 
     def read(self, batch: Batch, *, fitting: bool) -> None:
-        """Take one batch."""
+        """Take one batch; where a GPU has too little memory for it, in halves, which is noted once."""
+        self._read(batch, fitting, set())
+
+    def _read(self, batch: Batch, fitting: bool, taken: set[int]) -> None:
+        """Take a batch at the readings that have not ``taken`` it."""
+        try:
+            for number, x, rows in self._rows(batch, fitting, frozenset(taken)):
+                taken.add(number)
+                self.readings[number].take(x, rows, fitting=fitting)
+                del x
+        except Exception as error:
+            if len(batch.utterances) == 1 or not out_of_memory(error):
+                raise
+            if HALVED not in self.notes:
+                self.notes.append(HALVED)
+        else:
+            return
+        for half in batch.halves():
+            self._read(half, fitting, set(taken))
+
+    def _rows(self, batch: Batch, fitting: bool, taken: frozenset[int]) -> Iterator[tuple[int, Tensor, Rows]]:
+        """The rows (n, width) of a batch, by number of the reading."""
         others: dict[str, States] = {}
         own: dict[str, list[str]] = {}  # which targets are states of a tap of this encoder
         for name, (encoder, tap) in self.sources.items():
@@ -147,15 +172,16 @@ class Sweep:
             for states in self.encoder.states(batch.waves, batch.lengths, late):
                 others |= dict.fromkeys(own[states.tap.name], states)
         gather = Gather(batch, others, fitting=fitting)
-        by_tap: dict[str, list[Reading]] = {name: [] for name in own if name not in late}
-        for reading in self.readings:
-            by_tap.setdefault(reading.tap.name, []).append(reading)
+        by_tap: dict[str, list[int]] = {name: [] for name in own if name not in late}
+        for number, reading in enumerate(self.readings):
+            if number not in taken:
+                by_tap.setdefault(reading.tap.name, []).append(number)
         for states in self.encoder.states(batch.waves, batch.lengths, list(by_tap)):
             if states.tap.name not in late:
                 others |= dict.fromkeys(own.get(states.tap.name, ()), states)
-            for reading in by_tap[states.tap.name]:
-                rows = gather.rows(reading.target, reading.way, states)
-                reading.take(rows.pool.mean(states.values), rows, fitting=fitting)
+            for number in by_tap[states.tap.name]:
+                rows = gather.rows(self.readings[number].target, self.readings[number].way, states)
+                yield number, rows.pool.mean(states.values), rows
 
     def settle(self, *, folded: bool) -> None:
         """Fix what was learned by the ``folded`` readings, or by the others."""

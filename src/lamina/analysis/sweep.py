@@ -19,6 +19,7 @@ from lamina.analysis.results import Analysis, Conclusion, told
 from lamina.analysis.sums import Progress, merge_all, reduce_over_processes
 from lamina.corpus.batches import read_batches
 from lamina.corpus.corpus import Corpus
+from lamina.device import exact
 from lamina.encoders.encoder import Encoder
 from lamina.errors import LaminaError
 from lamina.grid import Grid
@@ -75,6 +76,7 @@ def analyze(
     return run_sweep(sweep, run=run, control=control, progress=progress, save_seconds=save_seconds)
 
 
+@exact()
 def run_sweep(
     sweep: Sweep,
     *,
@@ -112,6 +114,7 @@ def run_sweep(
     return found
 
 
+@exact()
 def read_part(
     sweep: Sweep,
     part: tuple[int, int],
@@ -181,6 +184,7 @@ def merge_parts(sweep: Sweep, parts: Sequence[Path], folder: Path) -> bool:
     return True
 
 
+@exact()
 def finish(
     sweep: Sweep, run: Run | None, control: str, begun: float | None = None, *, write: bool = True
 ) -> Analysis:

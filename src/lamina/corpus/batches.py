@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,7 +16,11 @@ from torch import Tensor
 from lamina.corpus.corpus import Corpus, Utterance
 from lamina.errors import LaminaError
 
-BUFFER = 16  # batches' worth of utterances that are sorted by length at a time
+BUFFER = 64  # batches' worth of utterances that are sorted by length at a time
+# What a batch costs by itself, as a share of the largest: so much padding is one batch less worth.
+SHARE = 160
+AHEAD = 2  # batches that are read while one is worked on
+READERS = min(16, os.cpu_count() or 1)  # files are decoded side by side
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,17 @@ class Batch:
     waves: Tensor
     lengths: Tensor
     utterances: tuple[Utterance, ...]
+
+    def halves(self) -> tuple[Batch, Batch]:
+        """The same utterances in two batches: where one does not fit into a GPU's memory."""
+        middle = (len(self.utterances) + 1) // 2
+        parts = (slice(middle), slice(middle, None))
+        lengths = [self.lengths[part] for part in parts]
+        one, other = (
+            Batch(self.waves[part, : int(own.max())], own, self.utterances[part])
+            for part, own in zip(parts, lengths, strict=True)
+        )
+        return one, other
 
 
 def batches(
@@ -50,15 +67,18 @@ def batches(
 
 
 def read_batches(corpus: Corpus, groups: Iterable[tuple[Utterance, ...]]) -> Iterator[Batch]:
-    """The batches of planned groups, in order; the next one is read while one is worked on."""
-    with ThreadPoolExecutor(1) as reader:
-        coming: Future[Batch] | None = None
-        for group in groups:
-            before, coming = coming, reader.submit(_read, corpus, group)
-            if before is not None:
-                yield before.result()
-        if coming is not None:
-            yield coming.result()
+    """The batches of planned groups, in order; threads read the next ones while one is worked on."""
+    with ThreadPoolExecutor(READERS, "audio") as readers:
+        coming: deque[tuple[tuple[Utterance, ...], list[Future[NDArray[np.float32]]]]] = deque()
+        try:
+            for group in groups:
+                coming.append((group, [readers.submit(_read, corpus, utterance) for utterance in group]))
+                if len(coming) > AHEAD:
+                    yield _batch(*coming.popleft())
+            while coming:
+                yield _batch(*coming.popleft())
+        finally:
+            readers.shutdown(wait=False, cancel_futures=True)
 
 
 def plan(utterances: Iterable[Utterance], samples: int, window: int = 0) -> Iterator[tuple[Utterance, ...]]:
@@ -80,27 +100,44 @@ def computed(group: Sequence[Utterance], window: int) -> int:
 
 
 def _groups(buffer: list[Utterance], samples: int, window: int) -> Iterator[tuple[Utterance, ...]]:
-    group: list[Utterance] = []
+    """The groups that cost least, samples that are computed and `SHARE` for each group, of all that fit.
+
+    In the order of lengths a group is a run, and the best ending of the first n does not hang on what follows.
+    """
     # The longest first: what does not fit into memory shows at once. The sort is stable.
-    for utterance in sorted(buffer, key=lambda utterance: -utterance.samples):
-        if group and max(group[0].samples, window) * (len(group) + 1) > samples:
-            yield tuple(group)
-            group = []
-        group.append(utterance)
-    if group:
-        yield tuple(group)
+    ordered = sorted(buffer, key=lambda utterance: -utterance.samples)
+    lengths = [max(utterance.samples, window) for utterance in ordered]
+    least, begins = [0.0], [0]
+    for end in range(1, len(ordered) + 1):
+        best, begin = float("inf"), end - 1
+        for start in range(end - 1, -1, -1):
+            size = lengths[start] * (end - start)
+            if size > samples and end - start > 1:
+                break
+            if least[start] + size < best:
+                best, begin = least[start] + size, start
+        least.append(best + samples / SHARE)
+        begins.append(begin)
+    ends, end = [], len(ordered)
+    while end:
+        ends.append(end)
+        end = begins[end]
+    for end in reversed(ends):
+        yield tuple(ordered[begins[end] : end])
 
 
-def _read(corpus: Corpus, group: tuple[Utterance, ...]) -> Batch:
-    read: list[NDArray[np.float32]] = []  # before there is room for them: a manifest may promise any length
-    for utterance in group:
-        wave = corpus.read(utterance)
-        if not np.isfinite(wave).all():
-            raise LaminaError(
-                f"utterance {utterance.id} has samples that are no numbers (NaN or infinite): repair or remove "
-                "the file; `lamina corpus check` finds all of them"
-            )
-        read.append(wave)
+def _read(corpus: Corpus, utterance: Utterance) -> NDArray[np.float32]:
+    wave = corpus.read(utterance)
+    if not np.isfinite(wave).all():
+        raise LaminaError(
+            f"utterance {utterance.id} has samples that are no numbers (NaN or infinite): repair or remove "
+            "the file; `lamina corpus check` finds all of them"
+        )
+    return wave
+
+
+def _batch(group: tuple[Utterance, ...], coming: list[Future[NDArray[np.float32]]]) -> Batch:
+    read = [each.result() for each in coming]  # before there is room: a manifest may promise any length
     lengths = torch.tensor([len(wave) for wave in read])
     waves = torch.zeros(len(read), int(lengths.max()))
     for row, wave in zip(waves, read, strict=True):

@@ -16,9 +16,10 @@ from pydantic import Field
 from torch import Tensor
 
 from lamina.config import Config
-from lamina.corpus.batches import batches
+from lamina.corpus.batches import Batch, batches
 from lamina.corpus.corpus import Corpus, Utterance
 from lamina.corpus.splits import of_split
+from lamina.device import exact, out_of_memory
 from lamina.encoders.encoder import Encoder, States, Tap, find_taps, window_samples
 from lamina.errors import LaminaError
 from lamina.files import check_folder, digest
@@ -226,11 +227,24 @@ def utterance_states(
     encoder: Encoder, tap: Tap, corpus: Corpus, utterances: Iterable[Utterance], seconds: float
 ) -> Iterator[tuple[Utterance, Tensor]]:
     """The states (frames, width) of one utterance after another, read in batches of ``seconds`` of audio."""
-    with torch.inference_mode():
-        for batch in batches(corpus, utterances, seconds=seconds, window=window_samples(encoder)):
+    for batch in batches(corpus, utterances, seconds=seconds, window=window_samples(encoder)):
+        yield from _states(encoder, tap, batch)
+
+
+def _states(encoder: Encoder, tap: Tap, batch: Batch) -> Iterator[tuple[Utterance, Tensor]]:
+    """Of one batch; in halves where a GPU has too little memory for it."""
+    try:
+        with torch.inference_mode(), exact():
             (states,) = encoder.states(batch.waves, batch.lengths, [tap.name])
-            for index, utterance in enumerate(batch.utterances):
-                yield utterance, states.utterance(index)
+    except Exception as error:
+        if len(batch.utterances) == 1 or not out_of_memory(error):
+            raise
+    else:
+        for index, utterance in enumerate(batch.utterances):
+            yield utterance, states.utterance(index)
+        return
+    for half in batch.halves():
+        yield from _states(encoder, tap, half)
 
 
 def unit_quality(units: Units, corpus: Corpus, tier: str, split: str | None = None) -> dict[str, float]:

@@ -18,8 +18,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lamina.corpus.batches import batches
+from lamina.corpus.batches import Batch, batches
 from lamina.corpus.corpus import Corpus, Segment, Utterance
+from lamina.device import exact, out_of_memory
 from lamina.encoders.encoder import Encoder, Tap, window_samples
 from lamina.errors import LaminaError
 from lamina.files import allocate, digest, read_json, told_size, write_json
@@ -172,11 +173,7 @@ def read(
     done = len(everyone) - len(todo)
     taps = {tap.name: None for want, _ in wants.values() for tap in want.group.taps}
     for batch in batches(corpus, todo, seconds=seconds, window=window_samples(encoder)):
-        with torch.inference_mode():
-            for states in encoder.states(batch.waves, batch.lengths, list(taps)):
-                for index, one in enumerate(batch.utterances):
-                    for store in stores.values():
-                        store.put(one, states.tap, states.utterance(index))
+        _put(encoder, batch, list(taps), list(stores.values()))
         for one in batch.utterances:
             for store in stores.values():
                 store.close(one)
@@ -184,6 +181,23 @@ def read(
         if progress is not None:
             progress(done, len(everyone))
     return stores
+
+
+def _put(encoder: Encoder, batch: Batch, taps: list[str], stores: Sequence[Store]) -> None:
+    """Keep what is wanted of a batch; in halves where a GPU has too little memory for it."""
+    try:
+        with torch.inference_mode(), exact():
+            for states in encoder.states(batch.waves, batch.lengths, taps):
+                for index, one in enumerate(batch.utterances):
+                    for store in stores:
+                        store.put(one, states.tap, states.utterance(index))
+    except Exception as error:
+        if len(batch.utterances) == 1 or not out_of_memory(error):
+            raise
+    else:
+        return
+    for half in batch.halves():
+        _put(encoder, half, taps, stores)
 
 
 def _check(
