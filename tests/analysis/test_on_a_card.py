@@ -129,8 +129,8 @@ class Small:
 
     def states(self, waves, lengths, taps=None):
         self.asked.append((len(waves), tuple(taps or ())))
-        for place, each in enumerate(self._encoder.states(waves, lengths, taps)):
-            if place and waves.numel() > self._most:
+        for each in self._encoder.states(waves, lengths, taps):
+            if each.tap.depth and waves.numel() > self._most:
                 raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
             yield each
 
@@ -149,6 +149,6 @@ def test_what_does_not_fit_is_read_in_halves_and_counted_once(encoder):
     assert [note for note in found.notes if "halves" in note] == [HALVED]
     for one, other in zip(whole.scores, found.scores, strict=True):
         assert one.key == other.key
-        assert (one.value == pytest.approx(other.value, abs=1e-9)) or not np.isfinite(one.value)
+        assert (one.value == pytest.approx(other.value, abs=1e-6)) or not np.isfinite(one.value)
     with pytest.raises(torch.OutOfMemoryError):
         run_sweep(Sweep(Small(encoder, 1), Talk(split=True), config))

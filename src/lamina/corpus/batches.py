@@ -17,8 +17,7 @@ from lamina.corpus.corpus import Corpus, Utterance
 from lamina.errors import LaminaError
 
 BUFFER = 64  # batches' worth of utterances that are sorted by length at a time
-# What a batch costs by itself, as a share of the largest: so much padding is one batch less worth.
-SHARE = 160
+ONE = 40_000  # samples: what a batch costs by itself; so much padding is one batch less worth
 AHEAD = 2  # batches that are read while one is worked on
 READERS = min(16, os.cpu_count() or 1)  # files are decoded side by side
 
@@ -100,7 +99,7 @@ def computed(group: Sequence[Utterance], window: int) -> int:
 
 
 def _groups(buffer: list[Utterance], samples: int, window: int) -> Iterator[tuple[Utterance, ...]]:
-    """The groups that cost least, samples that are computed and `SHARE` for each group, of all that fit.
+    """The groups that cost least, samples that are computed and `ONE` for each group, of all that fit.
 
     In the order of lengths a group is a run, and the best ending of the first n does not hang on what follows.
     """
@@ -116,7 +115,7 @@ def _groups(buffer: list[Utterance], samples: int, window: int) -> Iterator[tupl
                 break
             if least[start] + size < best:
                 best, begin = least[start] + size, start
-        least.append(best + samples / SHARE)
+        least.append(best + ONE)
         begins.append(begin)
     ends, end = [], len(ordered)
     while end:

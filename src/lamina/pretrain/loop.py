@@ -123,6 +123,9 @@ def _train(
         for step, work in enumerate(works, start=first):
             rate, done = learning_rate(config, step), step + 1
             updater.update(work, rate, meter)
+            kept = workers.main and done % config.checkpoint_every == 0
+            if kept or done % config.log_every == 0 or done == config.steps:
+                updater.check()
             if done % config.log_every == 0 or done == config.steps:
                 shown = meter.read()
                 left = (config.steps - done) / shown["steps_per_second"]
@@ -131,7 +134,9 @@ def _train(
             if dev and (done % config.validate_every == 0 or done == config.steps):
                 journal.log(event="validation", step=done, **validate(config, model, dev[0], workers))
             asked = stopper.asked() if done < config.steps else ""
-            if workers.main and (asked or done % config.checkpoint_every == 0):
+            if asked:
+                updater.check()
+            if kept or (workers.main and asked):
                 checkpoints.save(done, updater)
             if asked:
                 _stop(asked, done, model, run, workers, journal)

@@ -37,8 +37,9 @@ class Meter:
 
     def _clear(self) -> None:
         self._began = time.monotonic()
-        self._seconds = self._norm = 0.0
+        self._seconds = 0.0
         self._loss = torch.zeros((), device=self._workers.device)
+        self._norm = torch.zeros((), dtype=torch.float64, device=self._workers.device)
         self._steps = 0
         self._sums = torch.zeros(3, self._levels, 2, dtype=torch.float64, device=self._workers.device)
         self._whole = True  # whether all parts of the last batch are counted
@@ -67,13 +68,13 @@ class Meter:
     def step(self, loss: Tensor, norm: Tensor) -> None:
         """Count one update: this process's part of the loss, and the norm of the gradient."""
         self._loss = loss
-        self._norm += float(norm) if bool(torch.isfinite(norm)) else 0.0  # float16 leaves out such a step
+        self._norm += torch.where(torch.isfinite(norm), norm, 0.0)  # float16 leaves out such a step
         self._steps += 1
         self._whole = True
 
     def accuracies(self) -> dict[str, float]:
         """Accuracy, cross-entropy (nats) a frame and frames, by level and kind; absent kinds are left out."""
-        losses, correct, counts = self._workers.sum(self._sums)
+        losses, correct, counts = self._workers.sum(self._sums).cpu()
         found = {}
         for level, row in enumerate(counts.tolist()):
             for kind, count in enumerate(row):
@@ -94,8 +95,8 @@ class Meter:
             "loss": float(self._workers.sum(self._loss)),
             **self.accuracies(),
             "feature_penalty": float(penalty),
-            "gradient_norm": self._norm / self._steps,
-            "audio_seconds_per_second": float(self._workers.sum(self._sums.new_tensor(self._seconds))) / elapsed,
+            "gradient_norm": float(self._norm) / self._steps,
+            "audio_seconds_per_second": float(self._workers.sum(self._sums.new_full((), self._seconds))) / elapsed,
             "steps_per_second": self._steps / elapsed,
         }
         for level in range(self._levels):

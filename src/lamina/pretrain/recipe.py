@@ -74,7 +74,7 @@ class PretrainConfig(Config):
         dtype: ``float32``, or ``bfloat16`` or ``float16`` (GPU only) for autocast.
         accumulate: parts that each process works on one after the other, to need less memory; neither the batch
             nor, dropout aside, the loss depends on it or on the number of processes. # fairseq: update_freq
-        compile: whether to compile the model (`torch.compile`): quicker on a GPU, after minutes of preparation.
+        compile: whether to compile the model's layers (`torch.compile`): quicker on a GPU, after some preparation.
         log_every: steps from one line of the log to the next.
         checkpoint_every: steps from one checkpoint to the next.
         validate_every: steps from one validation to the next; there is one at the end in any case.

@@ -39,6 +39,7 @@ class Work:
     def of(cls, config: PretrainConfig, source: Source, step: int, workers: Workers) -> Self:
         """This process's share of the batch of ``step``."""
         places, mask = source.batch(step)
+        on_gpu = workers.device.type == "cuda"
         frames = source.frames(places)
         masked, everything = int(mask.sum()), sum(frames)
         scored = masked * (config.model.masked_loss_weight > 0)
@@ -46,8 +47,8 @@ class Work:
         parts = (
             (
                 part,
-                source.reader.read(places[rows]),
-                mask[rows, : max(frames[rows])],
+                source.reader.read(places[rows]).pinned() if on_gpu else source.reader.read(places[rows]),
+                mask[rows, : max(frames[rows])].pin_memory() if on_gpu else mask[rows, : max(frames[rows])],
                 sum(frames[rows]) / everything,
             )
             for part, rows in workers.rows(len(places))
@@ -83,13 +84,15 @@ class Updater:
         self._weights = torch.tensor(
             (config.model.masked_loss_weight, config.model.unmasked_loss_weight), device=workers.device
         )
+        # The first step whose gradient was no number, and its loss; on the device, so that no step waits for it.
+        self._bad = torch.tensor((-1.0, 0.0), device=workers.device)
         model.train()
 
     def update(self, work: Work, rate: float, meter: Meter) -> None:
-        """One step at a learning rate.
+        """One step at a learning rate; on a GPU it is only handed over, and `check` tells whether it went well.
 
         Raises:
-            LaminaError: the loss or its gradient is no number.
+            LaminaError: on a CPU, or in float16: the loss or its gradient is no number.
         """
         for group in self.optimizer.param_groups:
             group["lr"] = rate
@@ -105,7 +108,7 @@ class Updater:
                     output = self._trained(
                         here.waves,
                         attention_mask=here.attention_mask,
-                        mask_time_indices=mask.to(self._workers.device),
+                        mask_time_indices=mask.to(self._workers.device, non_blocking=True),
                         labels=here.labels,
                         return_dict=True,
                     )
@@ -116,17 +119,31 @@ class Updater:
             meter.add(output, here, size)
         self.scaler.unscale_(self.optimizer)
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self._config.clip_norm or math.inf)
-        if not bool(torch.isfinite(norm)) and not (
-            self.scaler.is_enabled() and self.scaler.get_scale() > LEAST_SCALE
-        ):
-            raise LaminaError(
-                f"step {work.step + 1}: the loss is {float(loss):.4g} and its gradient is no number: try a lower "
-                "learning_rate, a longer warm-up, a smaller clip_norm, or dtype float32"
-            )
+        bad = ~torch.isfinite(norm) & (self._bad[0] < 0)
+        self._bad = torch.where(bad, torch.stack([loss.new_full((), work.step), loss]), self._bad)
+        if self.scaler.is_enabled():  # which waits for the GPU by itself
+            if self.scaler.get_scale() > LEAST_SCALE:
+                self._bad[0] = -1
+            self.check()
+        elif norm.device.type == "cpu":
+            self.check()
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.optimizer.zero_grad()
         meter.step(loss, norm)
+
+    def check(self) -> None:
+        """See that all steps so far went well; a GPU is waited for.
+
+        Raises:
+            LaminaError: the loss of a step or its gradient was no number.
+        """
+        step, loss = self._bad.cpu().tolist()
+        if step >= 0:
+            raise LaminaError(
+                f"step {step + 1:.0f}: the loss is {loss:.4g} and its gradient is no number: try a lower "
+                "learning_rate, a longer warm-up, a smaller clip_norm, or dtype float32"
+            )
 
     def share_of_loss(self, output: Any, scored: int, frames: float) -> Tensor:
         """What a part adds to the loss of the whole batch.

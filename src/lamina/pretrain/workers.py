@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from lamina.device import resolve
+from lamina.encoders.mrhubert.layers import ConvLayer, Layer
 from lamina.errors import LaminaError
 from lamina.pretrain.recipe import PretrainConfig
 
@@ -73,7 +74,7 @@ class Workers:
     def prepare(self, model: nn.Module) -> Any:
         """Move the model to the device; what to call in training (all gradients are summed behind it)."""
         if self._config.compile:
-            model.compile()
+            compile_parts(model)
         return self._accelerator.prepare_model(model.to(self.device), device_placement=False)
 
     def rows(self, size: int) -> list[tuple[int, slice]]:
@@ -122,6 +123,18 @@ class Workers:
     def wait(self) -> None:
         """Until all processes are here."""
         self._accelerator.wait_for_everyone()
+
+
+def compile_parts(model: nn.Module) -> int:
+    """Compile a model's layers, each kind once, and say how many they are: norms and activations are fused.
+
+    Layers of one shape share what is compiled; the whole model at once took a minute, and lengths that vary made
+    it anew. Choices made on the host (layerdrop, padding) stay outside.
+    """
+    parts = [each for each in model.modules() if isinstance(each, ConvLayer | Layer)]
+    for each in parts:
+        each.compile(dynamic=True)
+    return len(parts)
 
 
 class Stopper:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +11,7 @@ from transformers.activations import ACT2FN
 from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-from lamina.encoders.half import right_convolutions
+from lamina.encoders.half import HALF, right_convolutions
 from lamina.encoders.mrhubert.lengths import real
 
 if TYPE_CHECKING:
@@ -59,7 +59,23 @@ class TimeNorm(nn.GroupNorm):
 
 
 class FrontConv(nn.Conv1d):
-    """A convolution of the front end: it is initialised in a way of its own."""
+    """A convolution of the front end: it is initialised in a way of its own.
+
+    In half precision on a GPU it works with channels last, in which cuDNN computes: what comes first is turned
+    once, at the second layer, and everything behind it stays so. Values are the same.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, channels, frames) to the same."""
+        half = torch.is_autocast_enabled(x.device.type) or x.dtype in HALF
+        return self.channels_last(x) if half and x.device.type != "cpu" else super().forward(x)
+
+    def channels_last(self, x: Tensor) -> Tensor:
+        """The same with a layout in which the channels of a frame lie side by side."""
+        rows, weight = (
+            each[:, :, None].contiguous(memory_format=torch.channels_last) for each in (x, self.weight)
+        )
+        return functional.conv2d(rows, weight, self.bias, (1, *self.stride))[:, :, 0]
 
 
 class Dense(nn.Linear):
@@ -109,15 +125,48 @@ class PositionalConv(nn.Module):
         self.activation = ACT2FN[config.feat_extract_activation]
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, frames, width) to the same, zero-padded by half of the kernel on both sides."""
+        """(batch, frames, width) to the same, zero-padded by half of the kernel on both sides.
+
+        Trained on a GPU it is a product of spectra: cuDNN's gradient of so long a kernel in groups takes eight
+        times as long. States are read by the convolution itself, whose rounding hangs on no batch's length.
+        """
         kernel = self.direction.shape[-1]
-        weight = self.direction * (self.gain / self.direction.norm(dim=(0, 1), keepdim=True))
         before, after = kernel // 2, (kernel - 1) // 2
+        if self.training and x.device.type != "cpu":
+            with torch.autocast(x.device.type, enabled=False):
+                weight = self._weight().float()
+                y = spectral_convolution(functional.pad(x.float(), (0, 0, before, after)), weight, self.groups)
+                return cast("Tensor", self.activation((y + self.bias.float()).to(x.dtype)))
+        weight = self._weight()
         x = functional.pad(x.transpose(1, 2), (before, after))
         with right_convolutions(x):
             y = functional.conv1d(x, weight, self.bias, groups=self.groups)
         out: Tensor = self.activation(y.transpose(1, 2))
         return out
+
+    def _weight(self) -> Tensor:
+        return self.direction * (self.gain / self.direction.norm(dim=(0, 1), keepdim=True))
+
+
+def spectral_convolution(x: Tensor, weight: Tensor, groups: int) -> Tensor:
+    """A convolution in groups without padding, as one product a group and frequency; so are its gradients.
+
+    Args:
+        x: (batch, frames, width), float32.
+        weight: (width out, width / groups, kernel), float32.
+        groups: of channels.
+
+    Returns:
+        (batch, frames - kernel + 1, width out).
+    """
+    batch, frames, _ = x.shape
+    size = -(-frames // 64) * 64  # quick to transform, whatever the length
+    (out, width, kernel), half = weight.shape, size // 2 + 1
+    rows = torch.fft.rfft(x, size, dim=1).view(batch, half, groups, width).permute(1, 2, 0, 3)
+    waves = torch.fft.rfft(weight, size).view(groups, out // groups, width, half).permute(3, 0, 2, 1)
+    found = torch.matmul(rows, waves.conj())  # (frequencies, groups, batch, width out / groups)
+    spectrum = found.permute(2, 0, 1, 3).reshape(batch, half, out)
+    return torch.fft.irfft(spectrum, size, dim=1)[:, : frames - kernel + 1]
 
 
 def eager_attention(

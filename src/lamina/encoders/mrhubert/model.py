@@ -231,6 +231,9 @@ class MRHubertModel(MRHubertPreTrainedModel):
         if counts is None:
             return None
         keep = real(counts, x.shape[1])
+        if x.device.type != "cpu" and self.config._attn_implementation == "sdpa":  # noqa: SLF001 - transformers' own way
+            # transformers asks whether anything is masked: a GPU would be waited for, in every block.
+            return keep[:, None, None].expand(-1, -1, x.shape[1], -1)
         mask: Tensor | None = create_bidirectional_mask(config=self.config, inputs_embeds=x, attention_mask=keep)
         return mask
 
@@ -289,9 +292,10 @@ class MRHubertModel(MRHubertPreTrainedModel):
 
 
 def _samples(attention_mask: Tensor | None) -> Tensor | None:
-    """The samples of each utterance; None where none is padded, which is quicker."""
+    """The samples of each utterance; None where none is padded, which is quicker (a GPU would be waited for)."""
     if attention_mask is None:
         return None
-    if not torch.compiler.is_compiling() and bool(attention_mask.all()):
+    asked = attention_mask.device.type == "cpu" and not torch.compiler.is_compiling()
+    if asked and bool(attention_mask.all()):
         return None
     return attention_mask.long().sum(-1)

@@ -112,8 +112,8 @@ class MRHubertForPreTraining(MRHubertPreTrainedModel):
                 ratio, size = grid.stride / levels[0].stride, frames
                 for up, down in self._steps(len(given)):
                     size = -(-size * up // down)
-                places = torch.tensor([min(int(frame * ratio), frames - 1) for frame in range(size)])
-                given.append(finest[:, places.to(finest.device)])
+                places = torch.arange(size, device=finest.device) * ratio.numerator // ratio.denominator
+                given.append(finest[:, places.clamp_max(frames - 1)])
         if len(given) != len(levels):
             raise LaminaError(
                 f"{len(given)} sequences of labels for {len(levels)} predicting levels: give one a level, finest "
@@ -219,7 +219,8 @@ class MRHubertForPreTraining(MRHubertPreTrainedModel):
         )
         size = sum((result.counts[0, kind] for kind in (0, 1) if weights[kind] > 0), start=counts[0].new_zeros(()))
         result.sample_size = size
-        total = (result.losses * result.losses.new_tensor(weights)).sum() / size.clamp(min=1)
+        weighed = torch.stack([result.losses[:, kind] * weight for kind, weight in enumerate(weights)], 1)
+        total = weighed.sum() / size.clamp(min=1)
         # the penalty is multiplied by the sample size before the division by it
         result.loss = total + self.config.feature_penalty_weight * cast("Tensor", result.feature_penalty)
 
@@ -229,8 +230,8 @@ class MRHubertForPreTraining(MRHubertPreTrainedModel):
                 f"labels of level {level} have shape {tuple(units.shape)}, its frames {tuple(logits.shape[:2])}: "
                 "labels lie on the level's own grid, one a frame of the padded batch"
             )
-        if torch.compiler.is_compiling() or not units.numel():
-            return
+        if torch.compiler.is_compiling() or units.device.type != "cpu" or not units.numel():
+            return  # a GPU would be waited for; `lamina.pretrain` checks all units once, and a GPU refuses others
         lowest, highest, classes = int(units.min()), int(units.max()), self.config.num_classes[level]
         if highest >= classes or (lowest < -self.config.special_classes and lowest != IGNORED):
             raise LaminaError(
