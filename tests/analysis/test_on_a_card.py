@@ -30,7 +30,7 @@ class Talk:
         draw = np.random.default_rng(0)
         self._all = []
         for number in range(12):
-            samples = int(draw.integers(3, 5) * RATE)
+            samples = int(draw.integers(3, 5) * RATE) + 100 * number  # no two alike
             edges = np.arange(400, samples, 1000)
             phones = tuple(Segment(f"p{draw.integers(6)}", int(a), int(b)) for a, b in pairwise(edges))
             part = ("train" if number % 6 < 3 else "test") if split else ""
@@ -152,3 +152,23 @@ def test_what_does_not_fit_is_read_in_halves_and_counted_once(encoder):
         assert (one.value == pytest.approx(other.value, abs=1e-6)) or not np.isfinite(one.value)
     with pytest.raises(torch.OutOfMemoryError):
         run_sweep(Sweep(Small(encoder, 1), Talk(split=True), config))
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_a_tap_that_is_not_finite_is_named(encoder, value):
+    class Spoilt(Elsewhere):
+        def states(self, waves, lengths, taps=None):
+            for each in self._encoder.states(waves, lengths, taps):
+                values = each.values.clone()
+                if each.tap.name == "enc20.1":
+                    values[lengths == named.samples, 7, 3] = value
+                yield States(values, each.lengths, each.tap)
+
+    corpus = Talk(split=True)
+    named = list(corpus.utterances())[4]
+    config = AnalysisConfig(targets=("phone",), measures=("cka",), replicates=5, min_instances=2)
+    found = run_sweep(Sweep(Spoilt(encoder, "cpu"), corpus, config))
+    (told,) = (note for note in found.notes if note.startswith("tap "))
+    assert told.startswith("tap enc20.1: the states of utterance u4 are not finite (the largest that is: ")
+    assert "--dtype float32" in told
+    assert {row.tap for row in found.scores if row.measure == "cka"} == {"front"}

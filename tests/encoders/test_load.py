@@ -201,3 +201,18 @@ def test_an_unusable_device(folder: Path) -> None:
         pytest.skip("there is a CUDA device here")
     with pytest.raises(LaminaError, match="device 'cuda' cannot be used"):
         load_encoder(str(folder), device="cuda")
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_half_precision_is_close_and_another_encoder(folder: Path, dtype: str) -> None:
+    whole, half = load_encoder(str(folder)), load_encoder(str(folder), dtype=dtype)
+    assert next(half.model.parameters()).dtype == getattr(torch, dtype)
+    assert half.digest != whole.digest
+    waves = torch.randn(1, 4000, generator=torch.Generator().manual_seed(0))
+    for one, other in zip(
+        *(list(each.states(waves, torch.tensor([4000]))) for each in (whole, half)), strict=True
+    ):
+        error = (one.values - other.values.float()).norm() / one.values.norm()
+        assert 0 < float(error) < 0.05
+    with pytest.raises(LaminaError, match="read in float32, bfloat16, float16, not in 'float8'"):
+        load_encoder(str(folder), dtype="float8")

@@ -20,6 +20,7 @@ from lamina.analysis.sums import memory
 from lamina.analysis.targets import kinds_of
 from lamina.analysis.targets.sources import Frames
 from lamina.analysis.targets.target import Basis, Heard, Target
+from lamina.analysis.watch import Watch
 from lamina.corpus.batches import Batch, plan
 from lamina.corpus.corpus import Corpus, Utterance
 from lamina.corpus.splits import Roles
@@ -66,6 +67,7 @@ class Sweep:
     readings: list[Reading] = field(init=False)
     phases: list[list[tuple[Utterance, ...]]] = field(init=False)
     notes: list[str] = field(init=False)
+    watch: Watch = field(init=False, default_factory=Watch)
 
     def __post_init__(self) -> None:
         encoder, config = self.encoder, self.config
@@ -179,6 +181,7 @@ class Sweep:
         for states in self.encoder.states(batch.waves, batch.lengths, list(by_tap)):
             if states.tap.name not in late:
                 others |= dict.fromkeys(own.get(states.tap.name, ()), states)
+            self.watch.see(states, batch.utterances)
             for number in by_tap[states.tap.name]:
                 rows = gather.rows(self.readings[number].target, self.readings[number].way, states)
                 yield number, rows.pool.mean(states.values), rows

@@ -195,7 +195,7 @@ def finish(
         folder = "" if run is None else run.folder.name
         conclusion = Conclusion(sweep.encoder.name, folder, sweep.config, control)
         scores, replicates = conclusion.of(sweep.readings)
-        notes = [*sweep.notes, *told(sweep.readings), *_rough(replicates, scores)]
+        notes = [*sweep.notes, *sweep.watch.notes(), *told(sweep.readings), *_rough(replicates, scores)]
     if not len(scores):
         raise LaminaError(f"nothing could be measured on {sweep.corpus.name}: {'; '.join(notes)}")
     if run is not None and write:

@@ -13,6 +13,7 @@ from lamina.cli.options import (
     Beside,
     CorpusPath,
     Device,
+    Dtype,
     EncoderName,
     Seed,
     Taps,
@@ -68,6 +69,7 @@ def analyze(
     memory_gib: Annotated[float, typer.Option(help="An analysis whose sums need more does not start.")] = 8.0,
     seed: Seed = 0,
     device: Device = "auto",
+    dtype: Dtype = "float32",
     plan: Annotated[bool, typer.Option("--plan", help="Only tell what it will take.")] = False,
     shard: Annotated[
         str | None, typer.Option(help="Read part i/n only, into --out; then `analysis merge`.")
@@ -103,8 +105,9 @@ def analyze(
         raise LaminaError("--shard keeps its part in a run folder: say where with --out")
     speech = open_speech(corpus_path)
     config = resolved(None, settings, speech)
-    read = load_encoder(encoder_name, device=device)
+    read = load_encoder(encoder_name, device=device, dtype=dtype)
     about = {"kind": "analysis", "encoder": encoder_name, "corpus": str(corpus_path), "beside": list(beside or [])}
+    about |= {} if dtype == "float32" else {"dtype": dtype}
     about |= config.to_json()
     inputs = _inputs(read.digest, speech.digest, [path for path in files.values() if path is not None])
     support = grids_of(beside or [])
@@ -236,7 +239,10 @@ def merge(
     part = Run.read(parts[0])
     about = {name: value for name, value in part.config.items() if name != "shard"}
     settings = {name: value for name, value in about.items() if name in AnalysisConfig.model_fields}
-    speech, read = open_speech(about["corpus"]), load_encoder(about["encoder"])
+    speech, read = (
+        open_speech(about["corpus"]),
+        load_encoder(about["encoder"], dtype=about.get("dtype", "float32")),
+    )
     sweep = Sweep(read, speech, parse_config(settings, AnalysisConfig, str(parts[0])), grids_of(about["beside"]))
     run = Run.plan(out, f"analysis-{read.name}", about, part.inputs)
     if made_before(run):

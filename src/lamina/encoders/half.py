@@ -25,6 +25,11 @@ CONVOLUTIONS = (
 )
 
 
+def on_gpu(x: Tensor) -> bool:
+    """Whether a tensor is on an accelerator: not on the CPU, and not a shape without values."""
+    return x.device.type not in {"cpu", "meta"}
+
+
 def right_convolutions(*tensors: Tensor) -> AbstractContextManager[object]:
     """While this lasts (in this thread), convolutions in half precision are right.
 

@@ -23,7 +23,7 @@ def untrained(encoder: Encoder, *, seed: int) -> Encoder | None:
     old: Any = encoder.model
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        fresh = type(old)(old.config).to(old.device)
+        fresh = type(old)(old.config).to(old.device, old.dtype)
     name = f"{encoder.name}-untrained"
     if isinstance(encoder, MRHubertEncoder):
         return MRHubertEncoder(fresh, name, together=encoder.together)

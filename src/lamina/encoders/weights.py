@@ -42,7 +42,9 @@ TRIAL = 160_000  # samples that it is run on, in shapes alone
 SPARE = 1 << 24  # weights that a config may ask for beyond four times those that there are
 
 
-def load_body(kind: Any, config: Any, tensors: Mapping[str, Tensor], source: str, device: str) -> Any:
+def load_body(
+    kind: Any, config: Any, tensors: Mapping[str, Tensor], source: str, device: str, dtype: str = "float32"
+) -> Any:
     """A transformers base model in float32, exactly: every weight of the body found, none left over.
 
     Args:
@@ -51,6 +53,7 @@ def load_body(kind: Any, config: Any, tensors: Mapping[str, Tensor], source: str
         tensors: its weights; a head's may be among them.
         source: of both, for messages.
         device: where to put it.
+        dtype: in which it computes; weights are checked in float32 first.
 
     Raises:
         LaminaError: weights are missing, of other shapes, left over or no numbers, or the config is of a far
@@ -77,7 +80,7 @@ def load_body(kind: Any, config: Any, tensors: Mapping[str, Tensor], source: str
         )
     check_finite(model, source)
     try:
-        return model.to(device)
+        return model.to(device, getattr(torch, dtype))
     except (RuntimeError, AssertionError) as error:
         raise LaminaError(f"device {device!r} cannot be used here: {first_line(error)}") from error
 

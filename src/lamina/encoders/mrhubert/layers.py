@@ -11,7 +11,7 @@ from transformers.activations import ACT2FN
 from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-from lamina.encoders.half import HALF, right_convolutions
+from lamina.encoders.half import HALF, on_gpu, right_convolutions
 from lamina.encoders.mrhubert.lengths import real
 
 if TYPE_CHECKING:
@@ -67,8 +67,8 @@ class FrontConv(nn.Conv1d):
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, channels, frames) to the same."""
-        half = torch.is_autocast_enabled(x.device.type) or x.dtype in HALF
-        return self.channels_last(x) if half and x.device.type != "cpu" else super().forward(x)
+        half = on_gpu(x) and (x.dtype in HALF or torch.is_autocast_enabled(x.device.type))
+        return self.channels_last(x) if half else super().forward(x)
 
     def channels_last(self, x: Tensor) -> Tensor:
         """The same with a layout in which the channels of a frame lie side by side."""
@@ -132,7 +132,7 @@ class PositionalConv(nn.Module):
         """
         kernel = self.direction.shape[-1]
         before, after = kernel // 2, (kernel - 1) // 2
-        if self.training and x.device.type != "cpu":
+        if self.training and on_gpu(x):
             with torch.autocast(x.device.type, enabled=False):
                 weight = self._weight().float()
                 y = spectral_convolution(functional.pad(x.float(), (0, 0, before, after)), weight, self.groups)

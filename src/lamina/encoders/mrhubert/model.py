@@ -14,6 +14,7 @@ from transformers import initialization as init
 from transformers.masking_utils import create_bidirectional_mask
 from transformers.utils import ModelOutput
 
+from lamina.encoders.half import on_gpu
 from lamina.encoders.mrhubert.config import MRHubertConfig
 from lamina.encoders.mrhubert.layers import ConvLayer, Dense, FrontConv, Layer, PositionalConv
 from lamina.encoders.mrhubert.lengths import frame_counts, hide_padding, real
@@ -231,7 +232,7 @@ class MRHubertModel(MRHubertPreTrainedModel):
         if counts is None:
             return None
         keep = real(counts, x.shape[1])
-        if x.device.type != "cpu" and self.config._attn_implementation == "sdpa":  # noqa: SLF001 - transformers' own way
+        if on_gpu(x) and self.config._attn_implementation == "sdpa":  # noqa: SLF001 - transformers' own way
             # transformers asks whether anything is masked: a GPU would be waited for, in every block.
             return keep[:, None, None].expand(-1, -1, x.shape[1], -1)
         mask: Tensor | None = create_bidirectional_mask(config=self.config, inputs_embeds=x, attention_mask=keep)
