@@ -23,10 +23,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from card import DTYPES, machine
 from lamina.analysis.config import AnalysisConfig
 from lamina.analysis.sweep import Sweep, finish, run_sweep
 from lamina.corpus.batches import read_batches
 from lamina.corpus.corpus import Segment, Utterance
+from lamina.device import exact, resolve, wait
 from lamina.encoders.encoder import Encoder
 
 RATE = 16000
@@ -66,12 +68,15 @@ class Drawn:
         return drawn[start:stop]
 
 
-def clock() -> float:
-    """Seconds: with one thread those of the processor, as others on the machine disturb them less."""
-    return time.process_time() if torch.get_num_threads() == 1 else time.perf_counter()
+def clock(device: str = "cpu") -> float:
+    """Seconds: with one thread those of the processor, as others on the machine disturb them less; a card is
+    waited for."""
+    if device != "cpu":
+        wait(device)
+    return time.process_time() if device == "cpu" and torch.get_num_threads() == 1 else time.perf_counter()
 
 
-def encoder(size: str) -> Encoder:
+def encoder(size: str, device: str = "cpu", dtype: str = "float32") -> Encoder:
     """HuBERT with random weights: base, or one that a minute of audio takes a second of."""
     from lamina.encoders.mrhubert import MRHubertConfig, MRHubertEncoder, MRHubertModel
 
@@ -84,30 +89,34 @@ def encoder(size: str) -> Encoder:
     }
     torch.manual_seed(0)
     base = {"label_rate_ratios": [], "block_layers": [12]}
-    return MRHubertEncoder(MRHubertModel(MRHubertConfig(**(base if size == "base" else base | small))), size)
+    model = MRHubertModel(MRHubertConfig(**(base if size == "base" else base | small)))
+    return MRHubertEncoder(model.to(device, getattr(torch, dtype)), size)
 
 
 def times(args: argparse.Namespace) -> None:
     """(b) what the statistics cost beside the forward pass, batch by batch."""
     corpus, config = Drawn(args.utterances), settings(args)
-    sweep = Sweep(encoder(args.size or "base"), corpus, config)
+    sweep = Sweep(encoder(args.size or "base", args.device, args.dtype), corpus, config)
     (groups,) = sweep.phases
     bare = taken = 0.0
-    with torch.inference_mode():
+    with torch.inference_mode(), exact():
         for number, batch in enumerate(read_batches(corpus, groups)):
-            begun = clock()
+            begun = clock(args.device)
             for _ in sweep.encoder.states(batch.waves, batch.lengths, [sweep.taps[-1].name]):
                 pass
-            middle = clock()
+            middle = clock(args.device)
             sweep.read(batch, fitting=True)
-            ended = clock()
+            ended = clock(args.device)
             if number:  # the first batch warms up
                 bare, taken = bare + middle - begun, taken + ended - middle
-    begun = clock()
+    begun = clock(args.device)
     found = finish(sweep, None, "")
-    fitting = clock() - begun
+    fitting = clock(args.device) - begun
     audio = 10 * (len(corpus) - len(groups[0]))
-    print(f"{args.size or 'base'}, {len(sweep.taps)} taps, {audio} s of audio, {torch.get_num_threads()} threads")
+    print(
+        f"{args.size or 'base'}, {args.dtype}, {len(sweep.taps)} taps, {audio} s of audio, "
+        f"{torch.get_num_threads()} threads"
+    )
     print(f"bare forward pass          {bare:8.2f} s   {audio / bare:6.1f} times real time")
     print(f"read with all statistics   {taken:8.2f} s   {taken / bare:6.3f} times the bare pass")
     print(f"decompositions, k-means    {fitting:8.2f} s   once, {len(found.scores)} scores")
@@ -121,7 +130,7 @@ def memory(args: argparse.Namespace) -> None:
     peaks = []
     for copies in (1, 10):
         command = [sys.executable, __file__, "peak", "--copies", str(copies), "--utterances", str(args.utterances)]
-        command += ["--size", args.size or "small"]
+        command += ["--size", args.size or "small", "--device", args.device, "--dtype", args.dtype]
         command += ["--sample", "300"]  # smaller than the corpus, as it is for any corpus of some size
         told = subprocess.run(command, capture_output=True, text=True, check=True)
         peaks.append(float(told.stdout))
@@ -131,21 +140,27 @@ def memory(args: argparse.Namespace) -> None:
 
 def peak(args: argparse.Namespace) -> None:
     """One analysis; prints the peak of resident memory in MiB."""
-    run_sweep(Sweep(encoder(args.size or "small"), Drawn(args.utterances, args.copies), settings(args)))
+    run_sweep(
+        Sweep(
+            encoder(args.size or "small", args.device, args.dtype),
+            Drawn(args.utterances, args.copies),
+            settings(args),
+        )
+    )
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
 def taps(args: argparse.Namespace) -> None:
     """(e) one tap and all taps."""
-    corpus, read = Drawn(args.utterances), encoder(args.size or "base")
+    corpus, read = Drawn(args.utterances), encoder(args.size or "base", args.device, args.dtype)
     found = {}
     for chosen in (None, (read.taps[-1].name,)):
         sweep = Sweep(read, corpus, settings(args).model_copy(update={"taps": chosen}))
-        begun = clock()
+        begun = clock(args.device)
         with torch.inference_mode():
             for batch in read_batches(corpus, sweep.phases[0]):
                 sweep.read(batch, fitting=True)
-        found[chosen] = clock() - begun
+        found[chosen] = clock(args.device) - begun
         print(f"{len(sweep.taps):2d} taps: read in {found[chosen]:.2f} s")
     one, every = found[(read.taps[-1].name,)], found[None]
     print(f"all taps take {every / one:.3f} times as long as one; apart: {len(read.taps)} passes")
@@ -168,11 +183,16 @@ def main() -> None:
     parser.add_argument("--size", choices=["base", "small"], help="base; of memory: small")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--utterances", type=int, default=8)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--dtype", choices=DTYPES, default="float32")
     parser.add_argument("--copies", type=int, default=1)
     parser.add_argument("--sample", type=int, default=5000, help="segments of a codebook's sample")
     parser.add_argument("--batch-seconds", type=float, default=20.0)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
+    args.device = resolve(args.device)
+    if args.what != "peak":
+        print(machine(args.device, args.dtype))
     {"time": times, "memory": memory, "taps": taps, "peak": peak}[args.what](args)
 
 

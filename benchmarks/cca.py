@@ -40,7 +40,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from card import machine
 from lamina.analysis.published.pasad import score as pasad
+from lamina.analysis.published.pasad.drawing import splits
+from lamina.device import resolve
 from lamina.stats.moments import ClassMoments
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "analysis"))
@@ -60,7 +63,9 @@ class Data:
 def main() -> None:
     args = arguments()
     torch.set_num_threads(args.threads)
-    clock = time.process_time if args.threads == 1 else time.perf_counter
+    args.device = resolve(args.device)
+    print(machine(args.device, "float32"))
+    clock = time.process_time if args.threads == 1 and args.device == "cpu" else time.perf_counter
     print(
         f"{args.width} dimensions, {args.classes} classes, {args.rows} rows, spectrum "
         f"{'flat' if args.steep == 1 else f'falling by {args.steep:g}'}, "
@@ -72,7 +77,7 @@ def main() -> None:
         ours = float("inf")
         for _ in range(args.rounds):
             begun = clock()
-            found = lamina(data, given)
+            found = lamina(data, given, args.device)
             ours = min(ours, clock() - begun)
         fits = "/".join(str(tested.fits) for tested in found.tested)
         print(f"{pairs} ridge pairs: lamina {ours:.2f}, score {found.value:.8f} (fits that differ: {fits})")
@@ -82,7 +87,7 @@ def main() -> None:
         score, seconds, logged = reference(data, run, clock)
         told = "" if run is given else f", told from one fit of {seconds + logged:.2f}"
         if run is not given:
-            found = lamina(data, run)
+            found = lamina(data, run, args.device)
             # Of a fit and two scores a tenth or less is a score: the test score comes once a trial.
             seconds, logged = len(given) * (pairs + 0.1) * seconds / 1.1, len(given) * pairs * logged
         print(
@@ -100,15 +105,15 @@ def draw(args: argparse.Namespace) -> Data:
     x = (generator.standard_normal((args.rows, args.width), dtype=np.float32) + centres[labels]) * scale
     if args.steep != 1:
         x = x @ np.linalg.qr(generator.standard_normal((args.width, args.width)))[0].astype(np.float32)
-    return Data(x + 1, labels, pasad.splits(labels, seed=args.seed), args.classes)
+    return Data(x + 1, labels, splits(labels, seed=args.seed), args.classes)
 
 
-def lamina(data: Data, given: Sequence[pasad.Fitting]) -> pasad.Scored:
-    rows, classed = torch.from_numpy(data.x), torch.from_numpy(data.labels)
+def lamina(data: Data, given: Sequence[pasad.Fitting], device: str) -> pasad.Scored:
+    rows, classed = (torch.from_numpy(each).to(device) for each in (data.x, data.labels))
     parts = []
     for split in range(pasad.SPLITS):
-        chosen = torch.from_numpy(np.flatnonzero(data.of == split))
-        whole = ClassMoments.of(rows[chosen], classed[chosen], data.classes).joint()
+        chosen = torch.from_numpy(np.flatnonzero(data.of == split)).to(device)
+        whole = ClassMoments.of(rows[chosen], classed[chosen], data.classes).to("cpu").joint()
         kept = slice(data.classes - 1)
         parts.append(replace(whole, mean_y=whole.mean_y[kept], sxy=whole.sxy[:, kept], syy=whole.syy[kept, kept]))
     return pasad.score(parts, given)
@@ -146,6 +151,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3, help="the fastest round of Lamina counts")
     parser.add_argument("--published-fits", type=int, default=-1, help="-1 all, 1 one of them, 0 none")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="auto", help="where moments are summed")
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
 

@@ -24,6 +24,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from card import machine
+from lamina.device import resolve
 from lamina.stats import kmeans
 from lamina.stats.information import Counts, mutual_information
 
@@ -31,6 +33,8 @@ from lamina.stats.information import Counts, mutual_information
 def main() -> None:
     args = arguments()
     torch.set_num_threads(args.threads)
+    args.device = resolve(args.device)
+    print(machine(args.device, "float32"))
     from sklearn.cluster import MiniBatchKMeans
     from threadpoolctl import threadpool_limits
 
@@ -84,7 +88,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--width", type=int, default=768)
     parser.add_argument("--clusters", type=int, default=500)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--device", default="auto")
     parser.add_argument("--stream", action="store_true", help="give Lamina the rows batch by batch")
     parser.add_argument("--hubert", action="store_true", help="time scikit-learn with HuBERT's settings, too")
     parser.add_argument("--busy", action="store_true", help="count processor time: for a machine that is shared")

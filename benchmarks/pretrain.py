@@ -26,7 +26,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:  # the parent stays small: it imports no torch
+if TYPE_CHECKING:  # nothing of torch is loaded before a way says with how many threads
     from torch import Tensor
 
 RATE = 16000
@@ -58,18 +58,23 @@ ALLOCATORS = {
 
 def main() -> None:
     args = arguments()
+    from card import machine
+    from lamina.device import resolve
+
+    args.device = resolve(args.device)
     if args.only:
         print(json.dumps(WAYS[args.only](args)))
         return
+    print(machine(args.device, args.dtype, size=128 if args.quick else 0))
     print(
         f"{args.size} size, batch {args.batch} x {args.seconds:g} s, {args.dtype}, {args.threads} threads, "
         f"{args.clock} time, allocator {args.allocator}, best of {args.rounds} rounds of {args.steps} steps"
     )
     found: dict[str, dict[str, Any]] = {}
     for _ in range(args.rounds):
-        for name in WAYS:
+        for name in WAYS if args.device != "cpu" else (name for name in WAYS if "compiled" not in name):
             if "skipped" not in found.get(name, {}):
-                measured = here(args, name) if args.quick else child(name)
+                measured = here(args, name) if args.quick or args.device != "cpu" else child(name)
                 print(f"{name}: {measured}", file=sys.stderr, flush=True)
                 found[name] = faster(found.get(name), measured)
     report(args, found)
@@ -78,6 +83,7 @@ def main() -> None:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32", help="bfloat16 is autocast")
+    parser.add_argument("--device", default="auto", help="on a card all ways run in one process")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--batch", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=8.0)
@@ -191,14 +197,26 @@ def step_way(build: Callable[[argparse.Namespace, Tensor], Callable[[Tensor], Te
 
     def measure(args: argparse.Namespace) -> dict[str, float]:
         torch = ready(args)
+        from lamina.device import wait
+
         waves, mask = batch(args)
-        loss_of: Any = build(args, mask)
+        loss_of: Any = build(args, mask).to(args.device)
+        compiled = getattr(loss_of, "compiled", None)
+        if compiled is not None:
+            compiled()
+        if args.device != "cpu":
+            torch.cuda.reset_peak_memory_stats(args.device)
         weights = [parameter for parameter in loss_of.parameters() if parameter.requires_grad]
         optimizer = torch.optim.AdamW(weights, lr=5e-4, betas=(0.9, 0.98), eps=1e-6, weight_decay=0.01, fused=True)
-        both, step, now = [], [], CLOCKS[args.clock]
+        both, step, tick = [], [], CLOCKS[args.clock]
+
+        def now() -> float:
+            wait(args.device)
+            return tick()
+
         for _ in range(args.steps + 1):
             start = now()
-            with torch.autocast("cpu", torch.bfloat16, enabled=args.dtype == "bfloat16"):
+            with torch.autocast(torch.device(args.device).type, torch.bfloat16, enabled=args.dtype == "bfloat16"):
                 loss = loss_of(waves)
             loss.backward()
             middle = now()
@@ -209,7 +227,7 @@ def step_way(build: Callable[[argparse.Namespace, Tensor], Callable[[Tensor], Te
             step.append(now() - start)
         if not bool(torch.isfinite(loss)):
             raise AssertionError("the loss is no number")
-        return {"both": min(both[1:]), "step": min(step[1:]), "peak": peak(), "gflop": loss_of.gflop}
+        return {"both": min(both[1:]), "step": min(step[1:]), "peak": peak(args.device), "gflop": loss_of.gflop}
 
     return measure
 
@@ -232,7 +250,7 @@ def batch(args: argparse.Namespace) -> tuple[Tensor, Tensor]:
     samples = int(args.seconds * RATE)
     draw = np.random.default_rng(args.seed)
     mask = span_mask(args.batch, frames_of(samples), probability=0.8, length=10, generator=draw)
-    return torch.randn(args.batch, samples), torch.from_numpy(mask)
+    return torch.randn(args.batch, samples).to(args.device), torch.from_numpy(mask).to(args.device)
 
 
 def frames_of(samples: int) -> int:
@@ -254,18 +272,26 @@ def lamina_model(args: argparse.Namespace, ratios: list[int], layers: list[int])
     ).train()
 
 
-def lamina(ratios: list[int], layers: list[int]) -> Callable[..., Any]:
+def lamina(ratios: list[int], layers: list[int], *, parts: bool = False) -> Callable[..., Any]:
+    """Ours, with its layers compiled where that is asked."""
+
     def build(args: argparse.Namespace, mask: Tensor) -> Any:
         import torch
 
+        from lamina.pretrain.workers import compile_parts
+
         model = lamina_model(args, ratios, layers)
         samples = int(args.seconds * RATE)
-        labels = [torch.randint(UNITS, (args.batch, grid.frames(samples))) for grid in model.config.levels]
+        labels = [
+            torch.randint(UNITS, (args.batch, grid.frames(samples))).to(args.device)
+            for grid in model.config.levels
+        ]
 
         class Ours(torch.nn.Module):
             def __init__(self) -> None:
                 super().__init__()
                 self.model, self.gflop = model, gflop(args, model.mrhubert)
+                self.compiled = (lambda: compile_parts(model)) if parts else None
 
             def forward(self, waves: Tensor) -> Tensor:
                 loss: Tensor = self.model(waves, mask_time_indices=mask, labels=labels).loss
@@ -281,7 +307,7 @@ def same_body(args: argparse.Namespace, mask: Tensor) -> Any:
     import torch
 
     model = lamina_model(args, [], [12])
-    targets = torch.randint(UNITS, (int(mask.sum()),))
+    targets = torch.randint(UNITS, (int(mask.sum()),)).to(args.device)
 
     class Reference(torch.nn.Module):
         def __init__(self) -> None:
@@ -297,6 +323,12 @@ def same_body(args: argparse.Namespace, mask: Tensor) -> Any:
     return Reference()
 
 
+def transformers_compiled(args: argparse.Namespace, mask: Tensor) -> Any:
+    made = transformers_hubert(args, mask)
+    made.compiled = made.body.compile
+    return made
+
+
 def transformers_hubert(args: argparse.Namespace, mask: Tensor) -> Any:
     import torch
     from transformers import HubertConfig, HubertModel
@@ -304,7 +336,7 @@ def transformers_hubert(args: argparse.Namespace, mask: Tensor) -> Any:
 
     logging.set_verbosity_error()
     config = HubertConfig(**SIZES[args.size] | DROPOUT, num_hidden_layers=12)
-    targets = torch.randint(UNITS, (int(mask.sum()),))
+    targets = torch.randint(UNITS, (int(mask.sum()),)).to(args.device)
 
     class Plain(torch.nn.Module):
         def __init__(self) -> None:
@@ -336,9 +368,9 @@ def objective(args: argparse.Namespace) -> dict[str, float]:
     torch = ready(args)
     from lamina.encoders.mrhubert.pretraining import cosines
 
-    states = torch.randn(args.frames, 256, requires_grad=True)
-    codes = torch.rand(UNITS, 256, requires_grad=True)
-    targets = torch.randint(UNITS, (args.frames,))
+    states = torch.randn(args.frames, 256, device=args.device, requires_grad=True)
+    codes = torch.rand(UNITS, 256, device=args.device, requires_grad=True)
+    targets = torch.randint(UNITS, (args.frames,), device=args.device)
 
     def ours() -> Tensor:
         return torch.nn.functional.cross_entropy(cosines(states, codes, 0.1), targets, reduction="sum")
@@ -346,7 +378,14 @@ def objective(args: argparse.Namespace) -> dict[str, float]:
     def theirs() -> Tensor:
         return repeated_codes(states, codes, targets)
 
-    times, values, now = {}, {}, CLOCKS[args.clock]
+    from lamina.device import wait
+
+    times, values, tick = {}, {}, CLOCKS[args.clock]
+
+    def now() -> float:
+        wait(args.device)
+        return tick()
+
     for name, way, repeats in (("lamina", ours, 20), ("reference", theirs, 2)):
         taken = []
         for _ in range(repeats):
@@ -366,16 +405,12 @@ def objective(args: argparse.Namespace) -> dict[str, float]:
 
 def products(args: argparse.Namespace) -> dict[str, float]:
     """GFLOP/s of matrix products in the dtype."""
-    torch = ready(args)
-    size, now = 256 if args.quick else 2048, CLOCKS[args.clock]
-    a, b = (torch.randn(size, size, dtype=getattr(torch, args.dtype)) for _ in range(2))
+    ready(args)
+    from card import products as rate
 
-    taken = []
-    for _ in range(12):
-        start = now()
-        a @ b.T
-        taken.append(now() - start)
-    return {"rate": 2 * size**3 / min(taken) / 1e9}
+    return {
+        "rate": rate(args.device, args.dtype, 256 if args.quick else 2048 if args.device == "cpu" else 0) / 1e9
+    }
 
 
 def gflop(args: argparse.Namespace, model: Any) -> float:
@@ -389,8 +424,12 @@ def gflop(args: argparse.Namespace, model: Any) -> float:
     return 3 * 2 * sum(macs.attention for macs in counted.values()) / 1e9
 
 
-def peak() -> int:
-    """Most bytes that this process ever had in memory."""
+def peak(device: str) -> int:
+    """Most bytes that this process ever had in memory; on a card, that its tensors had since the way began."""
+    if device != "cpu":
+        import torch
+
+        return torch.cuda.max_memory_allocated(device)
     status = Path("/proc/self/status")
     if status.exists():
         return next(1024 * int(line.split()[1]) for line in status.read_text().splitlines() if "VmHWM" in line)
@@ -428,21 +467,23 @@ def s3prl_way(*, two: bool) -> Callable[..., Any]:
             "skip_nomask": True,
         }
         frames = frames_of(int(args.seconds * RATE))
-        padding = torch.zeros(args.batch, int(args.seconds * RATE), dtype=torch.bool)
+        padding = torch.zeros(args.batch, int(args.seconds * RATE), dtype=torch.bool, device=args.device)
         if two:
             model = two_rates.MultiresHubertModel(
                 two_rates.MultiresHubertConfig(encoder_layers=4, conv_adapator_kernal=1, **settings),
                 two_rates.MultiresHubertPretrainingConfig(label_rate=50),
                 [range(UNITS)] * 2,
             )
-            targets = [torch.randint(UNITS, (args.batch, count)) for count in (frames, -(-frames // 2))]
+            targets = [
+                torch.randint(UNITS, (args.batch, count)).to(args.device) for count in (frames, -(-frames // 2))
+            ]
         else:
             model = one_rate.HubertModel(
                 one_rate.HubertConfig(encoder_layers=12, encoder_layerdrop=0.0, **settings),
                 one_rate.HubertPretrainingConfig(label_rate=50),
                 [range(UNITS)],
             )
-            targets = [torch.randint(UNITS, (args.batch, frames))]
+            targets = [torch.randint(UNITS, (args.batch, frames)).to(args.device)]
         like = ([1, 2], [4, 4, 4]) if two else ([], [12])
 
         class Theirs(torch.nn.Module):
@@ -513,7 +554,7 @@ def loader(args: argparse.Namespace) -> dict[str, float]:
 
 S3PRL, S3PRL_TWO = "s3prl HuBERT", "s3prl MR-HuBERT"
 HUBERT, TWO, THREE = "lamina HuBERT", "lamina MR-HuBERT", "lamina MR-HuBERT, 3 levels"
-CODES = "lamina HuBERT, repeated codes"
+CODES, COMPILED = "lamina HuBERT, repeated codes", "lamina HuBERT, layers compiled"
 WAYS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     HUBERT: lamina([], [12]),
     "transformers HuBERT, plain loss": step_way(transformers_hubert),
@@ -522,6 +563,8 @@ WAYS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     CODES: step_way(same_body),
     S3PRL: s3prl_way(two=False),
     S3PRL_TWO: s3prl_way(two=True),
+    COMPILED: lamina([], [12], parts=True),
+    "transformers HuBERT, compiled": step_way(transformers_compiled),
     "objective": objective,
     "loader": loader,
     "products": products,

@@ -18,9 +18,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from card import DTYPES, machine
 from lamina.corpus.batches import Batch
 from lamina.corpus.corpus import Corpus
 from lamina.corpus.open import open_corpus
+from lamina.device import resolve
 from lamina.encoders.encoder import Encoder
 from lamina.encoders.load import load_encoder
 from lamina.frames import aligned
@@ -68,20 +70,24 @@ def main() -> None:
     parser.add_argument("--encoder", required=True)
     parser.add_argument("--tasks", default="pr,sid")
     parser.add_argument("--steps", type=int, default=100)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--dtype", choices=DTYPES, default="float32")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    encoder, corpus = load_encoder(args.encoder), open_corpus(args.corpus)
+    device = resolve(args.device)
+    print(machine(device, args.dtype))
+    encoder, corpus = load_encoder(args.encoder, device=device, dtype=args.dtype), open_corpus(args.corpus)
     total = np.zeros((2, 2))
     for name in args.tasks.split(","):
         config = ProbeConfig(
             tasks=(name,), heads=("linear",), seeds=(0,), steps=args.steps, every=args.steps, patience=0
         )
         began = clock()
-        found = probe(encoder, corpus, config)
+        found = probe(encoder, corpus, config, device=device)
         ours = clock() - began
         (row, *_) = found.scores.select(tap="weighted")
         began = clock()
-        usual = one_at_a_time(encoder, corpus, config)
+        usual = one_at_a_time(encoder, corpus, config, device)
         theirs = clock() - began
         total += (ours, theirs)
         print(
@@ -102,12 +108,12 @@ def told(seconds: Any) -> str:
     return f"{seconds[0]:.1f} s ({seconds[1]:.1f} s of processor)"
 
 
-def one_at_a_time(encoder: Encoder, corpus: Corpus, config: ProbeConfig) -> float:
+def one_at_a_time(encoder: Encoder, corpus: Corpus, config: ProbeConfig, device: str) -> float:
     """The usual way: the test value of the rate that is best on dev."""
     from lamina.probe import search as room
     from lamina.probe.probe import Probing
 
-    work = Probing(encoder, corpus, config, "", "", None, "cpu", None, None)
+    work = Probing(encoder, corpus, config, "", "", None, device, None, None)
     jobs, wants = work.plan(())
     (job,) = jobs
     # An empty store: it says which rows there would be.
@@ -125,7 +131,7 @@ def one_at_a_time(encoder: Encoder, corpus: Corpus, config: ProbeConfig) -> floa
         data.shift, data.scale = torch.zeros(()), torch.ones(())
     # The same centring and scaling: the usual way reads train once more for it.
     for run in sides["train"].runs(1):
-        values, lengths = sides["train"].read(run, "cpu")
+        values, lengths = sides["train"].read(run, device)
         if sides["train"].framed:
             values = torch.cat([one[: int(length)] for one, length in zip(values, lengths, strict=True)])
         first = first + values.double().sum(0)
@@ -139,13 +145,13 @@ def one_at_a_time(encoder: Encoder, corpus: Corpus, config: ProbeConfig) -> floa
     make = partial(task.heads["linear"], job.group.taps[0].width, job.objective.outputs)
     best: tuple[float, Any] | None = None
     for rate in RATES:
-        bank = Bank(make, [Slot(None, rate, 0)], len(job.group.taps), "cpu")
-        trained = train(bank, job.objective, sides["train"], sides["dev"], plan, device="cpu")
+        bank = Bank(make, [Slot(None, rate, 0)], len(job.group.taps), device)
+        trained = train(bank, job.objective, sides["train"], sides["dev"], plan, device=device)
         cost = float(trained.dev[0]) * (1 if room.lower_is_better(plan.select) else -1)
         if best is None or cost < best[0]:
             best = (cost, bank.subset([0], trained.parameters))
     assert best is not None
-    (predicted,) = evaluate(best[1], job.objective, sides["test"], device="cpu")
+    (predicted,) = evaluate(best[1], job.objective, sides["test"], device=device)
     scored = job.objective.score(predicted, sides["test"].examples, None)
     return scored[job.objective.measures[0]].value()
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+import torch
 
 from suite_help import ROOT, all_of_some, leaves_nothing, watch
 
@@ -27,10 +28,12 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of reference data have the mark ``shared``: `pytest -m shared` runs those alone."""
+    """Tests of reference data have the mark ``shared``: `pytest -m shared` runs those alone; ``gpu`` needs one."""
     for item in items:
         if "shared" in getattr(item, "fixturenames", ()):
             item.add_marker("shared")
+        if item.get_closest_marker("gpu") and not torch.cuda.is_available():
+            item.add_marker(pytest.mark.skip(reason="there is no GPU here"))
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import os
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -46,3 +47,22 @@ def test_pretrain() -> None:
         assert line in done.stdout
     skipped = [line for line in done.stdout.splitlines() if "skipped" in line]
     assert all(line.startswith("s3prl ") for line in skipped), skipped
+
+
+@pytest.mark.slow
+def test_all_of_them_make_one_table(tmp_path: Path) -> None:
+    table = tmp_path / "table.md"
+    settings = {"QUICK": "1", "DEVICE": "cpu", "OUT": str(table), "PYTHON": sys.executable, "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, **settings}
+    done = subprocess.run(["bash", BENCHMARKS / "gpu.sh"], env=environment, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    head, _, *rows = table.read_text(encoding="utf-8").splitlines()
+    assert head == "| benchmark | told |"
+    told = {name: [row for row in rows if row.startswith(f"| {name} |")] for name in NAMES}
+    assert not [row for row in rows if "stopped with" in row]
+    assert min(map(len, told.values())) > 0
+    assert "products in float32" in told["machine"][0]
+    assert told["all"][0].endswith(" s |")
+
+
+NAMES = ("machine", "training", "reading", "analysis", "k-means", "CCA", "probes", "all")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from itertools import pairwise
 
@@ -172,3 +173,22 @@ def test_a_tap_that_is_not_finite_is_named(encoder, value):
     assert told.startswith("tap enc20.1: the states of utterance u4 are not finite (the largest that is: ")
     assert "--dtype float32" in told
     assert {row.tap for row in found.scores if row.measure == "cka"} == {"front"}
+
+
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def test_scores_of_a_gpu_agree_with_the_cpus(encoder, device):
+    found = []
+    for place in ("cpu", device):
+        read = MRHubertEncoder(copy.deepcopy(encoder.model).to(place), "tiny", together=True)
+        config = AnalysisConfig(
+            targets=("mel", "phone"), measures=("cca", "cka", "rank", "rsa", "knn"), replicates=10,
+            min_instances=2, ridges=(1e-2,),
+        )  # fmt: skip
+        found.append(run_sweep(Sweep(read, Talk(split=True), config)).scores)
+    compared = 0
+    for one, other in zip(*found, strict=True):
+        assert replace(one, value=0, low=None, high=None) == replace(other, value=0, low=None, high=None)
+        if np.isfinite(one.value) and one.measure != "knn-accuracy":
+            assert one.value == pytest.approx(other.value, abs=1e-5), one.key
+            compared += 1
+    assert compared > 10

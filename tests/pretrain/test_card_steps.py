@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from pretrain_help import Tones, tiny
@@ -11,11 +12,13 @@ from card import CARD, Card
 from lamina.encoders.mrhubert.layers import FrontConv, PositionalConv, spectral_convolution
 from lamina.errors import LaminaError
 from lamina.pretrain.data import Source
+from lamina.pretrain.loop import pretrain
 from lamina.pretrain.meter import Meter
 from lamina.pretrain.units import UnitsConfig, make_units
 from lamina.pretrain.update import Updater, Work
 from lamina.pretrain.weights import build
 from lamina.pretrain.workers import Workers, compile_parts
+from lamina.runs import Run
 
 
 @pytest.mark.parametrize(("frames", "kernel", "groups"), [(70, 5, 2), (64, 16, 4), (129, 128, 2), (130, 1, 1)])
@@ -121,3 +124,30 @@ def test_parts_are_compiled_and_say_the_same(monkeypatch):
     assert compile_parts(model) == len(compiled) == 10
     assert ("Layer", {"dynamic": True}) in compiled
     assert torch.equal(model(waves).logits[0], before)
+
+
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+@pytest.mark.parametrize(
+    "how",
+    [
+        "bfloat16",
+        "accumulated, layers dropped",
+        "whole utterances",
+        pytest.param("float16", marks=pytest.mark.gpu),
+    ],
+)
+def test_training_of_every_kind_goes_on(spoken, how, device, tmp_path):
+    changes = {
+        "bfloat16": {"dtype": "bfloat16"},
+        "float16": {"dtype": "float16"},
+        "accumulated, layers dropped": {"accumulate": 2, "model": {"layerdrop": 0.5}},
+        "whole utterances": {"batch_seconds": 2.0, "crop_seconds": 1.0},
+    }[how]
+    if how == "float16" and device == "cpu":
+        pytest.skip("float16 is trained on a GPU only")
+    corpus, units = spoken
+    run = Run(tmp_path / "run", {}, {})
+    pretrain(tiny(**changes), corpus, units, run, device=device)
+    losses = [line["loss"] for line in run.log_lines() if "gradient_norm" in line]
+    assert len(losses) == 3
+    assert np.isfinite(losses).all()
