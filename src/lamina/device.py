@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     import torch
 
 AUTO = "auto"
-# Of what a card has free, the share that batches are planned to: cuDNN and the allocator take theirs, too.
-USABLE = 0.8
 
 
 def resolve(name: str = AUTO) -> str:
@@ -105,6 +103,14 @@ def memory(device: str | torch.device) -> int | None:
         return None
     free, _ = torch.cuda.mem_get_info(place)
     return int(free + torch.cuda.memory_reserved(place) - torch.cuda.memory_allocated(place))
+
+
+def total(device: str | torch.device) -> int | None:
+    """Bytes that a GPU has, free or not; None of a CPU."""
+    import torch
+
+    place = torch.device(device)
+    return int(torch.cuda.get_device_properties(place).total_memory) if place.type == "cuda" else None
 
 
 def out_of_memory(error: BaseException) -> bool:

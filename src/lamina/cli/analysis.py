@@ -65,7 +65,9 @@ def analyze(
     ] = "untrained",
     protocol: Annotated[str, typer.Option(help="By which rules: lamina or pasad.")] = "lamina",
     folds: Annotated[int, typer.Option(min=2, help="Of speakers, where the corpus has no splits.")] = 5,
-    batch_seconds: Annotated[float, typer.Option(help="Padded audio a batch.")] = 60.0,
+    batch_seconds: Annotated[
+        float | None, typer.Option(help="Padded audio a batch; by default 60, and on a GPU what it has room for.")
+    ] = None,
     memory_gib: Annotated[float, typer.Option(help="An analysis whose sums need more does not start.")] = 8.0,
     seed: Seed = 0,
     device: Device = "auto",
@@ -83,6 +85,8 @@ def analyze(
     from lamina.analysis.front import grids_of, resolved
     from lamina.analysis.sweep import Sweep
     from lamina.encoders.load import load_encoder
+    from lamina.encoders.room import USUAL
+    from lamina.encoders.room import batch_seconds as batch_seconds_of
     from lamina.encoders.untrained import untrained
     from lamina.errors import LaminaError
     from lamina.files import check_folder
@@ -96,7 +100,7 @@ def analyze(
         **{name: names(text, f"--{name}") for name, text in lists.items()},
         **{name: str(path) for name, path in files.items() if path is not None},
         "rate_matched": rate_matched, "contexts": contexts, "folds": folds, "seed": seed, "protocol": protocol,
-        "batch_seconds": batch_seconds, "memory_gib": memory_gib,
+        "memory_gib": memory_gib,
     }  # fmt: skip
     for folder in (out, report):
         if folder is not None:
@@ -104,8 +108,11 @@ def analyze(
     if shard is not None and out is None:
         raise LaminaError("--shard keeps its part in a run folder: say where with --out")
     speech = open_speech(corpus_path)
-    config = resolved(None, settings, speech)
     read = load_encoder(encoder_name, device=device, dtype=dtype)
+    # Parts on several machines must be of one plan.
+    found_seconds = batch_seconds_of(read) if shard is None else USUAL
+    settings["batch_seconds"] = found_seconds if batch_seconds is None else batch_seconds
+    config = resolved(None, settings, speech)
     about = {"kind": "analysis", "encoder": encoder_name, "corpus": str(corpus_path), "beside": list(beside or [])}
     about |= {} if dtype == "float32" else {"dtype": dtype}
     about |= config.to_json()

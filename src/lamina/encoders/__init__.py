@@ -13,6 +13,7 @@ features          log-mel and MFCC as encoders of one tap
 audio             what audio encoders accept
 half              convolutions in half precision, right on every processor
 untrained         the same model with weights drawn anew: a control
+room              how much audio a batch may hold on a GPU
 chunks            long audio, piece by piece
 names             what others call the same tensors
 fairseq           checkpoints of fairseq and s3prl, converted

@@ -124,7 +124,10 @@ class Sums:
     def add(self, rows: Tensor) -> Tensor:
         """Assign a chunk of ``rows`` (n, p); returns each one's centre (n,)."""
         index = _nearest(rows, self.centres)
-        self.counts += torch.bincount(index, minlength=len(self.centres))
+        ones = self.counts.new_ones(len(rows))
+        self.counts += torch.zeros_like(self.counts).index_add_(
+            0, index, ones
+        )  # one by one, large counts would stay
         self._sums.index_add_(0, index, rows)
         self._squares += torch.linalg.vector_norm(rows, dim=1).double().square().sum()
         return index
@@ -228,19 +231,19 @@ def _best_start(x: Tensor, clusters: int, restarts: int, generator: torch.Genera
 
     best, lowest = x[:clusters], float("inf")
     for _ in range(restarts):
-        chosen = torch.empty(clusters, dtype=torch.int64, device=x.device)
-        chosen[:1] = torch.randint(len(x), (1,), generator=generator)
-        gap = gaps(chosen[:1])[0]
-        for place in range(1, clusters):
+        chosen = [torch.randint(len(x), (1,), generator=generator).to(x.device)]
+        # All draws at once and no value is read off: on a GPU, each of hundreds of steps would wait for it.
+        draws = torch.rand(clusters - 1, trials, generator=generator, dtype=torch.float64).to(x.device)
+        gap = gaps(chosen[0])[0]
+        for draw in draws:
             mass = gap.double().cumsum(0)
-            draws = torch.rand(trials, generator=generator, dtype=torch.float64).to(x.device) * mass[-1]
-            rows = torch.searchsorted(mass, draws, right=True).clamp_max(len(x) - 1)
+            rows = torch.searchsorted(mass, draw * mass[-1], right=True).clamp_max(len(x) - 1)
             tried = torch.minimum(gaps(rows), gap)
-            better = tried.sum(1).argmin()
-            gap = tried[better]
-            chosen[place] = rows[better]
+            better = tried.sum(1).argmin(0, keepdim=True)
+            gap = tried.index_select(0, better)[0]
+            chosen.append(rows.index_select(0, better))
         if float(gap.sum()) < lowest:
-            best, lowest = x[chosen], float(gap.sum())
+            best, lowest = x[torch.cat(chosen)], float(gap.sum())
     return best
 
 
