@@ -17,6 +17,7 @@ from lamina.cli.options import (
     Seed,
     Taps,
     made_before,
+    on,
     open_speech,
     tell_found,
 )
@@ -66,7 +67,7 @@ def analyze(
     batch_seconds: Annotated[float, typer.Option(help="Padded audio a batch.")] = 60.0,
     memory_gib: Annotated[float, typer.Option(help="An analysis whose sums need more does not start.")] = 8.0,
     seed: Seed = 0,
-    device: Device = "cpu",
+    device: Device = "auto",
     plan: Annotated[bool, typer.Option("--plan", help="Only tell what it will take.")] = False,
     shard: Annotated[
         str | None, typer.Option(help="Read part i/n only, into --out; then `analysis merge`.")
@@ -86,7 +87,7 @@ def analyze(
     from lamina.report.page import write_report
     from lamina.runs import environment
 
-    main = _join_processes()
+    main, device = _join_processes(), on(device)
     files = {"word_vectors": word_vectors, "sentence_pairs": sentence_pairs, "items": items}
     lists = {"targets": targets, "taps": taps, "measures": measures, "pooling": pooling}
     settings: dict[str, Any] = {

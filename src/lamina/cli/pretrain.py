@@ -7,20 +7,21 @@ from typing import Annotated
 
 import typer
 
-from lamina.cli.options import ConfigFile, CorpusPath, Device, OutFolder, made_before, open_speech
+from lamina.cli.options import ConfigFile, CorpusPath, Device, OutFolder, made_before, on, open_speech
 from lamina.terminal import is_main, progress, say
 
 units = typer.Typer(help="What pretraining predicts: clusters of a layer's states.", no_args_is_help=True)
 
 
 @units.command("fit")
-def units_fit(config: ConfigFile, corpus_path: CorpusPath, out: OutFolder, device: Device = "cpu") -> None:
+def units_fit(config: ConfigFile, corpus_path: CorpusPath, out: OutFolder, device: Device = "auto") -> None:
     """Cluster the states of a layer (or MFCC) into a codebook; `lamina units label` uses it."""
     from lamina.config import load_config
     from lamina.pretrain.labels import CODEBOOK_FILE, Codebook
     from lamina.pretrain.units import UnitsConfig, features_of, fit_units
     from lamina.runs import Run
 
+    device = on(device)
     settings, speech = load_config(config, UnitsConfig), open_speech(corpus_path)
     encoder = features_of(settings, device)
     inputs = {"corpus": speech.digest, "encoder": encoder.digest}
@@ -43,7 +44,7 @@ def units_label(
     codebook: Annotated[Path, typer.Argument(help="What `lamina units fit` made of CONFIG.", metavar="CODEBOOK")],
     corpus_path: CorpusPath,
     out: OutFolder,
-    device: Device = "cpu",
+    device: Device = "auto",
 ) -> None:
     """Label a corpus with a codebook's units, and tell how well they know its phones."""
     from lamina.config import load_config
@@ -51,6 +52,7 @@ def units_label(
     from lamina.pretrain.units import UnitsConfig, label_corpus
     from lamina.runs import Run
 
+    device = on(device)
     settings, book, speech = load_config(config, UnitsConfig), Codebook.read(codebook), open_speech(corpus_path)
     inputs = {"corpus": speech.digest, "codebook": book.digest}
     run = Run(out, {"kind": "units label", **settings.to_json()}, inputs)
@@ -75,6 +77,7 @@ def pretrain(
         typer.Argument(help="What `lamina units label` made: for all levels, or one a level, finest first."),
     ],
     out: Annotated[Path, typer.Option(help="Where the run folder goes.")] = Path("runs"),
+    device: Device = "auto",
 ) -> None:
     """Pretrain an encoder by masked unit prediction; the same command goes on where it was stopped.
 
@@ -87,6 +90,7 @@ def pretrain(
     from lamina.pretrain.weights import check_shape
     from lamina.runs import Run
 
+    device = on(device)
     recipe = load_config(config, PretrainConfig)
     check_shape(recipe.model, str(config))
     speech, labels = open_speech(corpus_path), [Units.read(folder) for folder in units_folders]
@@ -99,6 +103,7 @@ def pretrain(
                 speech,
                 labels,
                 run,
+                device=device,
                 progress=lambda done, total, figures: tell(done, total, told(figures)),
                 warn=lambda message: say(f"note: {message}", error=True),
             )

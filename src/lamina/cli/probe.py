@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lamina.cli.options import Beside, EncoderName, Seed, Taps, made_before, open_speech, tell_found
+from lamina.cli.options import Beside, Device, EncoderName, Seed, Taps, made_before, on, open_speech, tell_found
 from lamina.errors import LaminaError
 from lamina.terminal import names, progress, say, show
 
@@ -55,6 +55,7 @@ def probe(
     folds: Annotated[int, typer.Option(min=2, help="Of speakers, where the corpus has no splits.")] = 5,
     beside: Beside = None,
     seed: Seed = 0,
+    device: Device = "auto",
     out: Annotated[
         Path | None,
         typer.Option(
@@ -81,7 +82,7 @@ def probe(
     from lamina.score import Scores
     from lamina.stats.inference import write_replicates
 
-    tasks = names(task, "--task") or ()
+    device, tasks = on(device), names(task, "--task") or ()
     read_tasks = [name for name in tasks if name in READINGS]
     trained = [name for name in tasks if name not in READINGS]
     for name in trained:
@@ -107,7 +108,7 @@ def probe(
     config = parse_config(settings, ProbeConfig, "options")
     if out is not None:
         check_folder(out)
-    speech, read = open_speech(corpus_path), load_encoder(encoder_name)
+    speech, read = open_speech(corpus_path), load_encoder(encoder_name, device=device)
     run = None
     about = {"tier": tier, "items": str(items or ""), "contexts": contexts}
     if out is not None:
@@ -131,6 +132,7 @@ def probe(
                 support=support,
                 run_name=run.folder.name if run else "",
                 folder=run.folder if run else None,
+                device=device,
                 progress=tell,
             )
         heads_found.replicates.join(found.replicates)
