@@ -3,6 +3,7 @@
 target    what every target is: names it stands for, rows it makes, who is fitted on and scored
 segments  segments of utterances, chosen and numbered before any forward pass
 labels    segments and their labels: tiers, labels of utterances, speakers
+neighbours  segments and the labels beside them
 vectors   words and their vectors
 sources   frames of sound, of another tap or of another encoder
 pairs     whole utterances held against each other
