@@ -89,8 +89,8 @@ TABLE: tuple[Measure, ...] = (
             "of the speakers", low=-1, high=1),
     Measure("procrustes", "procrustes", "Procrustes similarity", "angular Procrustes similarity of two taps: 1 "
             "less the angle between them after the best rotation, in right angles", low=0, high=1),
-    Measure("reach", "reach", "reach", "how far from a frame its labels are half as well known as where they are "
-            "known best, mean of before and after", unit="ms", low=-500, high=500),
+    Measure("reach-mean", "reach", "reach", "how far from a frame its labels are half as well known as where they "
+            "are known best, mean of before and after", unit="ms", low=-500, high=500),
     Measure("reach-before", "reach", "reach before", "how far before a frame labels are half as well known as "
             "where they are known best", unit="ms", low=-500, high=500, rank=2),
     Measure("reach-after", "reach", "reach after", "how far after a frame labels are half as well known as where "

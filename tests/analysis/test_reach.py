@@ -112,7 +112,7 @@ def test_the_usual_score_does_not_tell_context_from_the_label_itself(corpus):
 
 
 def test_noise_has_no_reach_and_says_so(found):
-    assert "none" not in rows(found, "reach")
+    assert "none" not in rows(found, "reach-mean")
     assert any("phone: no reach: its highest value" in note and "(taps none)" in note for note in found.notes)
 
 
@@ -161,7 +161,7 @@ def test_widths_of_known_curves():
     assert half_widths(lags, np.exp(-((lags / 100) ** 2) * np.log(2))) == (pytest.approx(100), pytest.approx(100))
     assert half_widths(lags, np.where(lags < 0, 0.0, 1.0)) == (pytest.approx(12.5), 500)
     values = told(lags, np.stack([triangle, triangle[::-1], np.full_like(lags, np.nan)]))
-    np.testing.assert_allclose(values["reach"], [100, 100, np.nan])
+    np.testing.assert_allclose(values["reach-mean"], [100, 100, np.nan])
     np.testing.assert_allclose(values["reach-asymmetry"], [0.5, -0.5, np.nan])
 
 

@@ -19,7 +19,7 @@ from lamina.stats.cca import Projections
 from lamina.stats.widths import half_widths
 
 CLEAR = 2  # the peak stands above the nulls' mean by so many of their ranges, or there is no reach
-LAG, REACH, ASYMMETRY = "lag-cca", "reach", "reach-asymmetry"
+LAG, REACH, ASYMMETRY = "lag-cca", "reach-mean", "reach-asymmetry"
 BEFORE, AFTER = "reach-before", "reach-after"
 
 
@@ -85,7 +85,7 @@ def setting(lag: int) -> str:
 def told(lags: Floats, heights: Floats) -> Values:
     """Widths of curves (weightings, lags), in the unit of the lags.
 
-    ``reach`` is the mean of both sides; the asymmetry is their difference by their sum, above 0 where it reaches
+    The mean reach is that of both sides; the asymmetry is their difference by their sum, above 0 where it reaches
     further ahead, and -1 or 1 where one side's half lies beyond the frame's own moment.
     """
     before, after = (np.array(each) for each in zip(*(half_widths(lags, curve) for curve in heights), strict=True))
