@@ -82,11 +82,13 @@ class Canonical(Instrument):
     ) -> Iterator[Projections]:
         if sum(part.n > 0 for part in parts) < 3 and len(ridges) > 1:
             ridges = [max(ridges)]  # nobody is left to choose it on
-        folds: Folds | None = None
+        first = parts if self._classed else [_labelling(part, 0, self._size) for part in parts]
+        folds = Folds.of(first, ridges, inner=1)
         for number in range(self._labellings):
-            these = [_labelling(part, number, self._size) for part in parts]
-            folds = folds or Folds.of(these, ridges, inner=1)
-            yield from (folds.projections(parts=these, share=share) for share in self._shares)
+            place, other = (
+                (number, None) if self._classed else (0, [_labelling(p, number, self._size) for p in parts])
+            )
+            yield from (folds.projections(place, parts=other, share=share) for share in self._shares)
 
     def _apart(self, parts: Sequence[Part], whole: Part, ridges: Sequence[float]) -> Iterator[Projections]:
         learned, tuned = (_labelling(parts[part], 0, self._size) for part in (LEARN, TUNE))
