@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 
 analysis = typer.Typer(help="Analyses made in parts.", no_args_is_help=True)
 TARGETS = (
-    "mel, tiers (phone, word, …) and labels of the corpus, speaker, word-vectors, sentence, query, tap[:NAME], "
-    "encoder:NAME[:TAP]; by commas. By default mel, phone and word, those that the corpus has."
+    "mel, tiers (phone, word, …) and labels of the corpus, TIER@-3 to TIER@+3 (neighbours), speaker, "
+    "word-vectors, sentence, query, tap[:NAME], encoder:NAME[:TAP]; by commas. "
+    "By default mel, phone and word, those that the corpus has."
 )
 
 

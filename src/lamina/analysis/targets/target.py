@@ -51,6 +51,7 @@ class Target(ABC):
         tiers: whether any tier's name (or label's) means it; else `means` names what does.
         implied: whether asking for it asks for its measures.
         support: which items count, as in `Score.support`.
+        alike: another kind, whose instruments can be asked of this one, too.
 
     Attributes:
         name: as in settings and scores.
@@ -63,6 +64,7 @@ class Target(ABC):
     tiers: ClassVar[bool] = False
     implied: ClassVar[bool] = False
     support: ClassVar[str] = "common"
+    alike: ClassVar[type[Target] | None] = None
 
     name: str
     roles: Roles
