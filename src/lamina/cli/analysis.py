@@ -14,6 +14,7 @@ from lamina.cli.options import (
     CorpusPath,
     Device,
     EncoderName,
+    PhoneMapName,
     Seed,
     Taps,
     made_before,
@@ -59,6 +60,7 @@ def analyze(
         Path | None, typer.Option(help="abx: an item file of fastabx or ZeroSpeech; else the tier's segments.")
     ] = None,
     contexts: Annotated[str, typer.Option(help="abx: same or any labels to either side.")] = "same",
+    phone_map: PhoneMapName = "",
     beside: Beside = None,
     control: Annotated[
         Literal["untrained", "none"], typer.Option(help="Read the encoder also with weights drawn anew.")
@@ -102,11 +104,11 @@ def analyze(
             check_folder(folder)
     if shard is not None and out is None:
         raise LaminaError("--shard keeps its part in a run folder: say where with --out")
-    speech = open_speech(corpus_path)
+    speech = open_speech(corpus_path, phones=phone_map)
     config = resolved(None, settings, speech)
     read = load_encoder(encoder_name, device=device)
     about = {"kind": "analysis", "encoder": encoder_name, "corpus": str(corpus_path), "beside": list(beside or [])}
-    about |= config.to_json()
+    about |= {"phone_map": phone_map} | config.to_json()
     inputs = _inputs(read.digest, speech.digest, [path for path in files.values() if path is not None])
     support = grids_of(beside or [])
     sweep = Sweep(read, speech, config, support)
@@ -237,7 +239,7 @@ def merge(
     part = Run.read(parts[0])
     about = {name: value for name, value in part.config.items() if name != "shard"}
     settings = {name: value for name, value in about.items() if name in AnalysisConfig.model_fields}
-    speech, read = open_speech(about["corpus"]), load_encoder(about["encoder"])
+    speech, read = open_speech(about["corpus"], phones=about["phone_map"]), load_encoder(about["encoder"])
     sweep = Sweep(read, speech, parse_config(settings, AnalysisConfig, str(parts[0])), grids_of(about["beside"]))
     run = Run.plan(out, f"analysis-{read.name}", about, part.inputs)
     if made_before(run):

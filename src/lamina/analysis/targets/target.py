@@ -59,6 +59,7 @@ class Target(ABC):
         items: what its rows are, such as ``segments``.
         poolings: in which ways rows are made of frames.
         notes: what was left out, and how much.
+        from_file: whether its labels are those of a file, not of the corpus.
     """
 
     tiers: ClassVar[bool] = False
@@ -71,6 +72,7 @@ class Target(ABC):
     items: str = "segments"
     poolings: tuple[str, ...] = ("all",)
     notes: tuple[str, ...] = ()
+    from_file: bool = False
 
     @classmethod
     def means(cls, _name: str, /) -> bool:
