@@ -12,8 +12,8 @@ from lamina.analysis.naming import tier_of
 from lamina.errors import LaminaError
 from lamina.measures import MASKED_ACCURACY, PARAMETERS, family
 from lamina.pretrain.recipe import ModelConfig
+from lamina.study.contrasts import contrasts, weights_of
 from lamina.study.design import RUN, Cell, StoredConfig, StudyConfig
-from lamina.study.effects import contrasts, weights_of
 
 if TYPE_CHECKING:
     from lamina.encoders.mrhubert.config import MRHubertConfig
