@@ -15,6 +15,7 @@ from lamina.cli.options import (
     Device,
     Dtype,
     EncoderName,
+    PhoneMapName,
     Seed,
     Taps,
     made_before,
@@ -30,8 +31,9 @@ if TYPE_CHECKING:
 
 analysis = typer.Typer(help="Analyses made in parts.", no_args_is_help=True)
 TARGETS = (
-    "mel, tiers (phone, word, …) and labels of the corpus, speaker, word-vectors, sentence, query, tap[:NAME], "
-    "encoder:NAME[:TAP]; by commas. By default mel, phone and word, those that the corpus has."
+    "mel, tiers (phone, word, …) and labels of the corpus, TIER@-3 to TIER@+3 (neighbours), speaker, "
+    "word-vectors, sentence, query, tap[:NAME], encoder:NAME[:TAP]; by commas. "
+    "By default mel, phone and word, those that the corpus has."
 )
 
 
@@ -59,6 +61,7 @@ def analyze(
         Path | None, typer.Option(help="abx: an item file of fastabx or ZeroSpeech; else the tier's segments.")
     ] = None,
     contexts: Annotated[str, typer.Option(help="abx: same or any labels to either side.")] = "same",
+    phone_map: PhoneMapName = "",
     beside: Beside = None,
     control: Annotated[
         Literal["untrained", "none"], typer.Option(help="Read the encoder also with weights drawn anew.")
@@ -107,7 +110,7 @@ def analyze(
             check_folder(folder)
     if shard is not None and out is None:
         raise LaminaError("--shard keeps its part in a run folder: say where with --out")
-    speech = open_speech(corpus_path)
+    speech = open_speech(corpus_path, phones=phone_map)
     read = load_encoder(encoder_name, device=device, dtype=dtype)
     # Parts on several machines must be of one plan.
     found_seconds = batch_seconds_of(read) if shard is None else USUAL
@@ -115,7 +118,7 @@ def analyze(
     config = resolved(None, settings, speech)
     about = {"kind": "analysis", "encoder": encoder_name, "corpus": str(corpus_path), "beside": list(beside or [])}
     about |= {} if dtype == "float32" else {"dtype": dtype}
-    about |= config.to_json()
+    about |= {"phone_map": phone_map} | config.to_json()
     inputs = _inputs(read.digest, speech.digest, [path for path in files.values() if path is not None])
     support = grids_of(beside or [])
     sweep = Sweep(read, speech, config, support)
@@ -246,10 +249,8 @@ def merge(
     part = Run.read(parts[0])
     about = {name: value for name, value in part.config.items() if name != "shard"}
     settings = {name: value for name, value in about.items() if name in AnalysisConfig.model_fields}
-    speech, read = (
-        open_speech(about["corpus"]),
-        load_encoder(about["encoder"], dtype=about.get("dtype", "float32")),
-    )
+    speech = open_speech(about["corpus"], phones=about["phone_map"])
+    read = load_encoder(about["encoder"], dtype=about.get("dtype", "float32"))
     sweep = Sweep(read, speech, parse_config(settings, AnalysisConfig, str(parts[0])), grids_of(about["beside"]))
     run = Run.plan(out, f"analysis-{read.name}", about, part.inputs)
     if made_before(run):

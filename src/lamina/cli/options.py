@@ -66,11 +66,16 @@ Dtype = Annotated[
 Seed = Annotated[int, typer.Option(min=0, help="Of speaker splits, codebooks and resampling.")]
 
 
-def open_speech(path: str, *, tiers: tuple[str, ...] | list[str] = ()) -> StoredCorpus:
-    """Open a corpus, telling what its reader noted."""
+PhoneMapName = Annotated[
+    str, typer.Option("--phone-map", help="Fold phones: arpabet39, timit39, or a file of two columns.")
+]
+
+
+def open_speech(path: str, *, phones: str = "") -> StoredCorpus:
+    """Open a corpus, its phones folded by a map where one is named, telling what its reader noted."""
     from lamina.corpus.open import open_corpus
 
-    speech = open_corpus(path, tiers=tiers)
+    speech = open_corpus(path, phones=phones)
     for note in speech.notes:
         say(f"note: {note}")
     return speech

@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lamina.cli.options import Beside, Device, EncoderName, Seed, Taps, made_before, on, open_speech, tell_found
+from lamina.cli.options import (
+    Beside,
+    Device,
+    EncoderName,
+    PhoneMapName,
+    Seed,
+    Taps,
+    made_before,
+    on,
+    open_speech,
+    tell_found,
+)
 from lamina.errors import LaminaError
 from lamina.terminal import names, progress, say, show
 
@@ -53,6 +64,7 @@ def probe(
     items: Annotated[Path | None, typer.Option(help="abx: an item file of fastabx or ZeroSpeech.")] = None,
     contexts: Annotated[str, typer.Option(help="abx: same or any labels to either side.")] = "same",
     folds: Annotated[int, typer.Option(min=2, help="Of speakers, where the corpus has no splits.")] = 5,
+    phone_map: PhoneMapName = "",
     beside: Beside = None,
     seed: Seed = 0,
     device: Device = "auto",
@@ -108,9 +120,9 @@ def probe(
     config = parse_config(settings, ProbeConfig, "options")
     if out is not None:
         check_folder(out)
-    speech, read = open_speech(corpus_path), load_encoder(encoder_name, device=device)
+    speech, read = open_speech(corpus_path, phones=phone_map), load_encoder(encoder_name, device=device)
     run = None
-    about = {"tier": tier, "items": str(items or ""), "contexts": contexts}
+    about = {"tier": tier, "items": str(items or ""), "contexts": contexts, "phone_map": phone_map}
     if out is not None:
         plan = {"kind": "probe", "encoder": encoder_name, "corpus": str(corpus_path), "beside": list(beside or [])}
         plan |= config.to_json() | about

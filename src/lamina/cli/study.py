@@ -55,20 +55,42 @@ def study_plan(
         bool, typer.Option(help="Measure this machine for a few seconds; otherwise no times are told.")
     ] = True,
     device: Device = "auto",
+    like: Annotated[
+        Path | None,
+        typer.Option(
+            help="An earlier study's folder, for what claims could find; the study's own where it has runs."
+        ),
+    ] = None,
+    find: Annotated[
+        float | None, typer.Option(help="A difference: tell how many seeds and speakers find it.")
+    ] = None,
 ) -> None:
-    """List the runs of a study with the time, memory and disk that they take; nothing is started."""
+    """List the runs of a study with the time, memory and disk that they take; nothing is started.
+
+    With an earlier run, also what each claim could find: the smallest true difference found four times in five.
+    """
     from lamina.config import load_config
+    from lamina.study import power
     from lamina.study.budget import summary, table
     from lamina.study.design import StudyConfig
     from lamina.study.estimate import estimates
 
     device = on(device)
+    wanted = power.check_find(find)
     design = load_config(config, StudyConfig)
     root = out or design.default_root()
     found = estimates(design, root, measure=measure, device=device)
     show(table(found))
     for line in summary(design, found, jobs, root, device):
         say(line)
+    earlier = like or power.pilot(root)
+    if earlier is not None and design.claims:
+        foretold = power.foretell(design, earlier)
+        show(power.table(foretold, wanted))
+        for line in power.told(foretold):
+            say(line)
+    elif design.claims:
+        say("power: not known before any run; --like FOLDER tells it from the variances of an earlier study")
 
 
 @study.command("next")

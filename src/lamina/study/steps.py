@@ -76,11 +76,11 @@ def _corpus(run: Run, _inputs: dict[str, Run], progress: Progress, _device: str)
     if not _stored(run):
         synthesize(settings_of(run, SynthConfig), run.folder / "corpus", progress=progress)
         return
-    path = settings_of(run, StoredConfig).path
-    corpus = open_corpus(path)
+    settings = settings_of(run, StoredConfig)
+    corpus = open_corpus(settings.path, phones=settings.phone_map)
     for note in corpus.notes:
         run.log(note=note)
-    write_json(run.folder / CORPUS, {"format": FORMAT, "path": path, "digest": corpus.digest})
+    write_json(run.folder / CORPUS, {"format": FORMAT, "path": settings.path, "digest": corpus.digest})
 
 
 def _stored(corpus: Run) -> bool:
@@ -94,7 +94,8 @@ def _open(inputs: dict[str, Run]) -> StoredCorpus:
     run = inputs["corpus"]
     if not _stored(run):
         return open_corpus(run.folder / "corpus")
-    corpus = open_corpus(settings_of(run, StoredConfig).path)
+    settings = settings_of(run, StoredConfig)
+    corpus = open_corpus(settings.path, phones=settings.phone_map)
     known = run.record(CORPUS, version=FORMAT, keys={"path": str, "digest": str})
     if known["digest"] != corpus.digest:
         raise LaminaError(
@@ -114,7 +115,7 @@ def open_for(config: StoredConfig, asked: list[str]) -> StoredCorpus:
     from lamina.corpus.open import open_corpus
 
     try:
-        corpus = open_corpus(config.path)
+        corpus = open_corpus(config.path, phones=config.phone_map)
     except LaminaError as error:
         raise LaminaError(f"corpus.path: {error}{f'. {config.about}' if config.about else ''}") from error
     have = {name for name, count in corpus.tiers.items() if count}
