@@ -21,6 +21,7 @@ FORMAT = 2
 REMEDY = "run the step that wrote it again"
 
 UNTRAINED, SHUFFLED, MAJORITY = "untrained", "shuffled", "majority"  # controls
+RAW = "raw states"  # setting of what compares rows by distance, where no dimension was standardised
 WEIGHTED, CHOSEN = "weighted", "chosen"  # readings of several layers
 
 
@@ -93,8 +94,8 @@ class Score:
 
     @property
     def plain(self) -> bool:
-        """Whether a tap was read as it runs: all frames of a segment, at its own rate."""
-        return self.pooling in {"", "all"} and not self.matched
+        """Whether a tap was read as it is by default: all frames of a segment, at its own rate, on one scale."""
+        return self.pooling in {"", "all"} and not self.matched and not self.setting.endswith(RAW)
 
     @property
     def place(self) -> str:

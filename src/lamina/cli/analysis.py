@@ -47,6 +47,9 @@ def analyze(
     pooling: Annotated[
         str, typer.Option(help="all, middle, centre, quarter1 to quarter4: frames of a segment; by commas.")
     ] = "all",
+    states: Annotated[
+        str, typer.Option(help="standardised, raw or both, by commas: for mi, purity, knn, abx and their like.")
+    ] = "standardised",
     rate_matched: Annotated[
         bool, typer.Option("--rate-matched", help="Read taps also decimated to the coarsest rate.")
     ] = False,
@@ -92,7 +95,7 @@ def analyze(
 
     main, device = _join_processes(), on(device)
     files = {"word_vectors": word_vectors, "sentence_pairs": sentence_pairs, "items": items}
-    lists = {"targets": targets, "taps": taps, "measures": measures, "pooling": pooling}
+    lists = {"targets": targets, "taps": taps, "measures": measures, "pooling": pooling, "states": states}
     settings: dict[str, Any] = {
         **{name: names(text, f"--{name}") for name, text in lists.items()},
         **{name: str(path) for name, path in files.items() if path is not None},
