@@ -83,7 +83,12 @@ class Folds:
         return cls(tuple(parts), chosen, spectra, dropped)
 
     def projections(
-        self, labelling: int = 0, *, parts: Sequence[Part] | None = None, share: float = 1.0
+        self,
+        labelling: int = 0,
+        *,
+        parts: Sequence[Part] | None = None,
+        trains: Mapping[int, Part] | None = None,
+        share: float = 1.0,
     ) -> Projections:
         """Project every fold on the directions of the others; groups are the folds.
 
@@ -95,12 +100,14 @@ class Folds:
         Args:
             labelling: which labelling of class moments.
             parts: the same rows x against another y, where that is asked; the own ones where None.
+            trains: by fold with rows, all other parts merged, where they are known.
             share: of either view's variance kept; below 1 it is SVCCA, and no ridge is used.
         """
         parts = self.parts if parts is None else parts
         solutions = {}
         for fold, spectrum in self.spectra.items():
-            views = Views.of(merged(parts, without=(fold,)), labelling, spectrum, share=share)
+            train = merged(parts, without=(fold,)) if trains is None else trains[fold]
+            views = Views.of(train, labelling, spectrum, share=share)
             ridge = self.ridges[fold] if share == 1 else 0.0
             solutions[fold] = views.solve(ridge, ridge)
         return _projections(parts, solutions, labelling)

@@ -36,7 +36,7 @@ class Canonical(Instrument):
 
     def __init__(self, tap: Tap, way: Way, target: Labels | Frames, config: AnalysisConfig) -> None:
         super().__init__(tap, way, target, config)
-        self._size, self._labellings, self._classed = view_of(target)
+        self._size, self._labellings, self._classed = view_of(target, tap.width)
         self._shares = (1.0, SVCCA) if "svcca-mean" in config.wanted else (1.0,)
         self._groups = len(target.roles.groups)
         empty: Part = (
@@ -56,7 +56,8 @@ class Canonical(Instrument):
             # Nobody else holds the sums of this part.
             held = self.sums[f"part{part}"]
             if isinstance(held, ClassMoments):
-                added = class_moments(some, rows.side if whole else rows.side[:, chosen], self._size)
+                side = rows.side[: self._labellings]
+                added = class_moments(some, side if whole else side[:, chosen], self._size)
                 self.sums[f"part{part}"] = held.absorb(added)
             elif isinstance(held, Moments):
                 self.sums[f"part{part}"] = held.absorb(moments(some, rows.side if whole else rows.side[chosen]))
@@ -82,10 +83,13 @@ class Canonical(Instrument):
         if sum(part.n > 0 for part in parts) < 3 and len(ridges) > 1:
             ridges = [max(ridges)]  # nobody is left to choose it on
         folds: Folds | None = None
+        full = [place for place, part in enumerate(parts) if part.n]
+        trains = {place: merged(parts, without=(place,)) for place in full} if len(full) > 1 else {}
         for number in range(self._labellings):
             these = [_labelling(part, number, self._size) for part in parts]
             folds = folds or Folds.of(these, ridges, inner=1)
-            yield from (folds.projections(parts=these, share=share) for share in self._shares)
+            others = {place: _labelling(train, number, self._size) for place, train in trains.items()}
+            yield from (folds.projections(parts=these, trains=others, share=share) for share in self._shares)
 
     def _apart(self, parts: Sequence[Part], whole: Part, ridges: Sequence[float]) -> Iterator[Projections]:
         learned, tuned = (_labelling(parts[part], 0, self._size) for part in (LEARN, TUNE))
@@ -123,15 +127,19 @@ class Canonical(Instrument):
             if isinstance(held, Projections):
                 labelling, share = divmod(place, len(self._shares))
                 measure = cca_values if self._shares[share] == 1 else svcca_values
-                yield Finding(measure(held), measure(held, draw(names)), held.n, names, labelling=labelling)
+                again = {} if labelling else measure(held, draw(names))
+                yield Finding(measure(held), again, held.n, names, labelling=labelling)
 
 
-def view_of(target: Target) -> tuple[int, int, bool]:
-    """Dimensions of what a target holds states against, how many labellings, and whether it is classes."""
+def view_of(target: Target, width: int) -> tuple[int, int, bool]:
+    """Dimensions of what a target holds states against, how many labellings, and whether it is classes.
+
+    Labellings of classes share all second moments of states of this ``width``: as many as are cheap.
+    """
     if isinstance(target, Vectors):
         return target.table.shape[1], target.labellings, False
     if isinstance(target, Labels):
-        return len(target.classes), target.labellings, True
+        return len(target.classes), target.cheap(width), True
     if isinstance(target, Frames):
         return target.tap.width, 1, False
     raise AssertionError(f"{type(target).__name__} is no vectors and no classes")
