@@ -19,7 +19,7 @@ from lamina.score import Score, Scores
 from lamina.stats.inference import Replicates, write_replicates
 from lamina.study.claims import Claim
 from lamina.study.conclude import conclude
-from lamina.study.effects import contrasts
+from lamina.study.contrasts import contrasts
 from lamina.study.record import FactorWords, Study, StudyRun, Subject
 
 FACTORS = {"auxiliary": ["no", "yes"], "rate": ["20", "40"]}
@@ -286,6 +286,26 @@ def test_a_study_of_another_shape_is_one_line(tmp_path: Path, change: str, seale
     with pytest.raises(LaminaError, match=r"study\.json.*run `lamina study run` again") as told:
         conclude(tmp_path)
     assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("dangling", [False, True])
+def test_nothing_is_written_outside_a_foreign_study(tmp_path: Path, dangling: bool) -> None:
+    root, home = tmp_path / "study", tmp_path / "home"
+    make(root)
+    home.mkdir()
+    names = ("scores.jsonl", "scores.csv", "effects.jsonl", "effects.csv", "verdicts.json")
+    for name in (*names, "done") if dangling else names:  # a `done` that says nothing is refused first
+        if not dangling:
+            (home / name).write_text("mine")
+        (root / name).symlink_to(home / name)
+    (home / "pages").mkdir()
+    (home / "pages" / "index.html").write_text("mine")
+    (root / "report").symlink_to(home / "pages", target_is_directory=True)
+    conclude(root)
+    there = {path.relative_to(home).as_posix(): path.read_text() for path in home.rglob("*") if path.is_file()}
+    assert there == {"pages/index.html": "mine"} | ({} if dangling else dict.fromkeys(names, "mine"))
+    assert not any(path.is_symlink() for path in root.rglob("*"))
+    assert all((root / name).is_file() for name in names)
 
 
 def test_weights_and_corpora_need_not_be_copied(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 config       what is measured
 front        `lamina.analyze`: names or objects in, an `Analysis` out
+naming       what names of targets say
 targets      what taps are held against: one file a kind
 instruments  what is measured: one file an instrument; says how one is written
 rows         which rows of a batch answer which question
@@ -17,5 +18,6 @@ compare      differences between rows
 protocol     what a protocol of analyses is
 rules        the protocol `lamina`
 published    the protocols of published code: a folder each
+controls     untrained twins and positions, which an encoder is held against
 discover     what a package's files define
 """

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from lamina.analysis.reading import Reading
 from lamina.analysis.targets.segments import EACH
 from lamina.errors import LaminaError
 from lamina.measures import find_measure
-from lamina.score import CHOSEN, SHUFFLED, Score, Scores, better
+from lamina.score import CHOSEN, SHUFFLED, UNTRAINED, Score, Scores, better, phones_by
 from lamina.stats.inference import Replicates, draw_name, interval, resample_weights
 
 Floats = NDArray[np.float64]
@@ -33,13 +33,19 @@ class Analysis:
         replicates: resampled values by `Score.key`: the same resamples of speakers for every model, so differences
             are paired.
         notes: what was left out, with counts and reasons.
-        untrained: the same of the encoder with its weights drawn anew, where that was asked for.
+        controls: by name (`lamina.analysis.controls`), the same of what this is held against, where that was
+            asked for: ``untrained``, ``untrained, no positions``, ``position``.
     """
 
     scores: Scores
     replicates: Replicates
     notes: tuple[str, ...]
-    untrained: Analysis | None = None
+    controls: Mapping[str, Analysis] = field(default_factory=dict)
+
+    @property
+    def untrained(self) -> Analysis | None:
+        """The same of the encoder with its weights drawn anew, over all draws; None where that was not asked."""
+        return self.controls.get(UNTRAINED)
 
     def table(self) -> str:
         """The scores as text, a block a target."""
@@ -83,10 +89,12 @@ class Conclusion:
         run: name of the run folder; empty without one.
         config: of the analysis.
         control: of the rows, such as ``untrained``.
+        phone_map: by which the corpus's phones were folded, or empty.
     """
 
-    def __init__(self, model: str, run: str, config: AnalysisConfig, control: str) -> None:
+    def __init__(self, model: str, run: str, config: AnalysisConfig, control: str, phone_map: str = "") -> None:
         self._model, self._run, self._config, self._control = model, run, config, control
+        self._phone_map = phone_map
         self._rows: list[Score] = []
         self._on_dev: dict[tuple[str, str], list[tuple[float, Score]]] = {}
         self._replicates = Replicates()
@@ -139,7 +147,7 @@ class Conclusion:
             n=found.n,
             items=items,
             control=self._control,
-            setting=found.setting,
+            setting=", ".join(filter(None, (row.setting, found.setting))),
         )
         self._replicates.put(made.key, again, units, draw_name(drawn))
         self._rows.append(made)
@@ -174,6 +182,7 @@ class Conclusion:
             support=target.support,
             pooling="" if way.pooling == EACH else way.pooling,
             matched=way.matched is not None,
+            setting="" if target.from_file else phones_by(self._phone_map, target.name),
         )
 
 

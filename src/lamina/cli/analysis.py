@@ -14,22 +14,28 @@ from lamina.cli.options import (
     CorpusPath,
     Device,
     EncoderName,
+    PhoneMapName,
     Seed,
     Taps,
     made_before,
+    on,
     open_speech,
     tell_found,
 )
 from lamina.terminal import names, progress, say, show
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from lamina.analysis.results import Analysis
     from lamina.runs import Run
+    from lamina.score import Scores
 
 analysis = typer.Typer(help="Analyses made in parts.", no_args_is_help=True)
 TARGETS = (
-    "mel, tiers (phone, word, …) and labels of the corpus, speaker, word-vectors, sentence, query, tap[:NAME], "
-    "encoder:NAME[:TAP]; by commas. By default mel, phone and word, those that the corpus has."
+    "mel, tiers (phone, word, …) and labels of the corpus, TIER@-3 to TIER@+3 (neighbours), speaker, "
+    "word-vectors, sentence, query, tap[:NAME], encoder:NAME[:TAP]; by commas. "
+    "By default mel, phone and word, those that the corpus has."
 )
 
 
@@ -60,16 +66,18 @@ def analyze(
         Path | None, typer.Option(help="abx: an item file of fastabx or ZeroSpeech; else the tier's segments.")
     ] = None,
     contexts: Annotated[str, typer.Option(help="abx: same or any labels to either side.")] = "same",
+    phone_map: PhoneMapName = "",
     beside: Beside = None,
     control: Annotated[
         Literal["untrained", "none"], typer.Option(help="Read the encoder also with weights drawn anew.")
     ] = "untrained",
+    draws: Annotated[int, typer.Option(min=1, help="How often the control's weights are drawn.")] = 3,
     protocol: Annotated[str, typer.Option(help="By which rules: lamina or pasad.")] = "lamina",
     folds: Annotated[int, typer.Option(min=2, help="Of speakers, where the corpus has no splits.")] = 5,
     batch_seconds: Annotated[float, typer.Option(help="Padded audio a batch.")] = 60.0,
     memory_gib: Annotated[float, typer.Option(help="An analysis whose sums need more does not start.")] = 8.0,
     seed: Seed = 0,
-    device: Device = "cpu",
+    device: Device = "auto",
     plan: Annotated[bool, typer.Option("--plan", help="Only tell what it will take.")] = False,
     shard: Annotated[
         str | None, typer.Option(help="Read part i/n only, into --out; then `analysis merge`.")
@@ -79,17 +87,17 @@ def analyze(
     report: Annotated[Path | None, typer.Option(help="Write the page into this folder.")] = None,
 ) -> None:
     """Measure what every tap of an encoder knows, in one pass over a corpus."""
+    from lamina.analysis.controls import controls_of
     from lamina.analysis.forecast import forecast
     from lamina.analysis.front import grids_of, resolved
     from lamina.analysis.sweep import Sweep
     from lamina.encoders.load import load_encoder
-    from lamina.encoders.untrained import untrained
     from lamina.errors import LaminaError
     from lamina.files import check_folder
     from lamina.report.page import write_report
     from lamina.runs import environment
 
-    main = _join_processes()
+    main, device = _join_processes(), on(device)
     files = {"word_vectors": word_vectors, "sentence_pairs": sentence_pairs, "items": items}
     lists = {"targets": targets, "taps": taps, "measures": measures, "pooling": pooling, "states": states}
     settings: dict[str, Any] = {
@@ -103,16 +111,17 @@ def analyze(
             check_folder(folder)
     if shard is not None and out is None:
         raise LaminaError("--shard keeps its part in a run folder: say where with --out")
-    speech = open_speech(corpus_path)
+    speech = open_speech(corpus_path, phones=phone_map)
     config = resolved(None, settings, speech)
     read = load_encoder(encoder_name, device=device)
     about = {"kind": "analysis", "encoder": encoder_name, "corpus": str(corpus_path), "beside": list(beside or [])}
-    about |= config.to_json()
+    about |= {"phone_map": phone_map} | config.to_json()
     inputs = _inputs(read.digest, speech.digest, [path for path in files.values() if path is not None])
     support = grids_of(beside or [])
     sweep = Sweep(read, speech, config, support)
     if main:
-        twice = "; the untrained control takes as long again" if control == "untrained" and shard is None else ""
+        held = control == "untrained" and shard is None
+        twice = f"; the untrained control takes {draws} times as long again" if held else ""
         say(f"plan: {forecast(sweep, timed=plan)}{twice}")
     if plan:
         return
@@ -120,13 +129,10 @@ def analyze(
         _part(sweep, shard, learned, out, about, inputs)
         return
     found = _one(read, sweep, out, about, inputs, "", main=main)
-    fresh = untrained(read, seed=seed) if control == "untrained" else None
     method = {**about, "digests": inputs, "notes": [*speech.notes, *found.notes], "environment": environment()}
     scores = found.scores
-    if fresh is not None:
-        again = Sweep(fresh, speech, config, support)
-        twin = inputs | {"encoder": fresh.digest}  # the page tells the digests of what was asked for
-        scores += _one(fresh, again, out, about, twin, "untrained", main=main).scores
+    for name, drawn in controls_of(read, seed=seed, draws=draws) if control == "untrained" else ():
+        scores += _control(name, drawn, read, sweep, out, about, inputs, main=main)
     if report is not None and main:
         title = f"{read.name} on {speech.name}"
         say(f"report: {write_report(scores, report, title=title, method=method).resolve()}")
@@ -164,18 +170,22 @@ def _one(
     control: str,
     *,
     main: bool,
+    name: str = "",
 ) -> Analysis:
-    """One encoder, analysed and told; what was analysed before is told again."""
+    """One encoder, analysed and told; what was analysed before is told again.
+
+    Of one draw of a control, its ``name``, only where its scores are is told.
+    """
     from lamina.analysis.sweep import run_sweep
     from lamina.runs import Run
 
-    run, what = None, "untrained scores" if control else "scores"
+    run = None
     if out is not None:
-        run = Run.plan(out, f"analysis-{read.name}", about | ({"control": control} if control else {}), inputs)
+        run = Run.plan(out, f"analysis-{read.name}", about | ({"control": name} if name else {}), inputs)
     if run is not None and made_before(run):
         found = _read(run)
         if main:
-            _told(found, run, what, sweep.config.level)
+            _told(found, run, name, sweep.config.level)
         return found
     with run.held() if run is not None and main else nullcontext():
         if run is not None:
@@ -183,8 +193,40 @@ def _one(
         with progress(f"{read.name} on {sweep.corpus.name}") as tell:
             found = run_sweep(sweep, run=run, control=control, progress=tell if main else None)
         if main:
-            _told(found, run, what, sweep.config.level)
+            _told(found, run, name, sweep.config.level)
     return found
+
+
+def _control(
+    name: str,
+    drawn: Iterator[Any],
+    read: Any,
+    sweep: Any,
+    out: Path | None,
+    about: dict[str, Any],
+    inputs: dict[str, str],
+    *,
+    main: bool,
+) -> Scores:
+    """All draws of a control, analysed; told as one."""
+    from lamina.analysis.controls import control_sweep, label_of, over_draws
+    from lamina.errors import LaminaError
+    from lamina.report.console import layer_tables
+    from lamina.score import Scores
+
+    found = []
+    try:
+        for each in drawn:
+            again = control_sweep(each, read, sweep.corpus, sweep.config, sweep.support)
+            own = inputs | {"encoder": each.digest}  # the page tells the digests of what was asked for
+            found.append(_one(each, again, out, about, own, label_of(name), main=main, name=name))
+    except LaminaError as error:
+        say(f"note: no control {name!r}: {error}")
+        return Scores()
+    told = over_draws(found)
+    if main:
+        tell_found(layer_tables(told.scores, level=sweep.config.level), told.scores, told.notes, None)
+    return told.scores
 
 
 def _read(run: Run) -> Analysis:
@@ -196,10 +238,13 @@ def _read(run: Run) -> Analysis:
     return Analysis(Scores.read(run.folder / "scores.jsonl"), read_replicates(run.folder), run.notes())
 
 
-def _told(found: Analysis, run: Run | None, what: str, level: float) -> None:
+def _told(found: Analysis, run: Run | None, control: str, level: float) -> None:
     from lamina.report.console import layer_tables
 
-    tell_found(layer_tables(found.scores, level=level), found.scores, found.notes, run, what)
+    if control:  # its notes are those of the encoder, its table is that of all draws
+        tell_found((), found.scores, (), run, f"{control} scores")
+    else:
+        tell_found(layer_tables(found.scores, level=level), found.scores, found.notes, run)
 
 
 def _part(
@@ -238,11 +283,11 @@ def merge(
     part = Run.read(parts[0])
     about = {name: value for name, value in part.config.items() if name != "shard"}
     settings = {name: value for name, value in about.items() if name in AnalysisConfig.model_fields}
-    speech, read = open_speech(about["corpus"]), load_encoder(about["encoder"])
+    speech, read = open_speech(about["corpus"], phones=about["phone_map"]), load_encoder(about["encoder"])
     sweep = Sweep(read, speech, parse_config(settings, AnalysisConfig, str(parts[0])), grids_of(about["beside"]))
     run = Run.plan(out, f"analysis-{read.name}", about, part.inputs)
     if made_before(run):
-        _told(_read(run), run, "scores", sweep.config.level)
+        _told(_read(run), run, "", sweep.config.level)
         return
     run.start()
     if not merge_parts(sweep, parts, run.folder):
@@ -251,7 +296,7 @@ def merge(
             "then merge again"
         )
         return
-    _told(finish(sweep, run, ""), run, "scores", sweep.config.level)
+    _told(finish(sweep, run, ""), run, "", sweep.config.level)
 
 
 def compare(

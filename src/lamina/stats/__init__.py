@@ -8,9 +8,11 @@ cka          linear centred kernel alignment, unbiased, mergeable: `Kernels`, `C
 folds        cross-validated CCA from the moments of folds, ridges chosen inside
 kmeans       streaming k-means
 dtw          warping of many pairs at once
+widths       how wide a curve is (no torch)
 ranking      mean average precision, term-weighted value
 scaling      rows on one scale
 inference    resampling of groups, intervals, replicates on disk (no torch)
+power        how large a difference must be to be found, from variances of an earlier run (no torch)
 arrays       named arrays on disk (no torch)
 archive      what every statistic is, and how it is kept on disk
 """
