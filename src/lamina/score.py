@@ -48,6 +48,10 @@ class Score:
         unit: unit of the number, empty for ratios and correlations.
         low: lower end of the interval, None where none was estimated.
         high: upper end of the interval.
+        p: chance of a value as good where labels say nothing: (1 + shuffles as good) / (1 + shuffles); None where
+            nothing was shuffled, or no value is better than another.
+        draws: of a control, how many shuffles or seeds it was drawn with: the value is their mean, ``low`` and
+            ``high`` are the range of their values; 0 elsewhere.
         n: how many items were scored (``items``), 0 where nothing is counted.
         items: what was counted: ``segments``, ``frames``, ``utterances``, ``pairs``, ``triples``, ``trials``, ….
         split: which part of the corpus was scored.
@@ -80,6 +84,8 @@ class Score:
     unit: str = ""
     low: float | None = None
     high: float | None = None
+    p: float | None = None
+    draws: int = 0
     n: int = 0
     items: str = ""
     split: str = ""
@@ -127,7 +133,7 @@ def phones_by(phone_map: str, tier: str) -> str:
 
 
 COLUMNS = tuple(field.name for field in fields(Score))
-_MEASURED = frozenset({"value", "low", "high", "n"})
+_MEASURED = frozenset({"value", "low", "high", "p", "draws", "n"})
 
 
 class Scores:
@@ -284,8 +290,10 @@ def _fault(row: Score) -> str:
         row.high is not None and row.high < row.value - room
     ):
         return f"the value {row.value:g} lies outside its interval {row.low} to {row.high}"
-    if min(row.n, row.depth, row.period_ms, row.seconds) < 0:
-        return "n, depth, period_ms and seconds are never negative"
+    if row.p is not None and not 0 < row.p <= 1:
+        return f"p is {row.p:g}, a chance lies above 0 and up to 1"
+    if min(row.n, row.draws, row.depth, row.period_ms, row.seconds) < 0:
+        return "n, draws, depth, period_ms and seconds are never negative"
     return ""
 
 

@@ -18,5 +18,6 @@ compare      differences between rows
 protocol     what a protocol of analyses is
 rules        the protocol `lamina`
 published    the protocols of published code: a folder each
+controls     untrained twins and positions, which an encoder is held against
 discover     what a package's files define
 """

@@ -57,8 +57,8 @@ class AnalysisConfig(Config):
         memory_gib: an analysis whose sums need more is refused before it starts.
         batch_seconds: padded audio a batch.
         protocol: by which rules (docs/analysis.md).
-        shuffled: whether to measure the null too, labels shuffled: within speaker; among speakers where no speaker
-            has two labels; among all utterances for ``speaker``.
+        shuffles: how often labels are shuffled for the null, at most (docs/analysis.md says when fewer are):
+            within speaker; among speakers where no speaker has two labels; among all utterances for ``speaker``.
     """
 
     targets: tuple[str, ...] = Field(("mel", "phone", "word"), min_length=1)
@@ -88,7 +88,7 @@ class AnalysisConfig(Config):
     memory_gib: float = Field(8.0, gt=0)
     batch_seconds: float = Field(60.0, gt=0)
     protocol: str = "lamina"
-    shuffled: bool = True
+    shuffles: int = Field(20, ge=0, le=10_000)
 
     @field_validator("targets", "taps", "measures", "pooling", "states", mode="before")
     @classmethod

@@ -25,8 +25,11 @@ from lamina.cli.options import (
 from lamina.terminal import names, progress, say, show
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from lamina.analysis.results import Analysis
     from lamina.runs import Run
+    from lamina.score import Scores
 
 analysis = typer.Typer(help="Analyses made in parts.", no_args_is_help=True)
 TARGETS = (
@@ -68,6 +71,7 @@ def analyze(
     control: Annotated[
         Literal["untrained", "none"], typer.Option(help="Read the encoder also with weights drawn anew.")
     ] = "untrained",
+    draws: Annotated[int, typer.Option(min=1, help="How often the control's weights are drawn.")] = 3,
     protocol: Annotated[str, typer.Option(help="By which rules: lamina or pasad.")] = "lamina",
     folds: Annotated[int, typer.Option(min=2, help="Of speakers, where the corpus has no splits.")] = 5,
     batch_seconds: Annotated[float, typer.Option(help="Padded audio a batch.")] = 60.0,
@@ -83,11 +87,11 @@ def analyze(
     report: Annotated[Path | None, typer.Option(help="Write the page into this folder.")] = None,
 ) -> None:
     """Measure what every tap of an encoder knows, in one pass over a corpus."""
+    from lamina.analysis.controls import controls_of
     from lamina.analysis.forecast import forecast
     from lamina.analysis.front import grids_of, resolved
     from lamina.analysis.sweep import Sweep
     from lamina.encoders.load import load_encoder
-    from lamina.encoders.untrained import untrained
     from lamina.errors import LaminaError
     from lamina.files import check_folder
     from lamina.report.page import write_report
@@ -116,7 +120,8 @@ def analyze(
     support = grids_of(beside or [])
     sweep = Sweep(read, speech, config, support)
     if main:
-        twice = "; the untrained control takes as long again" if control == "untrained" and shard is None else ""
+        held = control == "untrained" and shard is None
+        twice = f"; the untrained control takes {draws} times as long again" if held else ""
         say(f"plan: {forecast(sweep, timed=plan)}{twice}")
     if plan:
         return
@@ -124,13 +129,10 @@ def analyze(
         _part(sweep, shard, learned, out, about, inputs)
         return
     found = _one(read, sweep, out, about, inputs, "", main=main)
-    fresh = untrained(read, seed=seed) if control == "untrained" else None
     method = {**about, "digests": inputs, "notes": [*speech.notes, *found.notes], "environment": environment()}
     scores = found.scores
-    if fresh is not None:
-        again = Sweep(fresh, speech, config, support)
-        twin = inputs | {"encoder": fresh.digest}  # the page tells the digests of what was asked for
-        scores += _one(fresh, again, out, about, twin, "untrained", main=main).scores
+    for name, drawn in controls_of(read, seed=seed, draws=draws) if control == "untrained" else ():
+        scores += _control(name, drawn, read, sweep, out, about, inputs, main=main)
     if report is not None and main:
         title = f"{read.name} on {speech.name}"
         say(f"report: {write_report(scores, report, title=title, method=method).resolve()}")
@@ -168,18 +170,22 @@ def _one(
     control: str,
     *,
     main: bool,
+    name: str = "",
 ) -> Analysis:
-    """One encoder, analysed and told; what was analysed before is told again."""
+    """One encoder, analysed and told; what was analysed before is told again.
+
+    Of one draw of a control, its ``name``, only where its scores are is told.
+    """
     from lamina.analysis.sweep import run_sweep
     from lamina.runs import Run
 
-    run, what = None, "untrained scores" if control else "scores"
+    run = None
     if out is not None:
-        run = Run.plan(out, f"analysis-{read.name}", about | ({"control": control} if control else {}), inputs)
+        run = Run.plan(out, f"analysis-{read.name}", about | ({"control": name} if name else {}), inputs)
     if run is not None and made_before(run):
         found = _read(run)
         if main:
-            _told(found, run, what, sweep.config.level)
+            _told(found, run, name, sweep.config.level)
         return found
     with run.held() if run is not None and main else nullcontext():
         if run is not None:
@@ -187,8 +193,40 @@ def _one(
         with progress(f"{read.name} on {sweep.corpus.name}") as tell:
             found = run_sweep(sweep, run=run, control=control, progress=tell if main else None)
         if main:
-            _told(found, run, what, sweep.config.level)
+            _told(found, run, name, sweep.config.level)
     return found
+
+
+def _control(
+    name: str,
+    drawn: Iterator[Any],
+    read: Any,
+    sweep: Any,
+    out: Path | None,
+    about: dict[str, Any],
+    inputs: dict[str, str],
+    *,
+    main: bool,
+) -> Scores:
+    """All draws of a control, analysed; told as one."""
+    from lamina.analysis.controls import control_sweep, label_of, over_draws
+    from lamina.errors import LaminaError
+    from lamina.report.console import layer_tables
+    from lamina.score import Scores
+
+    found = []
+    try:
+        for each in drawn:
+            again = control_sweep(each, read, sweep.corpus, sweep.config, sweep.support)
+            own = inputs | {"encoder": each.digest}  # the page tells the digests of what was asked for
+            found.append(_one(each, again, out, about, own, label_of(name), main=main, name=name))
+    except LaminaError as error:
+        say(f"note: no control {name!r}: {error}")
+        return Scores()
+    told = over_draws(found)
+    if main:
+        tell_found(layer_tables(told.scores, level=sweep.config.level), told.scores, told.notes, None)
+    return told.scores
 
 
 def _read(run: Run) -> Analysis:
@@ -200,10 +238,13 @@ def _read(run: Run) -> Analysis:
     return Analysis(Scores.read(run.folder / "scores.jsonl"), read_replicates(run.folder), run.notes())
 
 
-def _told(found: Analysis, run: Run | None, what: str, level: float) -> None:
+def _told(found: Analysis, run: Run | None, control: str, level: float) -> None:
     from lamina.report.console import layer_tables
 
-    tell_found(layer_tables(found.scores, level=level), found.scores, found.notes, run, what)
+    if control:  # its notes are those of the encoder, its table is that of all draws
+        tell_found((), found.scores, (), run, f"{control} scores")
+    else:
+        tell_found(layer_tables(found.scores, level=level), found.scores, found.notes, run)
 
 
 def _part(
@@ -246,7 +287,7 @@ def merge(
     sweep = Sweep(read, speech, parse_config(settings, AnalysisConfig, str(parts[0])), grids_of(about["beside"]))
     run = Run.plan(out, f"analysis-{read.name}", about, part.inputs)
     if made_before(run):
-        _told(_read(run), run, "scores", sweep.config.level)
+        _told(_read(run), run, "", sweep.config.level)
         return
     run.start()
     if not merge_parts(sweep, parts, run.folder):
@@ -255,7 +296,7 @@ def merge(
             "then merge again"
         )
         return
-    _told(finish(sweep, run, ""), run, "scores", sweep.config.level)
+    _told(finish(sweep, run, ""), run, "", sweep.config.level)
 
 
 def compare(

@@ -92,13 +92,14 @@ class Clustering(Instrument):
         labelled = ((states, *each) for states in self.config.states for each in enumerate(self._counts(states)))
         for states, labelling, counts in labelled:
             for measure in (mi_values, purity_values):
-                if self.folded:
-                    one = torch.ones(1, counts.shape[0], dtype=torch.float64)
-                    values, resampled = (_over_folds(measure, counts, each) for each in (one, drawn))
-                else:
-                    values, resampled = measure(counts, None), measure(counts, drawn)
-                again = {name: debiased(each, float(values[name][0])) for name, each in resampled.items()}
+                values, again = self._weighed(measure, counts, torch.ones(1, len(names))), {}
+                if not labelling:
+                    resampled = self._weighed(measure, counts, drawn)
+                    again = {name: debiased(each, float(values[name][0])) for name, each in resampled.items()}
                 yield Finding(values, again, counts.n, names, labelling=labelling, setting=SETTINGS[states])
+
+    def _weighed(self, measure: Measure, counts: Counts, weights: Tensor) -> Values:
+        return _over_folds(measure, counts, weights) if self.folded else measure(counts, weights)
 
     @property
     def _sample(self) -> Sample:

@@ -34,7 +34,7 @@ class Finding:
 
     Attributes:
         values: by measure, its value, (1,).
-        resampled: by measure, (replicates,) values where groups were drawn anew.
+        resampled: by measure, (replicates,) values where groups were drawn anew; none of a shuffled labelling.
         n: how many items were scored.
         groups: names of what was drawn; with one there is no interval.
         items: what was scored; empty for the target's rows.

@@ -79,10 +79,11 @@ class Nearest(Instrument):
         for states in self.config.states:
             found = self._told(states, codes)
             for labelling, right in enumerate((found == told).astype(np.float64)):
-                drawn = resampled_ratios(right, np.ones_like(right), whose, weights)
-                value = {measure: right.mean(keepdims=True)}, {measure: drawn}
-                setting = SETTINGS[states]
-                yield Finding(*value, len(right), names, labelling=labelling, setting=setting)
+                again = (
+                    {} if labelling else {measure: resampled_ratios(right, np.ones_like(right), whose, weights)}
+                )
+                found_here = {measure: right.mean(keepdims=True)}, again, len(right), names
+                yield Finding(*found_here, labelling=labelling, setting=SETTINGS[states])
 
     def _told(self, states: str, codes: Ints) -> Ints:
         """What every row is called, under every labelling (labellings, n): by other folds, or by the fit rows."""
