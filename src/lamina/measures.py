@@ -89,6 +89,16 @@ TABLE: tuple[Measure, ...] = (
             "of the speakers", low=-1, high=1),
     Measure("procrustes", "procrustes", "Procrustes similarity", "angular Procrustes similarity of two taps: 1 "
             "less the angle between them after the best rotation, in right angles", low=0, high=1),
+    Measure("partial-cca", "beyond", "partial CCA", "mean held-out canonical correlation of states and labels, "
+            "what the given view explains of either taken off", low=-1, high=1),
+    Measure("explained-alone", "beyond", "explained by the states alone", "share of the labels' held-out variance "
+            "that states add to the given view", high=1, rank=2),
+    Measure("explained-given", "beyond", "explained by the given view alone", "share of the labels' held-out "
+            "variance that the given view adds to the states", high=1, better="neither", rank=2),
+    Measure("explained-common", "beyond", "explained by both alike", "share of the labels' held-out variance that "
+            "states and given view both explain", high=1, better="neither", rank=2),
+    Measure("explained", "beyond", "explained in all", "share of the labels' held-out variance that states and "
+            "given view explain together", high=1, better="neither", rank=2),
     Measure("reach-mean", "reach", "reach", "how far from a frame its labels are half as well known as where they "
             "are known best, mean of before and after", unit="ms", low=-500, high=500),
     Measure("reach-before", "reach", "reach before", "how far before a frame labels are half as well known as "
