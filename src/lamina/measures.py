@@ -109,6 +109,16 @@ TABLE: tuple[Measure, ...] = (
             "0 where a frame holds more of what follows", low=-1, high=1, better="neither", rank=2),
     Measure("lag-cca", "lag", "mean CCA at a lag", "mean held-out canonical correlation of a frame and the label "
             "that is spoken so long before or after it", low=-1, high=1, rank=2),
+    Measure("boundary-r", "boundary", "R-value of boundaries", "how well peaks of change mark boundaries, where "
+            "naming too many costs", high=1),
+    Measure("boundary-f1", "boundary", "F1 of boundaries", "harmonic mean of the precision and recall of "
+            "boundaries that peaks of change mark", low=0, high=1, rank=2),
+    Measure("boundary-precision", "boundary", "precision of boundaries", "share of peaks of change that are "
+            "boundaries", low=0, high=1, rank=2),
+    Measure("boundary-recall", "boundary", "recall of boundaries", "share of boundaries that peaks of change mark",
+            low=0, high=1, rank=2),
+    Measure("boundary-ceiling", "boundary", "F1 that the rate allows", "F1 of boundaries of the best choice among "
+            "the places between frames", low=0, high=1, rank=2),
     Measure("sentence-auc", "sentence", "same-sentence AUC", "chance that two readings of one sentence are more "
             "alike than readings of two", low=0, high=1),
     Measure("sentence-spearman", "sentence", "sentence similarity", "rank correlation of the similarity of "

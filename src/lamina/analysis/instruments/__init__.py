@@ -12,6 +12,7 @@ rsa         do classes lie to each other as other speakers' do?
 procrustes  how well one tap turns into another
 beyond      what is known beyond a given view
 reach       how far before and after a frame its labels are known
+boundaries  how well changes of states mark boundaries
 spotting    is a spoken query in a spoken document?
 
 How an instrument is written

@@ -8,6 +8,7 @@ given     labels beyond what is known already
 vectors   words and their vectors
 sources   frames of sound, of another tap or of another encoder
 timed     frames by where they lie
+edges     where segments begin and end
 lagged    what is said before and after a frame
 pairs     whole utterances held against each other
 items     segments whose frames are compared one by one
