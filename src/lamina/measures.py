@@ -119,6 +119,16 @@ TABLE: tuple[Measure, ...] = (
             low=0, high=1, rank=2),
     Measure("boundary-ceiling", "boundary", "F1 that the rate allows", "F1 of boundaries of the best choice among "
             "the places between frames", low=0, high=1, rank=2),
+    Measure("unit-per", "units", "phone error rate of units", "wrong, missing and added phones by their number, "
+            "where every unit has a name and several may share one", low=0, better="lower"),
+    Measure("unit-per-one", "units", "phone error rate of units, one to one", "wrong, missing and added phones by "
+            "their number, where no two units share a name", low=0, better="lower", rank=2),
+    Measure("unit-pnmi", "units", "PNMI of units", "mutual information of frames' units and labels, as a share of "
+            "the labels' entropy", low=0, high=1, rank=2),
+    Measure("unit-purity", "units", "purity of units", "share of frames that carry their unit's commonest label",
+            low=0, high=1, rank=2),
+    Measure("unit-bits", "units", "bit rate of units", "entropy of the units, repeats counted once, by the time "
+            "that they take", unit="bit/s", low=0, better="lower", rank=2),
     Measure("sentence-auc", "sentence", "same-sentence AUC", "chance that two readings of one sentence are more "
             "alike than readings of two", low=0, high=1),
     Measure("sentence-spearman", "sentence", "sentence similarity", "rank correlation of the similarity of "

@@ -12,11 +12,11 @@ from torch import Tensor
 from lamina.analysis.targets.given import Given
 from lamina.analysis.targets.segments import EACH, Segmented
 from lamina.analysis.targets.target import Target
-from lamina.analysis.targets.timed import Timed
+from lamina.analysis.targets.timed import Timed, times
 from lamina.corpus.batches import Batch
 from lamina.corpus.splits import Roles
 from lamina.encoders.encoder import States
-from lamina.frames import Ints, Pool, centres, frame_counts, met, nearest
+from lamina.frames import Ints, Pool, frame_counts, met, nearest
 from lamina.grid import Grid
 
 
@@ -108,12 +108,7 @@ class Gather:
 
     def _timed(self, target: Timed, way: Way, states: States) -> Rows:
         """Single frames, chosen by where they lie; those of a decimated tap lie where their fine frames lie."""
-        grid = states.tap.grid
-        frames = [np.arange(many) for many in self._frames(grid)]
-        if way.matched is not None:
-            few = self._frames(way.matched)
-            frames = [nearest(grid, way.matched, len(each), n) for each, n in zip(frames, few, strict=True)]
-        at = [centres(grid, each) for each in frames]
+        at = [times(states.tap.grid, way.matched, int(samples)) for samples in self._batch.lengths]
         items, places, side, numbers = target.rows(self._batch.utterances, at)
         pool = self._pool(way, states, items, places, places + 1)
         return Rows(pool, side, self._keys(target.roles, items), numbers)

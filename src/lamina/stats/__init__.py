@@ -9,6 +9,7 @@ partial      partial CCA from joint moments of three views, variance that each e
 folds        cross-validated CCA from the moments of folds, ridges chosen inside
 kmeans       streaming k-means
 dtw          warping of many pairs at once
+edits        how far one sequence is from another (no torch)
 widths       how wide a curve is (no torch)
 ranking      mean average precision, term-weighted value
 scaling      rows on one scale

@@ -9,6 +9,7 @@ vectors   words and their vectors
 sources   frames of sound, of another tap or of another encoder
 timed     frames by where they lie
 edges     where segments begin and end
+excerpt   frames of some utterances and what is said in each
 lagged    what is said before and after a frame
 pairs     whole utterances held against each other
 items     segments whose frames are compared one by one
