@@ -116,9 +116,7 @@ def test_what_is_drawn_is_counted_and_what_cannot_be_is_said():
     assert any(
         note.startswith("units of phone: ") and "of 28 fit utterances, drawn by the seed" in note for note in notes
     )
-    with pytest.raises(
-        LaminaError, match="no fit utterance with the tier is as short as half of max_sample = 100"
-    ):
+    with pytest.raises(LaminaError, match="no fit utterance with the tier is as short as 50 frames: allow more"):
         analyze(Around({"now": [0]}), corpus, CONFIG.model_copy(update={"max_sample": 100}))
     with pytest.raises(LaminaError, match="frames are too few for 800 units"):
         analyze(Around({"now": [0]}), corpus, small.model_copy(update={"clusters": {"phone": 800}}))

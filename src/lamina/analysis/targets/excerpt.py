@@ -19,7 +19,9 @@ from lamina.frames import Ints
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Excerpt(Timed):
-    """Whole utterances drawn by the seed, as many as half of ``max_sample`` frames of the finest grid hold.
+    """Whole utterances drawn by the seed, as many as ``max_sample`` frames of the finest grid hold.
+
+    Where speakers are scored apart, half of the frames are theirs.
 
     Attributes:
         classes: the labels; pauses and others are one more class.
@@ -58,7 +60,8 @@ class Excerpt(Timed):
                 "the fit speakers; use more speech"
             )
         labels = {label: place for place, label in enumerate(classes)}
-        most = config.max_sample // 2 * min(grid.stride for grid in basis.grids)
+        held = config.max_sample // (1 if roles.folded else 2)  # frames of each role
+        most = held * min(grid.stride for grid in basis.grids)
         chosen, notes = [], []
         if rare := sum(counts.values()) - sum(counts[label] for label in classes):
             notes.append(
@@ -72,8 +75,8 @@ class Excerpt(Timed):
             kept = sorted(order[: int((ends <= most).sum())].tolist())
             if role and not kept:
                 raise LaminaError(
-                    f"units of {name!r}: no{which} utterance with the tier is as short as half of max_sample = "
-                    f"{config.max_sample} frames: allow more (max_sample)"
+                    f"units of {name!r}: no{which} utterance with the tier is as short as {held} frames: allow "
+                    f"more (max_sample = {config.max_sample})"
                 )
             if len(kept) < len(role):
                 notes.append(f"units of {name}: {len(kept)} of {len(role)}{which} utterances, drawn by the seed")
