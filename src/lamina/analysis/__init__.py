@@ -10,6 +10,7 @@ reading      what a tap accumulates: instruments
 plan         `Sweep`: all that is decided before the audio is read
 sweep        the pass, on one process or many, whole or in parts
 sums         what has accumulated, merged and kept
+alone        the context control: segments cut out and encoded alone
 products     moments of wide batches, quickly
 forecast     what an analysis will take
 timing       how long costly steps take here

@@ -72,6 +72,9 @@ def analyze(
         Literal["untrained", "none"], typer.Option(help="Read the encoder also with weights drawn anew.")
     ] = "untrained",
     draws: Annotated[int, typer.Option(min=1, help="How often the control's weights are drawn.")] = 3,
+    alone: Annotated[
+        str | None, typer.Option(help="A tier whose segments are read also cut out and encoded alone.")
+    ] = None,
     protocol: Annotated[str, typer.Option(help="By which rules: lamina or pasad.")] = "lamina",
     folds: Annotated[int, typer.Option(min=2, help="Of speakers, where the corpus has no splits.")] = 5,
     batch_seconds: Annotated[float, typer.Option(help="Padded audio a batch.")] = 60.0,
@@ -133,9 +136,33 @@ def analyze(
     scores = found.scores
     for name, drawn in controls_of(read, seed=seed, draws=draws) if control == "untrained" else ():
         scores += _control(name, drawn, read, sweep, out, about, inputs, main=main)
+    if alone is not None:
+        scores += _alone(read, sweep, alone, out, about, inputs, main=main)
     if report is not None and main:
         title = f"{read.name} on {speech.name}"
         say(f"report: {write_report(scores, report, title=title, method=method).resolve()}")
+
+
+def _alone(
+    read: Any,
+    sweep: Any,
+    tier: str,
+    out: Path | None,
+    about: dict[str, Any],
+    inputs: dict[str, str],
+    *,
+    main: bool,
+) -> Any:
+    """The rows of the context control: a model of its own on the page."""
+    from lamina.analysis.alone import Alone
+    from lamina.analysis.sweep import Sweep
+
+    cuts = Alone(sweep.corpus, tier, [*sweep.support, *(tap.grid for tap in sweep.taps)])
+    config = sweep.config.model_copy(update={"targets": (tier,)})
+    found = _one(
+        read, Sweep(read, cuts, config, sweep.support), out, about | {"alone": tier}, inputs, "", main=main
+    )
+    return found.scores.with_columns(model=f"{read.name}, {tier} alone")
 
 
 def _inputs(encoder: str, corpus: str, files: list[Path]) -> dict[str, str]:
