@@ -11,6 +11,7 @@ plan         `Sweep`: all that is decided before the audio is read
 sweep        the pass, on one process or many, whole or in parts
 sums         what has accumulated, merged and kept
 watch        which taps hold values that are not finite
+alone        the context control: segments cut out and encoded alone
 products     moments of wide batches, quickly
 forecast     what an analysis will take
 timing       how long costly steps take here
@@ -19,5 +20,6 @@ compare      differences between rows
 protocol     what a protocol of analyses is
 rules        the protocol `lamina`
 published    the protocols of published code: a folder each
+controls     untrained twins and positions, which an encoder is held against
 discover     what a package's files define
 """

@@ -18,7 +18,6 @@ from lamina.analysis.reading import Reading
 from lamina.analysis.rows import Gather, Rows, Way
 from lamina.analysis.sums import memory
 from lamina.analysis.targets import kinds_of
-from lamina.analysis.targets.sources import Frames
 from lamina.analysis.targets.target import Basis, Heard, Target
 from lamina.analysis.watch import Watch
 from lamina.corpus.batches import Batch, plan
@@ -87,7 +86,7 @@ class Sweep:
         self.notes = list(self.roles.notes)
         asked = _asked(rules, basis, self.notes)
         self.targets = [target for target, _ in asked]
-        self.sources = {each.name: (each.encoder, each.tap) for each in self.targets if isinstance(each, Frames)}
+        self.sources = {each.name: each.source for each in self.targets if each.source is not None}
         self.notes += [
             f"target {target.name!r}: one tap has no other to compare with"
             for target in self.targets

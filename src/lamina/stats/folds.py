@@ -83,7 +83,11 @@ class Folds:
         return cls(tuple(parts), chosen, spectra, learned, dropped)
 
     def projections(
-        self, labelling: int = 0, *, parts: Sequence[Part] | None = None, share: float = 1.0
+        self,
+        labelling: int = 0,
+        *,
+        parts: Sequence[Part] | None = None,
+        share: float = 1.0,
     ) -> Projections:
         """Project every fold on the directions of the others; groups are the folds.
 

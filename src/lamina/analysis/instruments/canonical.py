@@ -37,7 +37,7 @@ class Canonical(Instrument):
 
     def __init__(self, tap: Tap, way: Way, target: Labels | Frames | Lagged, config: AnalysisConfig) -> None:
         super().__init__(tap, way, target, config)
-        self._size, self._labellings, self._classed = view_of(target)
+        self._size, self._labellings, self._classed = view_of(target, tap.width)
         self._shares = (1.0, SVCCA) if "svcca-mean" in config.wanted else (1.0,)
         self._groups = len(target.roles.groups)
         empty: Part = (
@@ -56,7 +56,8 @@ class Canonical(Instrument):
             # Nobody else holds the sums of this part.
             held = self.sums[f"part{part}"]
             if isinstance(held, ClassMoments):
-                added = class_moments(some, rows.side if whole else rows.side[:, chosen], self._size)
+                side = rows.side[: self._labellings]
+                added = class_moments(some, side if whole else side[:, chosen], self._size)
                 self.sums[f"part{part}"] = held.absorb(added)
             elif isinstance(held, Moments):
                 self.sums[f"part{part}"] = held.absorb(moments(some, rows.side if whole else rows.side[chosen]))
@@ -126,15 +127,19 @@ class Canonical(Instrument):
                 held = each.to("cpu")
                 labelling, share = divmod(place, len(self._shares))
                 measure = cca_values if self._shares[share] == 1 else svcca_values
-                yield Finding(measure(held), measure(held, draw(names)), held.n, names, labelling=labelling)
+                again = {} if labelling else measure(held, draw(names))
+                yield Finding(measure(held), again, held.n, names, labelling=labelling)
 
 
-def view_of(target: Target) -> tuple[int, int, bool]:
-    """Dimensions of what a target holds states against, how many labellings, and whether it is classes."""
+def view_of(target: Target, width: int) -> tuple[int, int, bool]:
+    """Dimensions of what a target holds states against, how many labellings, and whether it is classes.
+
+    Labellings of classes share all second moments of states of this ``width``: as many as are cheap.
+    """
     if isinstance(target, Vectors):
         return target.table.shape[1], target.labellings, False
     if isinstance(target, Labels):
-        return len(target.classes), target.labellings, True
+        return len(target.classes), target.cheap(width), True
     if isinstance(target, Lagged):
         return len(target.classes) + 1, target.labellings, True
     if isinstance(target, Frames):

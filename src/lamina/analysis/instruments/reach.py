@@ -55,8 +55,8 @@ class Reach(Canonical):
             for place in order:
                 at = {LAG: value[:, place]}, {LAG: again[:, place]}
                 yield Finding(*at, n, names, setting=setting(LAGS[place]))
-            null = {LAG: nulls.mean(1)}, {LAG: drawn_nulls.mean(1)}
-            yield Finding(*null, n, names, labelling=1, setting=setting(0))
+            for number, null in enumerate(nulls.T, 1):
+                yield Finding({LAG: null}, {}, n, names, labelling=number, setting=setting(0))
         lags = np.array(LAGS, dtype=np.float64)[order]
         heights = (value - nulls.mean(1, keepdims=True))[0, order]
         if heights.max() <= CLEAR * np.ptp(nulls):

@@ -93,6 +93,11 @@ class Target(ABC):
         """
         return None
 
+    @property
+    def source(self) -> Heard | None:
+        """The other tap whose states its rows need."""
+        return None
+
     @classmethod
     @abstractmethod
     def plan(cls, name: str, basis: Basis) -> Self:
