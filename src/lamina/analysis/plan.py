@@ -20,6 +20,7 @@ from lamina.analysis.targets.sources import Frames
 from lamina.analysis.targets.target import Basis, Heard, Target
 from lamina.corpus.batches import Batch, plan
 from lamina.corpus.corpus import Corpus, Utterance
+from lamina.corpus.pieces import in_pieces, notes_of
 from lamina.corpus.splits import Roles
 from lamina.encoders.encoder import Encoder, States, Tap, find_taps, window_samples
 from lamina.errors import LaminaError
@@ -74,11 +75,17 @@ class Sweep:
             for kind in kinds_of(name, rules.targets)
         }
         found = {name: each for name, each in heard.items() if each is not None}
+        read = [encoder, *(other for other, _ in found.values() if other is not None)]
+        self.window = max(map(window_samples, read))
+        longest = min(filter(None, map(window_samples, read)), default=0)
+        listed = bool(config.items or config.sentence_pairs)
+        self.corpus = in_pieces(self.corpus, config.chunk_seconds, longest, listed=listed)
         grids = tuple(dict.fromkeys([*self.support, *(tap.grid for tap in self.taps)]))
         least = max(grid.least_samples for grid in (*grids, *(tap.grid for _, tap in found.values())))
         self.roles = rules.roles(self.corpus, least, config)
         basis = Basis(self.corpus, self.roles, grids, config, encoder, found)
-        self.notes = list(self.roles.notes)
+        self.notes = [*notes_of(self.corpus), *self.roles.notes]
+        told = len(self.notes)
         asked = _asked(rules, basis, self.notes)
         self.targets = [target for target, _ in asked]
         self.sources = {each.name: (each.encoder, each.tap) for each in self.targets if isinstance(each, Frames)}
@@ -89,15 +96,13 @@ class Sweep:
         ]
         self.readings = list(self._readings(asked, basis))
         if not self.readings:
-            why = "; ".join(self.notes[len(self.roles.notes) :])
+            why = "; ".join(self.notes[told:])
             raise LaminaError(f"nothing can be measured on {self.corpus.name}: {why}")
         samples = round(config.batch_seconds * self.corpus.sample_rate)
         *first, last = (role for role in (self.roles.fit, self.roles.score) if role)
         # Trials and item files may be of utterances that are neither fitted on nor scored.
         known = {utterance.id for role in (*first, last) for utterance in role}
         more = {one.id: one for target in self.targets for one in target.roles.fit if one.id not in known}
-        read = [encoder, *(other for other, _ in self.sources.values() if other is not None)]
-        self.window = max(map(window_samples, read))
         self.phases = [list(plan(role, samples, self.window)) for role in (*first, (*last, *more.values()))]
 
     def _readings(self, asked: Asked, basis: Basis) -> Iterator[Reading]:

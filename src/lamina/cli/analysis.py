@@ -11,6 +11,7 @@ import typer
 
 from lamina.cli.options import (
     Beside,
+    ChunkSeconds,
     CorpusPath,
     Device,
     EncoderName,
@@ -66,6 +67,7 @@ def analyze(
     protocol: Annotated[str, typer.Option(help="By which rules: lamina or pasad.")] = "lamina",
     folds: Annotated[int, typer.Option(min=2, help="Of speakers, where the corpus has no splits.")] = 5,
     batch_seconds: Annotated[float, typer.Option(help="Padded audio a batch.")] = 60.0,
+    chunk_seconds: ChunkSeconds = 60.0,
     memory_gib: Annotated[float, typer.Option(help="An analysis whose sums need more does not start.")] = 8.0,
     seed: Seed = 0,
     device: Device = "cpu",
@@ -95,7 +97,7 @@ def analyze(
         **{name: names(text, f"--{name}") for name, text in lists.items()},
         **{name: str(path) for name, path in files.items() if path is not None},
         "rate_matched": rate_matched, "contexts": contexts, "folds": folds, "seed": seed, "protocol": protocol,
-        "batch_seconds": batch_seconds, "memory_gib": memory_gib,
+        "batch_seconds": batch_seconds, "chunk_seconds": chunk_seconds, "memory_gib": memory_gib,
     }  # fmt: skip
     for folder in (out, report):
         if folder is not None:

@@ -28,6 +28,7 @@ labels      labels, tier names and silences, by explicit rules
 phonemaps   one phone set folded into another
 accounts    what a corpus is made of: speakers, splits, inventories
 voices      several people in one recording
+pieces      long audio in pieces
 stored      audio that is read when asked for
 faults      what is wrong: raised at once, or a line each
 importers   of the corpora that researchers have
