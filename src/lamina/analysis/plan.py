@@ -16,6 +16,7 @@ from lamina.analysis.reading import Reading
 from lamina.analysis.rows import Gather, Way
 from lamina.analysis.sums import memory
 from lamina.analysis.targets import kinds_of
+from lamina.analysis.targets.labels import are_numbers
 from lamina.analysis.targets.sources import Frames
 from lamina.analysis.targets.target import Basis, Heard, Target
 from lamina.corpus.batches import Batch, plan
@@ -197,7 +198,9 @@ def _asked(rules: Rules, basis: Basis, notes: list[str]) -> Asked:
     asked: Asked = []
     reached: set[str] = set()
     for name in config.targets:
-        for kind in kinds_of(name, rules.targets):
+        kinds = kinds_of(name, rules.targets)
+        numbers = any(kind.numbers for kind in kinds) and are_numbers(name, basis.roles)
+        for kind in (each for each in kinds if not each.tiers or each.numbers == numbers):
             able = [each for each in rules.instruments if kind in each.takes]
             wanted = [each for each in able if config.wants(*each.families)] or (able if kind.implied else [])
             reached.update(*(each.families for each in wanted))

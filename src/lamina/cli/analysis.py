@@ -83,6 +83,7 @@ def analyze(
     from lamina.analysis.forecast import forecast
     from lamina.analysis.front import grids_of, resolved
     from lamina.analysis.sweep import Sweep
+    from lamina.corpus.pieces import notes_of
     from lamina.encoders.load import load_encoder
     from lamina.encoders.untrained import untrained
     from lamina.errors import LaminaError
@@ -115,6 +116,8 @@ def analyze(
     if main:
         twice = "; the untrained control takes as long again" if control == "untrained" and shard is None else ""
         say(f"plan: {forecast(sweep, timed=plan)}{twice}")
+        for note in notes_of(sweep.corpus) if plan else ():  # else they are told with what was found
+            say(f"note: {note}")
     if plan:
         return
     if shard is not None and out is not None:

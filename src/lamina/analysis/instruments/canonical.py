@@ -13,6 +13,7 @@ from lamina.analysis.instruments.instrument import Draw, Finding, Instrument, Va
 from lamina.analysis.products import class_moments, moments
 from lamina.analysis.rows import Rows, Way
 from lamina.analysis.targets.labels import Labels
+from lamina.analysis.targets.numbers import Numbers
 from lamina.analysis.targets.sources import Frames
 from lamina.analysis.targets.target import Target
 from lamina.analysis.targets.vectors import Vectors
@@ -31,7 +32,7 @@ class Canonical(Instrument):
     """Held-out CCA against vectors or classes (one-hot), in several labellings, and SVCCA where that is asked."""
 
     families: ClassVar = ("cca",)
-    takes: ClassVar = (Labels, Vectors, Frames)
+    takes: ClassVar = (Labels, Vectors, Numbers, Frames)
     title: ClassVar = "CCA"
 
     def __init__(self, tap: Tap, way: Way, target: Labels | Frames, config: AnalysisConfig) -> None:

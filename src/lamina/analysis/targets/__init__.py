@@ -4,6 +4,7 @@ target    what every target is: names it stands for, rows it makes, who is fitte
 segments  segments of utterances, chosen and numbered before any forward pass
 labels    segments and their labels: tiers, labels of utterances, speakers
 vectors   words and their vectors
+numbers   segments with a number each
 sources   frames of sound, of another tap or of another encoder
 pairs     whole utterances held against each other
 items     segments whose frames are compared one by one
