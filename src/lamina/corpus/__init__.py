@@ -5,6 +5,7 @@ open        `open_corpus`: the one way in
 manifest    our corpus folder, written and read
 trials      pairs of utterances to compare, beside the manifest
 cutsets     lhotse CutSets and Shar folders
+prepared    what lhotse's recipes write: recordings and supervisions apart
 cuts        a lhotse cut from its JSON, key by key
 allowed     what may stand in somebody else's manifest
 spoken      when the words of a cut are spoken
