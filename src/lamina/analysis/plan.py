@@ -14,7 +14,8 @@ from lamina.analysis.protocol import Rules
 from lamina.analysis.published import PROTOCOLS
 from lamina.analysis.reading import Reading
 from lamina.analysis.rows import Gather, Way
-from lamina.analysis.sums import memory
+from lamina.analysis.source import Source
+from lamina.analysis.sums import NEVER, First, memory
 from lamina.analysis.targets import kinds_of
 from lamina.analysis.targets.labels import are_numbers
 from lamina.analysis.targets.sources import Frames
@@ -105,6 +106,8 @@ class Sweep:
         known = {utterance.id for role in (*first, last) for utterance in role}
         more = {one.id: one for target in self.targets for one in target.roles.fit if one.id not in known}
         self.phases = [list(plan(role, samples, self.window)) for role in (*first, (*last, *more.values()))]
+        self._order = [one.id for role in (*first, last) for one in role] + list(more)
+        self._source = Source(self.corpus, self.phases[0][0][0], {one: k for k, one in enumerate(self._order)})
 
     def _readings(self, asked: Asked, basis: Basis) -> Iterator[Reading]:
         """Every tap against every target, in every way that is asked for; as long as memory allows."""
@@ -140,33 +143,39 @@ class Sweep:
 
     def read(self, batch: Batch, *, fitting: bool) -> None:
         """Take one batch."""
+        self._source.broken.clear()
         others: dict[str, States] = {}
         own: dict[str, list[str]] = {}  # which targets are states of a tap of this encoder
         for name, (encoder, tap) in self.sources.items():
             if encoder is not None:
-                others[name] = next(iter(encoder.states(batch.waves, batch.lengths, [tap.name])))
+                others[name] = next(self._source.states(encoder, batch, [tap.name]))
             else:
                 own.setdefault(tap.name, []).append(name)
         first = min(tap.depth for tap in self.taps)
         late = [tap for tap, (name, *_) in own.items() if self.sources[name][1].depth > first]
         if late:  # taps before it need it: a pass of its own
-            for states in self.encoder.states(batch.waves, batch.lengths, late):
+            for states in self._source.states(self.encoder, batch, late):
                 others |= dict.fromkeys(own[states.tap.name], states)
         gather = Gather(batch, others, fitting=fitting)
         by_tap: dict[str, list[Reading]] = {name: [] for name in own if name not in late}
         for reading in self.readings:
             by_tap.setdefault(reading.tap.name, []).append(reading)
-        for states in self.encoder.states(batch.waves, batch.lengths, list(by_tap)):
+        for states in self._source.states(self.encoder, batch, list(by_tap)):
             if states.tap.name not in late:
                 others |= dict.fromkeys(own.get(states.tap.name, ()), states)
             for reading in by_tap[states.tap.name]:
                 rows = gather.rows(reading.target, reading.way, states)
+                source, tap = self.sources.get(reading.target.name, (None, reading.tap))
+                for key in ((id(self.encoder), reading.tap.name), (id(source or self.encoder), tap.name)):
+                    reading.broken += self._source.broken.get(key, First())
                 reading.take(rows.pool.mean(states.values), rows, fitting=fitting)
 
     def settle(self, *, folded: bool) -> None:
-        """Fix what was learned by the ``folded`` readings, or by the others."""
+        """Fix what was learned by the ``folded`` readings, or by the others; those that are broken give up."""
         for reading in self.readings:
-            if reading.folded == folded:
+            if reading.broken.place < NEVER:
+                reading.give_up(self._order[reading.broken.place])
+            elif reading.folded == folded:
                 reading.settle()
 
     def sums(self, *, folded: bool | None = None) -> dict[str, Statistic]:
