@@ -11,6 +11,7 @@ import typer
 
 from lamina.cli.options import (
     Beside,
+    ChunkSeconds,
     CorpusPath,
     Device,
     EncoderName,
@@ -78,6 +79,7 @@ def analyze(
     protocol: Annotated[str, typer.Option(help="By which rules: lamina or pasad.")] = "lamina",
     folds: Annotated[int, typer.Option(min=2, help="Of speakers, where the corpus has no splits.")] = 5,
     batch_seconds: Annotated[float, typer.Option(help="Padded audio a batch.")] = 60.0,
+    chunk_seconds: ChunkSeconds = 60.0,
     memory_gib: Annotated[float, typer.Option(help="An analysis whose sums need more does not start.")] = 8.0,
     seed: Seed = 0,
     device: Device = "auto",
@@ -94,6 +96,7 @@ def analyze(
     from lamina.analysis.forecast import forecast
     from lamina.analysis.front import grids_of, resolved
     from lamina.analysis.sweep import Sweep
+    from lamina.corpus.pieces import notes_of
     from lamina.encoders.load import load_encoder
     from lamina.errors import LaminaError
     from lamina.files import check_folder
@@ -107,7 +110,7 @@ def analyze(
         **{name: names(text, f"--{name}") for name, text in lists.items()},
         **{name: str(path) for name, path in files.items() if path is not None},
         "rate_matched": rate_matched, "contexts": contexts, "folds": folds, "seed": seed, "protocol": protocol,
-        "batch_seconds": batch_seconds, "memory_gib": memory_gib,
+        "batch_seconds": batch_seconds, "chunk_seconds": chunk_seconds, "memory_gib": memory_gib,
     }  # fmt: skip
     for folder in (out, report):
         if folder is not None:
@@ -126,6 +129,8 @@ def analyze(
         held = control == "untrained" and shard is None
         twice = f"; the untrained control takes {draws} times as long again" if held else ""
         say(f"plan: {forecast(sweep, timed=plan)}{twice}")
+        for note in notes_of(sweep.corpus) if plan else ():  # else they are told with what was found
+            say(f"note: {note}")
     if plan:
         return
     if shard is not None and out is not None:

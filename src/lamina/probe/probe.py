@@ -13,7 +13,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from lamina.corpus.corpus import Corpus, Segment, Utterance, phone_map_of
-from lamina.encoders.encoder import Encoder
+from lamina.corpus.pieces import in_pieces, notes_of
+from lamina.encoders.encoder import Encoder, window_samples
 from lamina.errors import LaminaError
 from lamina.files import check_folder, digest, file_digest, read_lines, write_text
 from lamina.grid import Grid
@@ -108,7 +109,8 @@ class Probing:
             raise LaminaError(f"learning rates {config.rates} must all be above 0")
         if folder is not None:
             check_folder(folder)
-        self.encoder, self.corpus, self.config = encoder, corpus, config
+        self.corpus = in_pieces(corpus, config.chunk_seconds, window_samples(encoder))
+        self.encoder, self.config = encoder, config
         self.rows = RowMaker(encoder.name, run_name, control, config, phone_map_of(corpus))
         self.folder, self._progress, self._say = folder, progress, say
         self.notes: list[str] = []
@@ -130,6 +132,8 @@ class Probing:
 
     def run(self, support: tuple[Grid, ...]) -> Probed:
         """All tasks."""
+        for note in notes_of(self.corpus):
+            self.note(note)
         jobs, wants = self.plan(support)
         utterances = len({one.id for _, whose in wants.values() for one in whose})
         self.identity = self._identity(support)
