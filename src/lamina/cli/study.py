@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -16,11 +17,25 @@ Finished = Annotated[
 ]
 
 
+class Chooser(StrEnum):
+    """Who chooses the best layer."""
+
+    crossed = "crossed"
+    scored = "scored"
+
+
+Best = Annotated[
+    Chooser,
+    typer.Option(help="Who chooses the best layer: other speakers than those that score it, or the scored ones."),
+]
+
+
 @study.command("run")
 def study_run(
     config: ConfigFile,
     out: StudyFolder = None,
     jobs: Annotated[int, typer.Option(min=1, help="Steps side by side, one thread each.")] = 2,
+    best: Best = Chooser.crossed,
 ) -> None:
     """Run what is missing of a study, conclude, and write its report."""
     from rich.console import Console
@@ -36,7 +51,7 @@ def study_run(
     design = load_config(config, StudyConfig)
     root = out or design.default_root()
     with ConsoleWatcher(len(plan(design)), Console()) as watcher:
-        page = run_study(design, root, jobs=jobs, watcher=watcher)
+        page = run_study(design, root, jobs=jobs, watcher=watcher, best=best.value)
     verdicts = read_verdicts(root)
     if verdicts:
         show(verdicts_table(verdicts))
@@ -122,13 +137,13 @@ def study_next(
 
 
 @study.command("conclude")
-def study_conclude(folder: Finished) -> None:
+def study_conclude(folder: Finished, best: Best = Chooser.crossed) -> None:
     """Gather scores, effects and verdicts from the finished runs of a study folder (needs no torch)."""
     from lamina.report.console import verdicts_table
     from lamina.report.verdicts import read_verdicts
     from lamina.study.conclude import conclude
 
-    scores = conclude(folder)
+    scores = conclude(folder, best.value)
     verdicts = read_verdicts(folder)
     if verdicts:
         show(verdicts_table(verdicts))
@@ -141,10 +156,11 @@ def study_report(
     figures: Annotated[
         str | None, typer.Option(help="Write every picture into report/figures, too: svg, pdf, png, by commas.")
     ] = None,
+    best: Best = Chooser.crossed,
 ) -> None:
     """Conclude from the finished runs of a study folder and write its report (needs no torch)."""
     from lamina.report.figures import checked
     from lamina.study.conclude import report_study
 
     formats = checked(names(figures, "--figures") or ())
-    say(f"report: {report_study(folder, formats).resolve()}")
+    say(f"report: {report_study(folder, formats, best.value).resolve()}")

@@ -55,7 +55,7 @@ def _effect(verdict: Verdict) -> str:
     if verdict.effect is None:
         return ""
     ends = "" if _counted(verdict) else escaped(interval(verdict.low, verdict.high, _amount))
-    where = f"{score_name(verdict.measure, verdict.target)}, {place_name(verdict.where)}"
+    where = f"{score_name(verdict.measure, verdict.target)}, {place_name(verdict.where, verdict.chosen)}"
     amount = escaped(_amount(verdict.effect, verdict.unit))
     return f'<p class="effect"><b>{amount}</b><small>{ends}</small><br><span>{escaped(where)}</span></p>'
 

@@ -32,8 +32,9 @@ QUESTION = (
 )
 BEST = (
     "The best value over all layers behind the front end (depth 0 is drawn but does not compete), where it was "
-    "read (tap, frame period) and its interval; ★ marks the best of all. Choosing the best layer on the scored "
-    "data favours encoders with more layers slightly."
+    "read (tap, frame period) and its interval; ★ marks the best of all. These values are read off the curves: "
+    "luck chose a little, the more the more layers an encoder has. Effects and verdicts do not rest on them: "
+    "there one half of the speakers chooses and the other scores, unless it is said otherwise."
 )
 SUMS = "A head on a learned weighted sum of the layers, or on the one layer that dev chose: an encoder as a whole."
 COST = "What each encoder costs, by length of audio; the mean of several seeds."

@@ -14,6 +14,7 @@ watch     progress
 study     `run_study`, `run_next`
 record    ``study.json``, and whether runs are whole (from here on: no torch)
 contrasts  effects as weights of cells
+outcomes  one number a seed of each model: at its best layer, chosen by others than those that score it, …
 effects   differences between encoders, with errors over seeds and speakers
 claims    verdicts
 handover  what the report is told of training

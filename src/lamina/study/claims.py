@@ -111,6 +111,7 @@ class Judged:
         beside: what baselines score there, in words.
         seeds: how many seeds each cell has.
         speakers: how many speakers were resampled; 0 where none were.
+        chosen: who chose the layers, as of an `Effect`.
         components: the variances behind it; None where there is no estimate or no chance.
     """
 
@@ -122,6 +123,7 @@ class Judged:
     seeds: int = 0
     speakers: int = 0
     components: Components | None = None
+    chosen: str = ""
 
     def finds(self, alpha: float) -> float | None:
         """The smallest true difference that this design finds four times in five; None where it has no error."""
@@ -174,6 +176,7 @@ def judge(claims: Mapping[str, Claim], effects: Mapping[str, Judged]) -> list[Ve
                 measure=claim.measure,
                 target=claim.target or (f"{claim.seconds:g} s" if claim.seconds else ""),
                 where=judged.where,
+                chosen=judged.chosen,
                 reason=_reason(judged, corrected.get(name), len(raw), finds),
                 margin=claim.margin,
                 p=raw.get(name),

@@ -21,19 +21,24 @@ from lamina.runs import DONE, Run, write_done
 from lamina.score import Score, Scores
 from lamina.study.claims import Claim, Judged, judge, missing
 from lamina.study.contrasts import Weights, contrasts, weights_of
-from lamina.study.effects import PLACES, Contrast, Outcomes, is_layered, layers_of
+from lamina.study.effects import Contrast, Outcomes, is_layered, layers_of
 from lamina.study.handover import notes, trained
+from lamina.study.outcomes import PLACES, Choice
 from lamina.study.record import SCORES, Study
 
 
-def conclude(root: Path) -> Scores:
+def conclude(root: Path, best: Choice = "crossed") -> Scores:
     """Gather the scores of all finished runs, tell the effects, judge the claims, and write all of it.
+
+    Args:
+        root: the study folder.
+        best: who chooses the best layer: ``crossed`` (other speakers than those that score it) or ``scored``.
 
     Raises:
         LaminaError: no run of the study is done, or one is only half there.
     """
     study = Study.read(root)
-    scores, outcomes = gather(study, root)
+    scores, outcomes = gather(study, root, best)
     levels = {name: each.levels for name, each in study.factors.items()}
     known = dict(contrasts(levels, study.within, outcomes.cells))
     (root / DONE).unlink(missing_ok=True)
@@ -46,7 +51,7 @@ def conclude(root: Path) -> Scores:
     return scores
 
 
-def gather(study: Study, root: Path) -> tuple[Scores, Outcomes]:
+def gather(study: Study, root: Path, best: Choice = "crossed") -> tuple[Scores, Outcomes]:
     """The scores of all finished runs, and the same sorted by model and seed.
 
     Raises:
@@ -58,19 +63,20 @@ def gather(study: Study, root: Path) -> tuple[Scores, Outcomes]:
     scores = Scores(row for run in runs for row in Scores.read(root / run.folder / SCORES)).with_columns(
         study=study.name
     )
-    return scores, Outcomes(study, root, runs, scores)
+    return scores, Outcomes(study, root, runs, scores, best)
 
 
-def report_study(root: Path, figures: Sequence[str] = ()) -> Path:
+def report_study(root: Path, figures: Sequence[str] = (), best: Choice = "crossed") -> Path:
     """Conclude from the finished runs in ``root`` and write its report; returns the page.
 
     Args:
         root: the study folder.
         figures: formats (`lamina.report.figures.FORMATS`) in which every picture is written, too.
+        best: who chooses the best layer, as of `conclude`.
     """
     from lamina.report.page import write_report
 
-    scores = conclude(root)
+    scores = conclude(root, best)
     study = Study.read(root)
     method = {
         "question": study.question,
@@ -125,6 +131,7 @@ def _effect(name: str, found: Contrast, like: Score, at: str, layer: int) -> Eff
         name=name,
         at=at,
         layer=layer,
+        chosen=found.chosen,
         value=estimate.value,
         low=low,
         high=high,
@@ -151,7 +158,9 @@ def judged_effect(claim: Claim, outcomes: Outcomes, known: dict[str, Weights]) -
         return Judged(None, where, like.unit, lacking=missing(without or list(weights)))
     beside = _beside(outcomes, like, where, (model for model in models if model not in outcomes.cells))
     components = None if found.exact else found.components
-    return Judged(found.estimate, where, like.unit, "", beside, found.seeds, found.speakers, components)
+    return Judged(
+        found.estimate, where, like.unit, "", beside, found.seeds, found.speakers, components, found.chosen
+    )
 
 
 def _beside(outcomes: Outcomes, like: Score, where: str, models: Iterable[str]) -> str:

@@ -12,6 +12,7 @@ from lamina.study.check import tiers
 from lamina.study.conclude import report_study
 from lamina.study.design import StoredConfig, StudyConfig
 from lamina.study.locks import Locks
+from lamina.study.outcomes import Choice
 from lamina.study.plan import plan
 from lamina.study.record import FactorWords, Study, StudyRun
 from lamina.study.schedule import Watcher, is_done, next_step, ready, run_steps
@@ -19,7 +20,7 @@ from lamina.study.step import Step, find_step
 from lamina.study.steps import execute, make, open_for
 
 
-def run_study(config: StudyConfig, root: Path, *, jobs: int, watcher: Watcher) -> Path:
+def run_study(config: StudyConfig, root: Path, *, jobs: int, watcher: Watcher, best: Choice = "crossed") -> Path:
     """Run every step of the study that is not done yet, conclude, and write the report.
 
     Args:
@@ -27,6 +28,7 @@ def run_study(config: StudyConfig, root: Path, *, jobs: int, watcher: Watcher) -
         root: its folder; a second run with the same config does only what is missing.
         jobs: steps side by side, one thread each.
         watcher: shows the progress.
+        best: who chooses the best layer, as of `lamina.study.conclude.conclude`.
 
     Returns:
         The page of the report.
@@ -42,7 +44,7 @@ def run_study(config: StudyConfig, root: Path, *, jobs: int, watcher: Watcher) -
             f"{len(failed)} of {len(steps)} steps failed ({', '.join(step.name for step in failed)}); the reasons "
             "are above; the same command tries them again and keeps what is done"
         )
-    return report_study(root)
+    return report_study(root, best=best)
 
 
 def run_next(config: StudyConfig, root: Path, *, only: str = "") -> Step | None:
