@@ -152,7 +152,7 @@ def _answer(seen: Overview, verdicts: Sequence[Verdict]) -> str:
     listed = f'<div class="answer"><ul>{said}</ul></div>' if said else ""
     if not verdicts:
         return listed
-    judged = f'<p class="lead">{escaped(cards.summary(verdicts))}</p>{cards.cards(verdicts)}'
+    judged = f'<p class="lead">{escaped(cards.lead(verdicts))}</p>{cards.cards(verdicts)}'
     return judged + (f"<h3>What else the numbers say</h3>{listed}" if said else "")
 
 

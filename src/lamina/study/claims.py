@@ -29,6 +29,7 @@ class Claim(Config):
 
     Attributes:
         text: the sentence, as its authors mean it.
+        source: whose it is, such as a paper's authors, year and number; empty for a claim of one's own.
         effect: which difference decides it: a factor (of two levels), ``FACTOR=LEVEL`` (against its first level),
             ``FACTOR x FACTOR`` (their interaction), or ``MODEL - MODEL`` (two cells or baselines by name).
         measure: of which score (`lamina measures`).
@@ -42,6 +43,7 @@ class Claim(Config):
     """
 
     text: str = Field(min_length=1)
+    source: str = ""
     effect: str = Field(min_length=1)
     measure: str = Field(min_length=1)
     target: str = ""
@@ -177,6 +179,7 @@ def judge(claims: Mapping[str, Claim], effects: Mapping[str, Judged]) -> list[Ve
                 target=claim.target or (f"{claim.seconds:g} s" if claim.seconds else ""),
                 where=judged.where,
                 chosen=judged.chosen,
+                source=claim.source,
                 reason=_reason(judged, corrected.get(name), len(raw), finds),
                 margin=claim.margin,
                 p=raw.get(name),
