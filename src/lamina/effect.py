@@ -14,7 +14,7 @@ from lamina.records import read_rows, to_csv, to_jsonl
 from lamina.runs import check_file
 
 FORMAT = 2
-FILE = "effects.jsonl"
+FILE, TABLE = "effects.jsonl", "effects.csv"
 REMEDY = "run `lamina study conclude` again"
 
 
@@ -66,7 +66,7 @@ def write_effects(folder: Path, effects: Iterable[Effect]) -> None:
     """Write ``effects.jsonl`` and ``effects.csv`` into a study folder, atomically."""
     effects = tuple(effects)
     write_text(folder / FILE, to_jsonl(effects, version=FORMAT))
-    write_text(folder / "effects.csv", to_csv(effects, COLUMNS))
+    write_text(folder / TABLE, to_csv(effects, COLUMNS))
 
 
 def read_effects(folder: Path) -> tuple[Effect, ...]:

@@ -79,6 +79,13 @@ def _unwritable(path: Path, why: str) -> str:
     )
 
 
+def unlinked(path: Path) -> Path:
+    """The path; a link there, which would lead what is written out of its folder, is removed."""
+    if path.is_symlink():
+        path.unlink()
+    return path
+
+
 def check_folder(folder: Path) -> None:
     """Create ``folder`` where it is missing and see that files can be written there, before long work starts.
 

@@ -89,6 +89,16 @@ TABLE: tuple[Measure, ...] = (
             "of the speakers", low=-1, high=1),
     Measure("procrustes", "procrustes", "Procrustes similarity", "angular Procrustes similarity of two taps: 1 "
             "less the angle between them after the best rotation, in right angles", low=0, high=1),
+    Measure("reach-mean", "reach", "reach", "how far from a frame its labels are half as well known as where they "
+            "are known best, mean of before and after", unit="ms", low=-500, high=500),
+    Measure("reach-before", "reach", "reach before", "how far before a frame labels are half as well known as "
+            "where they are known best", unit="ms", low=-500, high=500, rank=2),
+    Measure("reach-after", "reach", "reach after", "how far after a frame labels are half as well known as where "
+            "they are known best", unit="ms", low=-500, high=500, rank=2),
+    Measure("reach-asymmetry", "reach", "asymmetry of reach", "reach after less reach before by their sum: above "
+            "0 where a frame holds more of what follows", low=-1, high=1, better="neither", rank=2),
+    Measure("lag-cca", "lag", "mean CCA at a lag", "mean held-out canonical correlation of a frame and the label "
+            "that is spoken so long before or after it", low=-1, high=1, rank=2),
     Measure("sentence-auc", "sentence", "same-sentence AUC", "chance that two readings of one sentence are more "
             "alike than readings of two", low=0, high=1),
     Measure("sentence-spearman", "sentence", "sentence similarity", "rank correlation of the similarity of "

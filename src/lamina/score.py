@@ -57,7 +57,8 @@ class Score:
         pooling: which frames of a segment were averaged (``all``, ``middle``, …); empty where none were.
         matched: whether the tap was read after decimation to the coarsest rate of the comparison.
         head: of a probe, such as ``linear``; empty without one.
-        setting: what else was decided, in words, such as ``same context``; where a speed was measured.
+        setting: what else was decided, in words, such as ``same context`` or ``phones by arpabet39``; where a
+            speed was measured.
         control: empty, ``untrained``, ``shuffled``, or ``majority`` (always the commonest class of train).
     """
 
@@ -117,6 +118,11 @@ class Score:
         more = [self.part, pooling, matched, head, setting, length]
         more += [self.control] if self.control in {SHUFFLED, MAJORITY} else []
         return "|".join([self.place, self.measure, self.target, *filter(None, more)])
+
+
+def phones_by(phone_map: str, tier: str) -> str:
+    """The `Score.setting` of what is told of a tier where phones were folded by a map; empty for other tiers."""
+    return f"phones by {phone_map}" if phone_map and tier.partition(":")[0] == "phone" else ""
 
 
 COLUMNS = tuple(field.name for field in fields(Score))

@@ -41,7 +41,7 @@ def folded(folds: list[list[int]]) -> tuple[Scores, Replicates]:
         jobs.append(
             SimpleNamespace(
                 group=group,
-                task=SimpleNamespace(name="er", tier=""),
+                task=SimpleNamespace(name="er", tier="", phones=False),
                 parts=parts,
                 objective=SimpleNamespace(items="utterances"),
             )

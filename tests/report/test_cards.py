@@ -23,12 +23,12 @@ NEVER = replace(OPEN, verdict="contradicted", claim="It never does.", effect=-0.
 
 THREE = (
     "Of 3 claims: 1 supported, 1 contradicted, 1 undecided; “It saves” holds (−71 M MACs, 10 s); “It never "
-    "does” does not (−0.08 mean CCA, word). The undecided difference is +0.012 mean CCA, word, where this design finds "
-    "0.046 four times in five; 14 seeds and 8 test speakers would decide it."
+    "does” does not (−0.08 mean CCA, word). The undecided difference is +0.012 mean CCA, word, where this design "
+    "finds 0.046 four times in five; 14 seeds and 8 test speakers would decide it."
 )
 TWO = (
-    "Of 2 claims: 2 undecided. The undecided differences are at most −0.5 mean CCA, word, where this design finds "
-    "0.046 four times in five at best and 0.9 at worst; one seed decides nothing, so run two or more."
+    "Of 2 claims: 2 undecided. The undecided differences are at most −0.5 mean CCA, word, where this design "
+    "finds 0.046 four times in five at best and 0.9 at worst; one seed decides nothing, so run two or more."
 )
 
 

@@ -288,6 +288,26 @@ def test_a_study_of_another_shape_is_one_line(tmp_path: Path, change: str, seale
     assert "\n" not in str(told.value)
 
 
+@pytest.mark.parametrize("dangling", [False, True])
+def test_nothing_is_written_outside_a_foreign_study(tmp_path: Path, dangling: bool) -> None:
+    root, home = tmp_path / "study", tmp_path / "home"
+    make(root)
+    home.mkdir()
+    names = ("scores.jsonl", "scores.csv", "effects.jsonl", "effects.csv", "verdicts.json")
+    for name in (*names, "done") if dangling else names:  # a `done` that says nothing is refused first
+        if not dangling:
+            (home / name).write_text("mine")
+        (root / name).symlink_to(home / name)
+    (home / "pages").mkdir()
+    (home / "pages" / "index.html").write_text("mine")
+    (root / "report").symlink_to(home / "pages", target_is_directory=True)
+    conclude(root)
+    there = {path.relative_to(home).as_posix(): path.read_text() for path in home.rglob("*") if path.is_file()}
+    assert there == {"pages/index.html": "mine"} | ({} if dangling else dict.fromkeys(names, "mine"))
+    assert not any(path.is_symlink() for path in root.rglob("*"))
+    assert all((root / name).is_file() for name in names)
+
+
 def test_weights_and_corpora_need_not_be_copied(tmp_path: Path) -> None:
     study = make(tmp_path)
     folder = tmp_path / study.runs[0].folder

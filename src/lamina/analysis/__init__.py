@@ -2,6 +2,7 @@
 
 config       what is measured
 front        `lamina.analyze`: names or objects in, an `Analysis` out
+naming       what names of targets say
 targets      what taps are held against: one file a kind
 instruments  what is measured: one file an instrument; says how one is written
 rows         which rows of a batch answer which question

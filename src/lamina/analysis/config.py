@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from lamina.analysis.naming import tier_of
 from lamina.analysis.published import PROTOCOLS
 from lamina.config import Config
 from lamina.measures import TABLE, family, spelled_out
@@ -122,4 +123,4 @@ class AnalysisConfig(Config):
 
     def clusters_of(self, target: str, sample: int) -> int:
         """How many clusters the codebook of a target has, of which so many segments make it."""
-        return self.clusters.get(target, max(2, min(self.other_clusters, sample // 10)))
+        return self.clusters.get(tier_of(target), max(2, min(self.other_clusters, sample // 10)))

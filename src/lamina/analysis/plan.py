@@ -193,7 +193,7 @@ def _asked(rules: Rules, basis: Basis, notes: list[str]) -> Asked:
     reached: set[str] = set()
     for name in config.targets:
         for kind in kinds_of(name, rules.targets):
-            able = [each for each in rules.instruments if kind in each.takes]
+            able = _able(rules, kind)
             wanted = [each for each in able if config.wants(*each.families)] or (able if kind.implied else [])
             reached.update(*(each.families for each in wanted))
             if not wanted:
@@ -216,6 +216,11 @@ def _asked(rules: Rules, basis: Basis, notes: list[str]) -> Asked:
     return asked
 
 
+def _able(rules: Rules, kind: type[Target]) -> list[type[Instrument]]:
+    """The instruments that can be asked of a kind of target."""
+    return [each for each in rules.instruments if kind in each.takes or kind.alike in each.takes]
+
+
 def _check_rates(encoder: Encoder, corpus: Corpus, support: Sequence[Grid]) -> None:
     if corpus.sample_rate != encoder.sample_rate:
         raise LaminaError(
@@ -235,6 +240,6 @@ def measures_of(config: AnalysisConfig, target: str) -> tuple[str, ...]:
     rules = PROTOCOLS[config.protocol].rules
     found: set[str] = set()
     for kind in kinds_of(target, rules.targets):
-        able = family(*(each for one in rules.instruments if kind in one.takes for each in one.families))
+        able = family(*(each for one in _able(rules, kind) for each in one.families))
         found.update(able if kind.implied else config.wanted.intersection(able))
     return tuple(each.name for each in TABLE if each.name in found)

@@ -18,7 +18,7 @@ from lamina.analysis.reading import Reading
 from lamina.analysis.targets.segments import EACH
 from lamina.errors import LaminaError
 from lamina.measures import find_measure
-from lamina.score import CHOSEN, SHUFFLED, Score, Scores, better
+from lamina.score import CHOSEN, SHUFFLED, Score, Scores, better, phones_by
 from lamina.stats.inference import Replicates, draw_name, halvings, interval, resample_weights
 
 Floats = NDArray[np.float64]
@@ -83,10 +83,12 @@ class Conclusion:
         run: name of the run folder; empty without one.
         config: of the analysis.
         control: of the rows, such as ``untrained``.
+        phone_map: by which the corpus's phones were folded, or empty.
     """
 
-    def __init__(self, model: str, run: str, config: AnalysisConfig, control: str) -> None:
+    def __init__(self, model: str, run: str, config: AnalysisConfig, control: str, phone_map: str = "") -> None:
         self._model, self._run, self._config, self._control = model, run, config, control
+        self._phone_map = phone_map
         self._rows: list[Score] = []
         self._on_dev: dict[tuple[str, str], list[tuple[float, Score]]] = {}
         self._replicates = Replicates()
@@ -131,7 +133,7 @@ class Conclusion:
             n=found.n,
             items=items,
             control=control,
-            setting=found.setting,
+            setting=", ".join(filter(None, (row.setting, found.setting))),
         )
         self._replicates.put(made.key, again, units, draw_name(drawn), halves)
         self._rows.append(made)
@@ -164,6 +166,7 @@ class Conclusion:
             support=target.support,
             pooling="" if way.pooling == EACH else way.pooling,
             matched=way.matched is not None,
+            setting="" if target.from_file else phones_by(self._phone_map, target.name),
         )
 
 

@@ -11,10 +11,11 @@ from torch import Tensor
 
 from lamina.analysis.targets.segments import EACH, Segmented
 from lamina.analysis.targets.target import Target
+from lamina.analysis.targets.timed import Timed
 from lamina.corpus.batches import Batch
 from lamina.corpus.splits import Roles
 from lamina.encoders.encoder import States
-from lamina.frames import Ints, Pool, frame_counts, met, nearest
+from lamina.frames import Ints, Pool, centres, frame_counts, met, nearest
 from lamina.grid import Grid
 
 
@@ -68,6 +69,8 @@ class Gather:
         if key not in self._rows:
             if isinstance(target, Segmented):
                 self._rows[key] = self._segmented(target, way, states)
+            elif isinstance(target, Timed):
+                self._rows[key] = self._timed(target, way, states)
             else:
                 self._rows[key] = self._framed(target, way, states)
         return self._rows[key]
@@ -90,6 +93,18 @@ class Gather:
             stop = start + 1
         keys = self._keys(target.roles, items) if own is None else torch.from_numpy(own)
         return Rows(self._pool(way, states, items, start, stop), side, keys, torch.from_numpy(numbers))
+
+    def _timed(self, target: Timed, way: Way, states: States) -> Rows:
+        """Single frames, chosen by where they lie; those of a decimated tap lie where their fine frames lie."""
+        grid = states.tap.grid
+        frames = [np.arange(many) for many in self._frames(grid)]
+        if way.matched is not None:
+            few = self._frames(way.matched)
+            frames = [nearest(grid, way.matched, len(each), n) for each, n in zip(frames, few, strict=True)]
+        at = [centres(grid, each) for each in frames]
+        items, places, side, numbers = target.rows(self._batch.utterances, at)
+        pool = self._pool(way, states, items, places, places + 1)
+        return Rows(pool, side, self._keys(target.roles, items), numbers)
 
     def _framed(self, target: Target, way: Way, states: States) -> Rows:
         """Frames of the coarser of two grids, against the mean of the finer one's frames in each one's cell."""

@@ -18,7 +18,7 @@ from lamina.analysis.plan import Sweep
 from lamina.analysis.results import Analysis, Conclusion, told
 from lamina.analysis.sums import Progress, merge_all, reduce_over_processes
 from lamina.corpus.batches import read_batches
-from lamina.corpus.corpus import Corpus
+from lamina.corpus.corpus import Corpus, phone_map_of
 from lamina.encoders.encoder import Encoder
 from lamina.errors import LaminaError
 from lamina.grid import Grid
@@ -189,7 +189,7 @@ def finish(
     with torch.inference_mode():
         sweep.settle(folded=True)
         folder = "" if run is None else run.folder.name
-        conclusion = Conclusion(sweep.encoder.name, folder, sweep.config, control)
+        conclusion = Conclusion(sweep.encoder.name, folder, sweep.config, control, phone_map_of(sweep.corpus))
         scores, replicates = conclusion.of(sweep.readings)
         notes = [*sweep.notes, *told(sweep.readings), *_rough(replicates, scores)]
     if not len(scores):

@@ -14,9 +14,11 @@ from lamina.cli.options import (
     CorpusPath,
     Device,
     EncoderName,
+    PhoneMapName,
     Seed,
     Taps,
     made_before,
+    on,
     open_speech,
     tell_found,
 )
@@ -28,8 +30,9 @@ if TYPE_CHECKING:
 
 analysis = typer.Typer(help="Analyses made in parts.", no_args_is_help=True)
 TARGETS = (
-    "mel, tiers (phone, word, …) and labels of the corpus, speaker, word-vectors, sentence, query, tap[:NAME], "
-    "encoder:NAME[:TAP]; by commas. By default mel, phone and word, those that the corpus has."
+    "mel, tiers (phone, word, …) and labels of the corpus, TIER@-3 to TIER@+3 (neighbours), speaker, "
+    "word-vectors, sentence, query, tap[:NAME], encoder:NAME[:TAP]; by commas. "
+    "By default mel, phone and word, those that the corpus has."
 )
 
 
@@ -57,6 +60,7 @@ def analyze(
         Path | None, typer.Option(help="abx: an item file of fastabx or ZeroSpeech; else the tier's segments.")
     ] = None,
     contexts: Annotated[str, typer.Option(help="abx: same or any labels to either side.")] = "same",
+    phone_map: PhoneMapName = "",
     beside: Beside = None,
     control: Annotated[
         Literal["untrained", "none"], typer.Option(help="Read the encoder also with weights drawn anew.")
@@ -66,7 +70,7 @@ def analyze(
     batch_seconds: Annotated[float, typer.Option(help="Padded audio a batch.")] = 60.0,
     memory_gib: Annotated[float, typer.Option(help="An analysis whose sums need more does not start.")] = 8.0,
     seed: Seed = 0,
-    device: Device = "cpu",
+    device: Device = "auto",
     plan: Annotated[bool, typer.Option("--plan", help="Only tell what it will take.")] = False,
     shard: Annotated[
         str | None, typer.Option(help="Read part i/n only, into --out; then `analysis merge`.")
@@ -86,7 +90,7 @@ def analyze(
     from lamina.report.page import write_report
     from lamina.runs import environment
 
-    main = _join_processes()
+    main, device = _join_processes(), on(device)
     files = {"word_vectors": word_vectors, "sentence_pairs": sentence_pairs, "items": items}
     lists = {"targets": targets, "taps": taps, "measures": measures, "pooling": pooling}
     settings: dict[str, Any] = {
@@ -100,11 +104,11 @@ def analyze(
             check_folder(folder)
     if shard is not None and out is None:
         raise LaminaError("--shard keeps its part in a run folder: say where with --out")
-    speech = open_speech(corpus_path)
+    speech = open_speech(corpus_path, phones=phone_map)
     config = resolved(None, settings, speech)
     read = load_encoder(encoder_name, device=device)
     about = {"kind": "analysis", "encoder": encoder_name, "corpus": str(corpus_path), "beside": list(beside or [])}
-    about |= config.to_json()
+    about |= {"phone_map": phone_map} | config.to_json()
     inputs = _inputs(read.digest, speech.digest, [path for path in files.values() if path is not None])
     support = grids_of(beside or [])
     sweep = Sweep(read, speech, config, support)
@@ -235,7 +239,7 @@ def merge(
     part = Run.read(parts[0])
     about = {name: value for name, value in part.config.items() if name != "shard"}
     settings = {name: value for name, value in about.items() if name in AnalysisConfig.model_fields}
-    speech, read = open_speech(about["corpus"]), load_encoder(about["encoder"])
+    speech, read = open_speech(about["corpus"], phones=about["phone_map"]), load_encoder(about["encoder"])
     sweep = Sweep(read, speech, parse_config(settings, AnalysisConfig, str(parts[0])), grids_of(about["beside"]))
     run = Run.plan(out, f"analysis-{read.name}", about, part.inputs)
     if made_before(run):

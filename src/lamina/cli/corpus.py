@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from lamina.cli.options import ConfigFile, CorpusPath, PageFolder, fresh, open_speech
+from lamina.cli.options import ConfigFile, CorpusPath, PageFolder, PhoneMapName, fresh, open_speech
 from lamina.errors import LaminaError
 from lamina.terminal import names, progress, say
 
@@ -56,9 +56,7 @@ def corpus_import(
         str, typer.Option(help="Only this speaker's utterances; hf: the column of the speaker.")
     ] = "",
     tier: Annotated[str, typer.Option(help="folder: tiers to read, by commas: NAME, or word=NAME.")] = "",
-    phone_map: Annotated[
-        str, typer.Option(help="Fold phones: arpabet39, timit39, or a file of two columns.")
-    ] = "",
+    phone_map: PhoneMapName = "",
     turns: Annotated[
         bool | None, typer.Option(help="Several speakers: an utterance a stretch of one, or whole recordings.")
     ] = None,
@@ -162,13 +160,13 @@ def corpus_check(
 
 
 @corpus.command("show")
-def corpus_show(corpus_path: CorpusPath, out: PageFolder) -> None:
+def corpus_show(corpus_path: CorpusPath, out: PageFolder, phone_map: PhoneMapName = "") -> None:
     """Make a page: hours, speakers, labels, durations, and spectrograms with boundaries."""
     from lamina.corpus.show import show
     from lamina.files import check_folder
 
     check_folder(out)
-    say(f"page: {show(open_speech(corpus_path), out).resolve()}")
+    say(f"page: {show(open_speech(corpus_path, phones=phone_map), out).resolve()}")
 
 
 @corpus.command("split")

@@ -7,20 +7,30 @@ from typing import Annotated
 
 import typer
 
-from lamina.cli.options import ConfigFile, CorpusPath, Device, OutFolder, made_before, open_speech
+from lamina.cli.options import (
+    ConfigFile,
+    CorpusPath,
+    Device,
+    OutFolder,
+    PhoneMapName,
+    made_before,
+    on,
+    open_speech,
+)
 from lamina.terminal import is_main, progress, say
 
 units = typer.Typer(help="What pretraining predicts: clusters of a layer's states.", no_args_is_help=True)
 
 
 @units.command("fit")
-def units_fit(config: ConfigFile, corpus_path: CorpusPath, out: OutFolder, device: Device = "cpu") -> None:
+def units_fit(config: ConfigFile, corpus_path: CorpusPath, out: OutFolder, device: Device = "auto") -> None:
     """Cluster the states of a layer (or MFCC) into a codebook; `lamina units label` uses it."""
     from lamina.config import load_config
     from lamina.pretrain.labels import CODEBOOK_FILE, Codebook
     from lamina.pretrain.units import UnitsConfig, features_of, fit_units
     from lamina.runs import Run
 
+    device = on(device)
     settings, speech = load_config(config, UnitsConfig), open_speech(corpus_path)
     encoder = features_of(settings, device)
     inputs = {"corpus": speech.digest, "encoder": encoder.digest}
@@ -43,28 +53,34 @@ def units_label(
     codebook: Annotated[Path, typer.Argument(help="What `lamina units fit` made of CONFIG.", metavar="CODEBOOK")],
     corpus_path: CorpusPath,
     out: OutFolder,
-    device: Device = "cpu",
+    phone_map: PhoneMapName = "",
+    device: Device = "auto",
 ) -> None:
     """Label a corpus with a codebook's units, and tell how well they know its phones."""
     from lamina.config import load_config
+    from lamina.corpus.phonemaps import fold_phones
     from lamina.pretrain.labels import Codebook, Units
     from lamina.pretrain.units import UnitsConfig, label_corpus
     from lamina.runs import Run
+    from lamina.score import phones_by
 
+    device = on(device)
     settings, book, speech = load_config(config, UnitsConfig), Codebook.read(codebook), open_speech(corpus_path)
     inputs = {"corpus": speech.digest, "codebook": book.digest}
-    run = Run(out, {"kind": "units label", **settings.to_json()}, inputs)
+    folded = fold_phones(speech, phone_map) if phone_map else speech
+    by = phones_by(folded.phone_map, "phone")
+    run = Run(out, {"kind": "units label", "phone_map": phone_map, **settings.to_json()}, inputs)
     if not made_before(run):
         with run.held(), progress(f"units of {speech.name}") as tell:
             run.start()
-            _, quality = label_corpus(settings, book, speech, out, tell, device=device)
-            run.log(event="quality", **quality)
+            _, quality = label_corpus(settings, book, speech, out, tell, told_on=folded, device=device)
+            run.log(event="quality", **quality, **({"setting": by} if by else {}))
             run.finish()
     made = Units.read(out)
     say(f"{made.clusters} units, {len(made.labels)} labels in {out.resolve()}")
     for measure, value in run.last_log().items():
-        if measure not in {"time", "event"}:
-            say(f"{measure}: {value:.3f}")
+        if measure not in {"time", "event", "setting"}:
+            say(f"{measure}: {value:.3f}{f' ({by})' if by else ''}")
 
 
 def pretrain(
@@ -75,6 +91,7 @@ def pretrain(
         typer.Argument(help="What `lamina units label` made: for all levels, or one a level, finest first."),
     ],
     out: Annotated[Path, typer.Option(help="Where the run folder goes.")] = Path("runs"),
+    device: Device = "auto",
 ) -> None:
     """Pretrain an encoder by masked unit prediction; the same command goes on where it was stopped.
 
@@ -87,6 +104,7 @@ def pretrain(
     from lamina.pretrain.weights import check_shape
     from lamina.runs import Run
 
+    device = on(device)
     recipe = load_config(config, PretrainConfig)
     check_shape(recipe.model, str(config))
     speech, labels = open_speech(corpus_path), [Units.read(folder) for folder in units_folders]
@@ -99,6 +117,7 @@ def pretrain(
                 speech,
                 labels,
                 run,
+                device=device,
                 progress=lambda done, total, figures: tell(done, total, told(figures)),
                 warn=lambda message: say(f"note: {message}", error=True),
             )

@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lamina.cli.options import Beside, EncoderName, Seed, Taps, made_before, open_speech, tell_found
+from lamina.cli.options import (
+    Beside,
+    Device,
+    EncoderName,
+    PhoneMapName,
+    Seed,
+    Taps,
+    made_before,
+    on,
+    open_speech,
+    tell_found,
+)
 from lamina.errors import LaminaError
 from lamina.terminal import names, progress, say, show
 
@@ -53,8 +64,10 @@ def probe(
     items: Annotated[Path | None, typer.Option(help="abx: an item file of fastabx or ZeroSpeech.")] = None,
     contexts: Annotated[str, typer.Option(help="abx: same or any labels to either side.")] = "same",
     folds: Annotated[int, typer.Option(min=2, help="Of speakers, where the corpus has no splits.")] = 5,
+    phone_map: PhoneMapName = "",
     beside: Beside = None,
     seed: Seed = 0,
+    device: Device = "auto",
     out: Annotated[
         Path | None,
         typer.Option(
@@ -81,7 +94,7 @@ def probe(
     from lamina.score import Scores
     from lamina.stats.inference import write_replicates
 
-    tasks = names(task, "--task") or ()
+    device, tasks = on(device), names(task, "--task") or ()
     read_tasks = [name for name in tasks if name in READINGS]
     trained = [name for name in tasks if name not in READINGS]
     for name in trained:
@@ -107,9 +120,9 @@ def probe(
     config = parse_config(settings, ProbeConfig, "options")
     if out is not None:
         check_folder(out)
-    speech, read = open_speech(corpus_path), load_encoder(encoder_name)
+    speech, read = open_speech(corpus_path, phones=phone_map), load_encoder(encoder_name, device=device)
     run = None
-    about = {"tier": tier, "items": str(items or ""), "contexts": contexts}
+    about = {"tier": tier, "items": str(items or ""), "contexts": contexts, "phone_map": phone_map}
     if out is not None:
         plan = {"kind": "probe", "encoder": encoder_name, "corpus": str(corpus_path), "beside": list(beside or [])}
         plan |= config.to_json() | about
@@ -131,6 +144,7 @@ def probe(
                 support=support,
                 run_name=run.folder.name if run else "",
                 folder=run.folder if run else None,
+                device=device,
                 progress=tell,
             )
         heads_found.replicates.join(found.replicates)

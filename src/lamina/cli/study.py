@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from lamina.cli.options import ConfigFile, StudyFolder
+from lamina.cli.options import ConfigFile, Device, StudyFolder, on
 from lamina.terminal import names, say, show
 
 study = typer.Typer(help="The matched experiment: plan, run, conclude, report.", no_args_is_help=True)
@@ -34,8 +34,9 @@ Best = Annotated[
 def study_run(
     config: ConfigFile,
     out: StudyFolder = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Steps side by side, one thread each.")] = 2,
+    jobs: Annotated[int, typer.Option(min=1, help="Steps side by side, one thread each; they share a GPU.")] = 2,
     best: Best = Chooser.crossed,
+    device: Device = "auto",
 ) -> None:
     """Run what is missing of a study, conclude, and write its report."""
     from rich.console import Console
@@ -48,10 +49,11 @@ def study_run(
     from lamina.study.study import run_study
     from lamina.study.watch import ConsoleWatcher
 
+    device = on(device)
     design = load_config(config, StudyConfig)
     root = out or design.default_root()
     with ConsoleWatcher(len(plan(design)), Console()) as watcher:
-        page = run_study(design, root, jobs=jobs, watcher=watcher, best=best.value)
+        page = run_study(design, root, jobs=jobs, watcher=watcher, best=best.value, device=device)
     verdicts = read_verdicts(root)
     if verdicts:
         show(verdicts_table(verdicts))
@@ -67,6 +69,7 @@ def study_plan(
     measure: Annotated[
         bool, typer.Option(help="Measure this machine for a few seconds; otherwise no times are told.")
     ] = True,
+    device: Device = "auto",
     like: Annotated[
         Path | None,
         typer.Option(
@@ -87,12 +90,13 @@ def study_plan(
     from lamina.study.design import StudyConfig
     from lamina.study.estimate import estimates
 
+    device = on(device)
     wanted = power.check_find(find)
     design = load_config(config, StudyConfig)
     root = out or design.default_root()
-    found = estimates(design, root, measure=measure)
+    found = estimates(design, root, measure=measure, device=device)
     show(table(found))
-    for line in summary(design, found, jobs, root):
+    for line in summary(design, found, jobs, root, device):
         say(line)
     earlier = like or power.pilot(root)
     if earlier is not None and design.claims:
@@ -110,6 +114,7 @@ def study_next(
     out: StudyFolder = None,
     only: Annotated[str, typer.Option(help="Make this run, not whichever comes next.")] = "",
     show_only: Annotated[bool, typer.Option("--show", help="Print the next open run, make nothing.")] = False,
+    device: Device = "auto",
 ) -> None:
     """Make one run that nobody has made or is making: one job of a scheduler.
 
@@ -127,7 +132,7 @@ def study_next(
         for step in ready[:1]:
             say(step.run(root).folder.name)
     else:
-        made = run_next(design, root, only=only)
+        made = run_next(design, root, only=only, device=on(device))
         ready = [made] if made else []
         for step in ready:
             say(f"done: {step.run(root).folder.resolve()}")

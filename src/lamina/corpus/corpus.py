@@ -105,6 +105,11 @@ class Utterance:
         return replace(self, tiers=packed(self.tiers))
 
 
+def phone_map_of(corpus: Corpus) -> str:
+    """The map by which a corpus's phones were folded (its ``phone_map``); empty where they were not."""
+    return str(getattr(corpus, "phone_map", ""))
+
+
 class Corpus(Protocol):
     """Utterances, in a fixed order, whose audio is read when asked for.
 

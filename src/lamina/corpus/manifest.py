@@ -224,6 +224,7 @@ def open_folder(folder: Path, faults: Faults | None = None) -> StoredCorpus:
             "was edited or copied in part; copy the folder again or make the corpus again"
         )
     corpus.folder = folder
+    corpus.phone_map = str(about["made"].get("phone_map", ""))
     return corpus
 
 

@@ -11,13 +11,16 @@ from lamina.corpus.folders import open_audio_folder
 from lamina.corpus.kaldi import is_kaldi, open_kaldi
 from lamina.corpus.labels import tier_name
 from lamina.corpus.manifest import ABOUT, CUTS, open_folder
+from lamina.corpus.phonemaps import fold_phones
 from lamina.corpus.stored import StoredCorpus
 from lamina.errors import LaminaError
 
 RUN_CORPUS = "corpus"  # where a run that made a corpus holds it
 
 
-def open_corpus(path: Path | str, *, tiers: Sequence[str] = (), faults: Faults | None = None) -> StoredCorpus:
+def open_corpus(
+    path: Path | str, *, tiers: Sequence[str] = (), faults: Faults | None = None, phones: str = ""
+) -> StoredCorpus:
     """Open whatever corpus lies at ``path``; the first that fits.
 
     1. One of our folders (``corpus.json``), see `lamina.corpus.manifest`, or a study's run that holds one.
@@ -33,6 +36,7 @@ def open_corpus(path: Path | str, *, tiers: Sequence[str] = (), faults: Faults |
         tiers: names of tiers (``phone``, ``syllable``, ``word``, …) that the corpus must have.
         faults: where faults of single utterances are told, which are then left out; the first is raised
             where None.
+        phones: a phone map to fold its phone tiers by (`lamina.corpus.phonemaps`); none where empty.
 
     Raises:
         LaminaError: there is no corpus at ``path``, a file in it is broken, or a tier is missing.
@@ -47,7 +51,7 @@ def open_corpus(path: Path | str, *, tiers: Sequence[str] = (), faults: Faults |
             raise LaminaError(
                 f"{path} has no {tier!r} tier (it has: {there}): ask for other tiers, or align the corpus first"
             )
-    return corpus
+    return fold_phones(corpus, phones) if phones else corpus
 
 
 def _open(path: Path, tiers: Sequence[str], faults: Faults | None) -> StoredCorpus:

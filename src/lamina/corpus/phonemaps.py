@@ -17,6 +17,7 @@ from pathlib import Path
 from lamina.corpus.corpus import Segment, Utterance
 from lamina.corpus.faults import commonest
 from lamina.corpus.labels import base_tier, label_of
+from lamina.corpus.stored import StoredCorpus
 from lamina.corpus.texts import fields, read_lines
 from lamina.errors import LaminaError
 
@@ -89,15 +90,32 @@ def phone_map(name: str) -> Mapping[str, str]:
     return found
 
 
+def fold_phones(corpus: StoredCorpus, name: str) -> StoredCorpus:
+    """A corpus with its phone tiers folded by the map of a name or in a file; notes say what was folded.
+
+    Raises:
+        LaminaError: there is no such map, or it has none of the corpus's phones.
+    """
+    fold = PhoneMap(name)
+    made = corpus.changed(fold.fold)
+    made.notes = (*corpus.notes, *fold.notes())
+    # A corpus may have been imported with a map: both are told.
+    made.phone_map = ", then ".join(filter(None, (corpus.phone_map, fold.name)))
+    return made
+
+
 class PhoneMap:
     """Folds the phone tiers of utterances, and counts what it met.
 
     Args:
         name: of a map, or of a file (see `phone_map`).
+
+    Attributes:
+        name: as scores tell it: of a file its name without the folder.
     """
 
     def __init__(self, name: str) -> None:
-        self._name, self._mapped = name, phone_map(name)
+        self.name, self._mapped = name if name in MAPS else Path(name).name, phone_map(name)
         self._kept, self._left, self._unknown = Counter[str](), Counter[str](), Counter[str]()
 
     def fold(self, utterance: Utterance) -> Utterance:
@@ -113,9 +131,9 @@ class PhoneMap:
         """
         if not self._kept:
             raise LaminaError(
-                f"the phone map {self._name} has none of the corpus's phones: {commonest(self._unknown) or 'none'}"
+                f"the phone map {self.name} has none of the corpus's phones: {commonest(self._unknown) or 'none'}"
             )
-        told = [f"phones folded by {self._name}: {len(self._kept)} types were there"]
+        told = [f"phones folded by {self.name}: {len(self._kept)} types were there"]
         for what, counts in (("left out by the map", self._left), ("that the map does not have", self._unknown)):
             if counts:
                 told.append(f"phones {what} ({sum(counts.values()):,}): {commonest(counts)}")

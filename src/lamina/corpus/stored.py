@@ -162,6 +162,7 @@ class StoredCorpus:
         rates: the number of utterances at each sample rate (Hz).
         notes: what a reader should know of how it was opened, resampling last; the command line prints them.
         folder: the corpus folder of ours that it was opened from, which may hold trials; None for others.
+        phone_map: the name of the map by which its phones were folded (`lamina.corpus.phonemaps`), or empty.
 
     Args:
         name: as people call it.
@@ -184,6 +185,7 @@ class StoredCorpus:
     ) -> None:
         self.name = name.encode(errors="replace").decode()  # a folder's name may be no text
         self.folder: Path | None = None
+        self.phone_map = ""
         self.sample_rate = SAMPLE_RATE
         self._items = items
         self._kept: list[Utterance] = []
@@ -244,6 +246,14 @@ class StoredCorpus:
         if not 0 <= start <= stop <= utterance.samples:
             raise ValueError(f"{utterance.id}: no samples [{start}, {stop}) in {utterance.samples}")
         return self._audio[utterance.id].read(self.sample_rate, start, stop)
+
+    def changed(self, change: Callable[[Utterance], Utterance]) -> StoredCorpus:
+        """The same audio under other tiers or labels; notes are the same, too."""
+        made = StoredCorpus(
+            self.name, lambda: ((change(one), self._audio[one.id]) for one in self.utterances()), self.notes
+        )
+        made.notes, made.folder, made.phone_map = self.notes, self.folder, self.phone_map
+        return made
 
     def content(self, utterance: Utterance) -> str:
         """A digest of the bytes of an utterance's audio, as they are now.

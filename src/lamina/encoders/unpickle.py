@@ -95,9 +95,25 @@ def read_pickle(path: Path) -> Any:
                 "pickled by another toolkit: save its weights again as a plain state dict"
             ) from error
         raise LaminaError(
-            f"{path} is not a readable torch checkpoint ({first_line(error)}): it may be damaged, cut short or "
+            f"{path} is not a readable torch checkpoint ({_why(path, error)}): it may be damaged, cut short or "
             "another kind of file; compare its size and checksum with the source"
         ) from error
+
+
+_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # how torch's older files begin
+_BARE = 1 << 26  # bytes of a bare pickle whose names are looked for
+
+
+def _why(path: Path, error: Exception) -> str:
+    """What is wrong with a file that torch did not read; its own words of bare pickles advise to run them."""
+    with path.open("rb") as file:
+        head = file.read(len(_MAGIC))
+    if head[:1] == b"\x80" and head != _MAGIC:
+        return (
+            f"it is a bare pickle of protocol {head[1] if len(head) > 1 else '?'}, which torch.save does not write"
+        )
+    told = first_line(error)
+    return "torch's restricted reader refuses it" if "weights_only" in told else told
 
 
 def _check_zip(path: Path, size: int) -> None:
@@ -125,11 +141,15 @@ _NAMED = re.compile(r"GLOBAL ([\w.]+)")  # in torch's messages
 
 
 def refused_names(path: Path) -> list[str]:
-    """The names that a zip checkpoint asks for and may not have, found by reading opcodes, running none."""
+    """The names that a zip or a bare pickle asks for and may not have, found by reading opcodes, running none."""
     try:
-        _check_zip(path, path.stat().st_size)
-        with zipfile.ZipFile(path) as archive:
-            pickles = [archive.read(name) for name in archive.namelist() if name.endswith(".pkl")]
+        if zipfile.is_zipfile(path):
+            _check_zip(path, path.stat().st_size)
+            with zipfile.ZipFile(path) as archive:
+                pickles = [archive.read(name) for name in archive.namelist() if name.endswith(".pkl")]
+        else:
+            with path.open("rb") as file:
+                pickles = [file.read(_BARE)]
     except Exception:  # noqa: BLE001 - damaged zips raise anything
         return []
     return sorted({name for data in pickles for name in _names(data)} - set(STUBS) - _TORCH)

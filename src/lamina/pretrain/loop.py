@@ -10,6 +10,7 @@ import torch
 
 from lamina.corpus.corpus import Corpus
 from lamina.corpus.splits import of_split
+from lamina.device import AUTO
 from lamina.encoders.mrhubert import MRHubertForPreTraining
 from lamina.errors import LaminaError
 from lamina.files import digest
@@ -34,6 +35,7 @@ def pretrain(
     units: Units | Sequence[Units],
     run: Run,
     *,
+    device: str = AUTO,
     progress: Progress | None = None,
     warn: Callable[[str], None] | None = None,
 ) -> Path:
@@ -50,6 +52,7 @@ def pretrain(
         units: its units: those of all levels (a coarse level takes the unit at each frame's centre, the
             reference's way), or one set a predicting level, finest first.
         run: where everything goes; started once all is known to fit. `Run.finish` is not called.
+        device: where to train, by torch's name; each of several processes has a GPU of its own.
         progress: called after every step with (steps done, steps in all, the last logged figures).
         warn: hears what somebody should read, which is in the log, too.
 
@@ -64,7 +67,7 @@ def pretrain(
     """
     units = [units] if isinstance(units, Units) else list(units)
     folder = run.folder / "model"
-    workers = Workers(config)
+    workers = Workers(config, device)
     journal = Journal(run, write=workers.main, hear=warn)
     identity = digest([config.to_json(), *(each.digest for each in units)])
     checkpoints = Checkpoints(run.folder / "checkpoints", identity, journal)

@@ -80,12 +80,14 @@ def make_units(
     corpus: Corpus,
     folder: Path,
     progress: Progress | None = None,
+    *,
+    device: str = "cpu",
 ) -> tuple[Units, dict[str, float]]:
     """`fit_units`, then `label_corpus`, into one folder."""
     check_folder(folder)
-    codebook = fit_units(features_of(config), config.tap, corpus, config)
+    codebook = fit_units(features_of(config, device), config.tap, corpus, config, device=device)
     codebook.write(folder / CODEBOOK_FILE)
-    return label_corpus(config, codebook, corpus, folder, progress)
+    return label_corpus(config, codebook, corpus, folder, progress, device=device)
 
 
 def label_corpus(
@@ -95,9 +97,12 @@ def label_corpus(
     folder: Path,
     progress: Progress | None = None,
     *,
+    told_on: Corpus | None = None,
     device: str = "cpu",
 ) -> tuple[Units, dict[str, float]]:
     """Label a corpus with a codebook that ``config`` made, there or on another corpus; writes into ``folder``.
+
+    ``told_on`` is the same corpus with other phones, where quality is told of these: units are no others.
 
     Returns:
         The units, and what `unit_quality` says of them (on ``phone``; empty where the corpus has no such tier).
@@ -114,7 +119,7 @@ def label_corpus(
     encoder = features_of(config, device)
     units = label_units(encoder, codebook, corpus, batch_seconds=config.batch_seconds, progress=progress)
     units.write(folder / UNITS_FILE)
-    return units, unit_quality(units, corpus, "phone")
+    return units, unit_quality(units, told_on or corpus, "phone")
 
 
 def features_of(config: UnitsConfig, device: str = "cpu") -> Encoder:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
-from lamina.corpus.corpus import Corpus, Segment, Utterance
+from lamina.corpus.corpus import Corpus, Segment, Utterance, phone_map_of
 from lamina.encoders.encoder import Encoder
 from lamina.errors import LaminaError
 from lamina.files import check_folder, digest, file_digest, read_lines, write_text
@@ -109,7 +109,7 @@ class Probing:
         if folder is not None:
             check_folder(folder)
         self.encoder, self.corpus, self.config = encoder, corpus, config
-        self.rows = RowMaker(encoder.name, run_name, control, config)
+        self.rows = RowMaker(encoder.name, run_name, control, config, phone_map_of(corpus))
         self.folder, self._progress, self._say = folder, progress, say
         self.notes: list[str] = []
         self.done = self.total = 0

@@ -14,7 +14,7 @@ from lamina.measures import LAYER_NORM, LAYER_WEIGHT, find_measure
 from lamina.probe.classes import Classes
 from lamina.probe.config import ProbeConfig
 from lamina.probe.search import Found, Job
-from lamina.score import MAJORITY, WEIGHTED, Score, Scores
+from lamina.score import MAJORITY, WEIGHTED, Score, Scores, phones_by
 from lamina.stats.inference import Replicates, draw_name, halvings, interval, resample_weights
 
 Floats = NDArray[np.float64]
@@ -27,12 +27,14 @@ class RowMaker:
     Attributes:
         model, run, control: those columns.
         config: how was probed.
+        phone_map: by which the corpus's phones were folded, or empty.
     """
 
     model: str
     run: str
     control: str
     config: ProbeConfig
+    phone_map: str = ""
 
     def scores(self, jobs: Sequence[Job], found: Sequence[Found], head: str) -> tuple[Scores, Replicates]:
         """The rows of one head of one task at one group of taps, and their resamples by ``tap|measure|target``.
@@ -120,6 +122,7 @@ class RowMaker:
         return rows
 
     def _row(self, job: Job, **values: Any) -> Score:
+        phones = job.task.phones and not self.config.lexicon
         base: dict[str, Any] = {
             "run": self.run,
             "model": self.model,
@@ -129,6 +132,7 @@ class RowMaker:
             "protocol": self.config.protocol,
             "support": "common",
             "control": self.control,
+            "setting": phones_by(self.phone_map, "phone" if phones else job.task.tier),
         }
         return Score(**(base | values))
 

@@ -165,6 +165,7 @@ class Task:
         strangers: whether parts must share nobody: where splits do, speakers are divided anew.
         folds: the label that names the folds of the ``superb`` protocol (each is the test part once).
         labels: makes ``label`` where it depends on the config.
+        phones: whether labels are phones of the corpus, where no lexicon is given.
     """
 
     name: str
@@ -182,6 +183,7 @@ class Task:
     strangers: bool = False
     folds: str = ""
     labels: Callable[[ProbeConfig, Say], Label] | None = None
+    phones: bool = False
 
 
 @cache

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lamina.errors import LaminaError
-from lamina.files import replacing, write_text
+from lamina.files import replacing, unlinked, write_text
 from lamina.markup import visible
 from lamina.report.chart import Chart, Entry
 from lamina.report.style import COLOURS, GREY
@@ -76,13 +76,6 @@ def write_figures(charts: Iterable[Chart], folder: Path, formats: Sequence[str])
                     beside.write_bytes(drawn(drawing.spec, chart.key, kind))
             if len(drawing.data):
                 write_text(unlinked(folder / f"{drawing.slug}.csv"), drawing.data.to_csv())
-
-
-def unlinked(path: Path) -> Path:
-    """The path; a link there, which would lead what is written out of its folder, is removed."""
-    if path.is_symlink():
-        path.unlink()
-    return path
 
 
 def drawn(spec: Spec, key: Sequence[Entry], kind: str) -> bytes:

@@ -14,12 +14,12 @@ from typing import Any
 
 from lamina.effect import Effect
 from lamina.errors import LaminaError
-from lamina.files import digest, reading, write_text
+from lamina.files import digest, reading, unlinked, write_text
 from lamina.markup import escaped, policy
 from lamina.report import cards, design, methods, tables
 from lamina.report.answer import sentences
 from lamina.report.chart import Chart
-from lamina.report.figures import checked, unlinked, write_figures
+from lamina.report.figures import checked, write_figures
 from lamina.report.overview import Overview, overview
 from lamina.report.panel import panel, told
 from lamina.report.pictures import kinds

@@ -8,6 +8,7 @@ cka          linear centred kernel alignment, unbiased, mergeable: `Kernels`, `C
 folds        cross-validated CCA from the moments of folds, ridges chosen inside
 kmeans       streaming k-means
 dtw          warping of many pairs at once
+widths       how wide a curve is (no torch)
 ranking      mean average precision, term-weighted value
 scaling      rows on one scale
 inference    resampling of groups, intervals, replicates on disk (no torch)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from lamina.analysis.config import AnalysisConfig
+from lamina.analysis.naming import tier_of
 from lamina.errors import LaminaError
 from lamina.measures import MASKED_ACCURACY, PARAMETERS, family
 from lamina.pretrain.recipe import ModelConfig
@@ -149,7 +150,8 @@ def _targets(config: StudyConfig, where: str) -> None:
 
 def tiers(analysis: AnalysisConfig) -> list[str]:
     """The targets that a corpus must have as a tier or a label."""
-    return [target for target in analysis.targets if target.partition(":")[0] not in FREE]
+    named = [tier_of(target) for target in analysis.targets]
+    return [tier for tier in dict.fromkeys(named) if tier.partition(":")[0] not in FREE]
 
 
 def _claims(config: StudyConfig, first: Sequence[Cell], where: str) -> None:

@@ -11,9 +11,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from lamina.effect import FILE as EFFECTS
+from lamina.effect import TABLE as EFFECTS_TABLE
 from lamina.effect import Effect, read_effects, write_effects
 from lamina.errors import LaminaError
-from lamina.files import write_text
+from lamina.files import unlinked, write_text
 from lamina.measures import find_measure
 from lamina.report.verdicts import FILE as VERDICTS
 from lamina.report.verdicts import read_verdicts, write_verdicts
@@ -26,9 +27,14 @@ from lamina.study.handover import notes, trained
 from lamina.study.outcomes import PLACES, Choice
 from lamina.study.record import SCORES, Study
 
+TABLE, REPORT = "scores.csv", "report"
+WRITTEN = (SCORES, TABLE, EFFECTS, EFFECTS_TABLE, VERDICTS)  # in the study's folder
+
 
 def conclude(root: Path, best: Choice = "crossed") -> Scores:
     """Gather the scores of all finished runs, tell the effects, judge the claims, and write all of it.
+
+    A study may be somebody else's: what is written stays in its folder, wherever links there lead.
 
     Args:
         root: the study folder.
@@ -41,9 +47,11 @@ def conclude(root: Path, best: Choice = "crossed") -> Scores:
     scores, outcomes = gather(study, root, best)
     levels = {name: each.levels for name, each in study.factors.items()}
     known = dict(contrasts(levels, study.within, outcomes.cells))
+    for name in (*WRITTEN, DONE, REPORT):
+        unlinked(root / name)
     (root / DONE).unlink(missing_ok=True)
     scores.write(root / SCORES)
-    write_text(root / "scores.csv", scores.to_csv())
+    write_text(root / TABLE, scores.to_csv())
     write_effects(root, _effects(outcomes, known))
     judged = {name: judged_effect(claim, outcomes, known) for name, claim in study.claims.items()}
     write_verdicts(root, judge(study.claims, judged))
@@ -90,7 +98,7 @@ def report_study(root: Path, figures: Sequence[str] = (), best: Choice = "crosse
     }
     return write_report(
         scores,
-        root / "report",
+        root / REPORT,
         title=f"Study: {study.name}",
         method=method,
         verdicts=read_verdicts(root),

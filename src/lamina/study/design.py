@@ -72,11 +72,13 @@ class StoredConfig(Config):
         path: what `lamina corpus check` takes.
         hours: how long it is, for estimates where it is not there yet.
         about: how to get it, told where it is missing.
+        phone_map: by which its phones are folded (`lamina.corpus.phonemaps`); none where empty.
     """
 
     path: str = Field(min_length=1)
     hours: float = Field(default=0.0, ge=0)
     about: str = ""
+    phone_map: str = ""
 
 
 class CostConfig(Config):

@@ -10,6 +10,7 @@ abx         is X nearer to A, of its class, than to B?
 discrimination  do tokens of one word rank first?
 rsa         do classes lie to each other as other speakers' do?
 procrustes  how well one tap turns into another
+reach       how far before and after a frame its labels are known
 spotting    is a spoken query in a spoken document?
 
 How an instrument is written

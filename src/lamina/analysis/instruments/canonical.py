@@ -13,6 +13,7 @@ from lamina.analysis.instruments.instrument import Draw, Finding, Instrument, Va
 from lamina.analysis.products import class_moments, moments
 from lamina.analysis.rows import Rows, Way
 from lamina.analysis.targets.labels import Labels
+from lamina.analysis.targets.lagged import Lagged
 from lamina.analysis.targets.sources import Frames
 from lamina.analysis.targets.target import Target
 from lamina.analysis.targets.vectors import Vectors
@@ -30,11 +31,11 @@ SVCCA = 0.99  # of either view's variance
 class Canonical(Instrument):
     """Held-out CCA against vectors or classes (one-hot), in several labellings, and SVCCA where that is asked."""
 
-    families: ClassVar = ("cca",)
-    takes: ClassVar = (Labels, Vectors, Frames)
+    families: ClassVar[tuple[str, ...]] = ("cca",)
+    takes: ClassVar[tuple[type[Target], ...]] = (Labels, Vectors, Frames)
     title: ClassVar = "CCA"
 
-    def __init__(self, tap: Tap, way: Way, target: Labels | Frames, config: AnalysisConfig) -> None:
+    def __init__(self, tap: Tap, way: Way, target: Labels | Frames | Lagged, config: AnalysisConfig) -> None:
         super().__init__(tap, way, target, config)
         self._size, self._labellings, self._classed = view_of(target)
         self._shares = (1.0, SVCCA) if "svcca-mean" in config.wanted else (1.0,)
@@ -81,11 +82,13 @@ class Canonical(Instrument):
     ) -> Iterator[Projections]:
         if sum(part.n > 0 for part in parts) < 3 and len(ridges) > 1:
             ridges = [max(ridges)]  # nobody is left to choose it on
-        folds: Folds | None = None
+        first = parts if self._classed else [_labelling(part, 0, self._size) for part in parts]
+        folds = Folds.of(first, ridges, inner=1)
         for number in range(self._labellings):
-            these = [_labelling(part, number, self._size) for part in parts]
-            folds = folds or Folds.of(these, ridges, inner=1)
-            yield from (folds.projections(parts=these, share=share) for share in self._shares)
+            place, other = (
+                (number, None) if self._classed else (0, [_labelling(p, number, self._size) for p in parts])
+            )
+            yield from (folds.projections(place, parts=other, share=share) for share in self._shares)
 
     def _apart(self, parts: Sequence[Part], whole: Part, ridges: Sequence[float]) -> Iterator[Projections]:
         learned, tuned = (_labelling(parts[part], 0, self._size) for part in (LEARN, TUNE))
@@ -132,6 +135,8 @@ def view_of(target: Target) -> tuple[int, int, bool]:
         return target.table.shape[1], target.labellings, False
     if isinstance(target, Labels):
         return len(target.classes), target.labellings, True
+    if isinstance(target, Lagged):
+        return len(target.classes) + 1, target.labellings, True
     if isinstance(target, Frames):
         return target.tap.width, 1, False
     raise AssertionError(f"{type(target).__name__} is no vectors and no classes")

@@ -118,6 +118,7 @@ class Items(Segmented):
             roles=roles,
             items="triples",
             poolings=(EACH,),
+            from_file=config.items is not None,
             fit=segments if roles.folded else Segments.none(),
             score=Segments.none() if roles.folded else segments,
             notes=tuple(notes),

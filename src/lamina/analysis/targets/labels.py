@@ -65,18 +65,27 @@ class Labels(Segmented):
             # Who speaks can only be told of speakers that were heard: folds are of utterances within speakers.
             everyone = (*roles.fit, *roles.score)
             roles = fold_roles(everyone, folds=config.folds, seed=config.seed, within=True)
-        sides = Labelled.both(spans_of(name, roles), roles, basis)
+        spans, notes = cls.found(name, roles)
+        sides = Labelled.both(spans, roles, basis)
         classes = most_frequent(sides[0].counts, config.min_instances, config.max_classes)
         if len(classes) < 2:
             raise LaminaError(
                 f"target {name!r}: only {len(classes)} label(s) occur {config.min_instances} times or more on the "
                 f"fit speakers; {bare(name, sides)}use more speech"
             )
-        notes = [
-            note for side, role in zip(sides, said(roles), strict=True) for note in side.notes(name, role, classes)
-        ]
+        for side, role in zip(sides, said(roles), strict=True):
+            notes += side.notes(name, role, classes)
         poolings = ("all",) if name == SPEAKER else config.pooling
         return cls(**chosen(name, roles, sides, classes, config, notes), poolings=poolings)
+
+    @classmethod
+    def found(cls, name: str, roles: Roles) -> tuple[Spans, list[str]]:
+        """Where its segments are, and notes on what was left out on the way.
+
+        Raises:
+            LaminaError: no utterance has the tier or label, or there is one speaker.
+        """
+        return spans_of(name, roles), []
 
     def side(self, numbers: Ints, fitting: bool, /) -> Tensor:
         """(labellings, n) their class numbers."""

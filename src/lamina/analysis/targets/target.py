@@ -51,6 +51,7 @@ class Target(ABC):
         tiers: whether any tier's name (or label's) means it; else `means` names what does.
         implied: whether asking for it asks for its measures.
         support: which items count, as in `Score.support`.
+        alike: another kind, whose instruments can be asked of this one, too.
 
     Attributes:
         name: as in settings and scores.
@@ -58,17 +59,20 @@ class Target(ABC):
         items: what its rows are, such as ``segments``.
         poolings: in which ways rows are made of frames.
         notes: what was left out, and how much.
+        from_file: whether its labels are those of a file, not of the corpus.
     """
 
     tiers: ClassVar[bool] = False
     implied: ClassVar[bool] = False
     support: ClassVar[str] = "common"
+    alike: ClassVar[type[Target] | None] = None
 
     name: str
     roles: Roles
     items: str = "segments"
     poolings: tuple[str, ...] = ("all",)
     notes: tuple[str, ...] = ()
+    from_file: bool = False
 
     @classmethod
     def means(cls, _name: str, /) -> bool:

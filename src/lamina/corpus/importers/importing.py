@@ -178,6 +178,7 @@ def _write(
             "source": str(source.path.resolve()),
             "licence": importer.licence,
             "inputs": inputs,
+            "phone_map": "" if phones is None else phones.name,
         }
         if source.alignments is not None:
             made["alignments"] = str(source.alignments.resolve())

@@ -64,4 +64,5 @@ TASK = Task(
     ),
     steps=1500,
     batch=8,
+    phones=True,
 )
