@@ -39,6 +39,8 @@ class Claim(Config):
             without meaning for scores of a whole encoder.
         direction: what the claim says of the effect: it ``raises`` the score, ``lowers`` it,
             ``raises-not`` (lowers it or does nothing), or does ``none``.
+        corpus: on which corpus it is judged: ``training`` or a name of ``[analysis.corpus.NAME]``; where left out,
+            on the mean of all that were read.
         margin: effects smaller than this do not count. A claim of no effect needs one: nothing is ever exactly 0.
     """
 
@@ -50,6 +52,7 @@ class Claim(Config):
     seconds: float = Field(default=0.0, ge=0)
     at: Literal["best", "matched", "mean"] = "best"
     direction: Literal["raises", "raises-not", "lowers", "none"]
+    corpus: str = ""
     margin: float = Field(default=0.0, ge=0)
 
     @model_validator(mode="after")

@@ -8,6 +8,7 @@ without weights and corpora.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from lamina.effect import FILE as EFFECTS
@@ -25,7 +26,7 @@ from lamina.study.contrasts import Weights, contrasts, weights_of
 from lamina.study.effects import Contrast, Outcomes, is_layered, layers_of
 from lamina.study.handover import notes, trained
 from lamina.study.outcomes import PLACES, Choice
-from lamina.study.record import SCORES, Study
+from lamina.study.record import POOLED, SCORES, Study
 
 TABLE, REPORT = "scores.csv", "report"
 WRITTEN = (SCORES, TABLE, EFFECTS, EFFECTS_TABLE, VERDICTS)  # in the study's folder
@@ -114,21 +115,34 @@ def _seconds(folder: Path) -> float | None:
 
 
 def _effects(outcomes: Outcomes, known: dict[str, Weights]) -> Iterator[Effect]:
-    """An effect, measure, target and place (``best``, ``matched``, ``mean``), and one a layer.
+    """An effect, measure, target and place (``best``, ``matched``, ``mean``), one a layer; by corpus and pooled.
 
     Where no value of a measure is better than another there is no best layer, nor one depth at which all are best.
     """
+    alike: dict[tuple[str, ...], list[Score]] = {}
     for like in outcomes.kinds():
-        ranked = find_measure(like.measure).better != "neither"
-        for name, weights in known.items():
-            for at in PLACES if ranked else ("mean",):
-                found = outcomes.difference(weights, like, at)
-                if found is not None:
-                    yield _effect(name, found, like, at, 0)
-            for layer in range(layers_of(outcomes, weights, like)):
-                found = outcomes.difference(weights, like, "layer", layer)
-                if found is not None:
-                    yield _effect(name, found, like, "layer", layer + 1)
+        alike.setdefault((like.measure, like.target, like.part, *replace(like, split="").way), []).append(like)
+    for likes in alike.values():
+        corpora = {outcomes.corpus(like): like for like in likes}
+        groups = [[like] for like in likes]
+        groups += [list(corpora.values())] if len(corpora) > 1 else []
+        for group in groups:
+            yield from _of(outcomes, known, group)
+
+
+def _of(outcomes: Outcomes, known: dict[str, Weights], likes: Sequence[Score]) -> Iterator[Effect]:
+    """The effects on one measure and target of one corpus, or of several pooled."""
+    like = likes[0] if len(likes) == 1 else replace(likes[0], split=POOLED)
+    ranked = find_measure(like.measure).better != "neither"
+    for name, weights in known.items():
+        for at in PLACES if ranked else ("mean",):
+            found = outcomes.pooled(weights, likes, at)
+            if found is not None:
+                yield _effect(name, found, like, at, 0)
+        for layer in range(min(layers_of(outcomes, weights, each) for each in likes)):
+            found = outcomes.pooled(weights, likes, "layer", layer)
+            if found is not None:
+                yield _effect(name, found, like, "layer", layer + 1)
 
 
 def _effect(name: str, found: Contrast, like: Score, at: str, layer: int) -> Effect:
@@ -155,12 +169,15 @@ def judged_effect(claim: Claim, outcomes: Outcomes, known: dict[str, Weights]) -
     weights = weights_of(claim.effect, known, models)
     if weights is None:
         return Judged(None, claim.at, lacking=f"There is no effect {claim.effect!r} in this study.")
-    like = outcomes.example(claim.measure, claim.target, claim.seconds, weights)
-    if like is None:
+    likes = outcomes.examples(claim.measure, claim.target, claim.seconds, weights)
+    if claim.corpus:
+        likes = {name: row for name, row in likes.items() if name == claim.corpus}
+    if not likes:
         lacking = f"It cannot be told: no finished run has scores of {claim.what}."
         return Judged(None, claim.at, lacking=lacking)
+    like = next(iter(likes.values()))
     where = claim.at if is_layered(like.measure) else "whole"
-    found = outcomes.difference(weights, like, where)
+    found = outcomes.pooled(weights, list(likes.values()), where)
     if found is None:
         without = [model for model in weights if not outcomes.seeds([model], like)]
         return Judged(None, where, like.unit, lacking=missing(without or list(weights)))

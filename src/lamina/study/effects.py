@@ -19,7 +19,7 @@ from lamina.stats.inference import Estimate, Replicates, over_seeds_and_speakers
 from lamina.stats.power import Components, components
 from lamina.study.contrasts import Weights
 from lamina.study.outcomes import CHOSEN_AT, Choice, Profile, pairs_of, read_at
-from lamina.study.record import Study, StudyRun
+from lamina.study.record import TRAINING, Study, StudyRun
 
 Floats = NDArray[np.float64]
 REPLICATES = "replicates.npz"
@@ -85,12 +85,13 @@ class Outcomes:
         for row in own:
             by_run.setdefault(row.run, []).append(row)
         self._rows: dict[str, dict[int, list[Score]]] = {}
-        self._drawn: dict[tuple[str, int], Replicates] = {}
+        self._drawn: dict[str, Replicates] = {}
+        self._corpora = {run.folder: run.corpus or TRAINING for run in study.runs}
         for run in runs:
             model, seed, folder = run.subject.model, run.subject.seed, root / run.folder
             self._rows.setdefault(model, {}).setdefault(seed, []).extend(by_run.get(run.folder, ()))
             if (folder / REPLICATES).is_file():
-                self._drawn.setdefault((model, seed), Replicates()).join(read_replicates(folder))
+                self._drawn[run.folder] = read_replicates(folder)
 
     def kinds(self) -> list[Score]:
         """One example row a measure, target and set of rules that the cells have at taps."""
@@ -102,8 +103,12 @@ class Outcomes:
                         found.setdefault(_rules(row), row)
         return list(found.values())
 
-    def example(self, measure: str, target: str, seconds: float, models: Iterable[str]) -> Score | None:
-        """A row of that measure and target of any of these models, read plainly where one is; None without any.
+    def corpus(self, row: Score) -> str:
+        """Which corpus a row was read from."""
+        return self._corpora.get(row.run, TRAINING)
+
+    def examples(self, measure: str, target: str, seconds: float, models: Iterable[str]) -> dict[str, Score]:
+        """By corpus, a row of that measure and target of any of these models, read plainly where one is.
 
         Args:
             measure: its name.
@@ -118,7 +123,10 @@ class Outcomes:
             for row in rows
             if (row.measure, row.target, row.seconds, row.part) == (measure, target, seconds, "")
         ]
-        return min(found, key=lambda row: not row.plain, default=None)
+        told: dict[str, Score] = {}
+        for row in sorted(found, key=lambda row: not row.plain):
+            told.setdefault(self.corpus(row), row)
+        return told
 
     def reading(self, model: str, seed: int, like: Score) -> Profile | None:
         """The rows of one model and seed under the rules of ``like``; None where there are none."""
@@ -134,7 +142,9 @@ class Outcomes:
             rows = sorted((row for row in rows if row.depth > 0), key=lambda row: row.depth)
         if not rows:
             return None
-        known = self._drawn.get((model, seed), Replicates())
+        known = Replicates()
+        for run in dict.fromkeys(row.run for row in rows):
+            known.join(self._drawn.get(run, Replicates()))
         drawn = [known.get(row.key) for row in rows]
         table = [each for each in drawn if each is not None]
         whole = len(table) == len(rows) and np.isfinite(table).any()
@@ -181,6 +191,33 @@ class Outcomes:
         drawn = sum((weight * outcomes[model].drawn for model, weight in weights.items()), np.zeros(()))
         speakers = min(reading.speakers for found in readings.values() for reading in found)
         return Contrast(values, drawn, speakers, chosen=chosen)
+
+    def pooled(self, weights: Weights, likes: Sequence[Score], at: str, layer: int = 0) -> Contrast | None:
+        """The mean over corpora of a weighted sum of outcomes, corpora counting alike; None where one lacks.
+
+        Seeds are the same in all, so what a seed moves stays; speakers are others, so their errors are
+        independent. Degrees of freedom are those of the corpus with fewest speakers.
+
+        Args:
+            weights: of the models.
+            likes: a row a corpus.
+            at: where models are read.
+            layer: for ``layer``.
+        """
+        found = [self.difference(weights, like, at, layer) for like in likes]
+        told = [each for each in found if each is not None]
+        if len(told) < len(found) or not told or len({each.seeds for each in told}) > 1:
+            return None
+        widths = {each.drawn.shape[1] for each in told}
+        drawn = np.mean([each.drawn for each in told], axis=0) if len(widths) == 1 else told[0].drawn[:, :0]
+        who = dict.fromkeys(each.chosen for each in told)
+        return Contrast(
+            np.mean([each.values for each in told], axis=0),
+            drawn,
+            min(each.speakers for each in told) if drawn.shape[1] else 0,
+            exact=all(each.exact for each in told),
+            chosen="scored" if "scored" in who else next(iter(who)),
+        )
 
     def _chosen(self, readings: Mapping[str, Sequence[Profile]]) -> Choice:
         """Who chooses layers: other speakers than those that score, where all of these tell halves."""

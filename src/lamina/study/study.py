@@ -17,7 +17,7 @@ from lamina.study.outcomes import Choice
 from lamina.study.plan import plan
 from lamina.study.record import FactorWords, Study, StudyRun
 from lamina.study.schedule import Watcher, is_done, next_step, ready, run_steps
-from lamina.study.step import Step, find_step
+from lamina.study.step import AnalysisRun, Step, find_step
 from lamina.study.steps import execute, make, open_for
 
 
@@ -106,6 +106,9 @@ def begin(config: StudyConfig, root: Path) -> list[Step]:
     Study.check_version(root)
     if isinstance(config.speech, StoredConfig) and not all(is_done(step, root) for step in steps):
         open_for(config.speech, tiers(config.analysis))
+    for name, other in config.read_besides.items():
+        if isinstance(other, StoredConfig) and not all(is_done(step, root) for step in steps):
+            open_for(other, tiers(config.analysis), f"analysis.corpus.{name}")
     check_folder(root)
     study_of(config, steps, root).write(root)
     return steps
@@ -121,7 +124,13 @@ def study_of(config: StudyConfig, steps: list[Step], root: Path) -> Study:
         },
         within={name: dict(each.within) for name, each in config.factors.items() if each.within},
         runs=tuple(
-            StudyRun(folder=step.run(root).folder.name, kind=step.kind, subject=step.subject) for step in steps
+            StudyRun(
+                folder=step.run(root).folder.name,
+                kind=step.kind,
+                subject=step.subject,
+                corpus=step.settings.corpus if isinstance(step.settings, AnalysisRun) else "",
+            )
+            for step in steps
         ),
         claims=config.claims,
         caveats=config.caveats,
