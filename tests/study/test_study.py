@@ -147,6 +147,7 @@ def test_everything_is_there(whole: Path) -> None:
 def test_a_second_run_does_nothing_again(whole: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in whole.glob("study/*/run.json")}
     out = finish(whole)
+    assert "index.html (up to date, not made again)" in " ".join(out.split())
     assert out.count("done before") == len(Study.read(whole / "study").runs)
     assert {path: path.stat().st_mtime_ns for path in whole.glob("study/*/run.json")} == before
 
@@ -197,7 +198,7 @@ def test_next_makes_one_run_a_time(whole: Path, tmp_path: Path) -> None:
     made = []
     while step := run_next(config, root):
         made.append(step.name)
-    assert made == ["analysis-untrained-s0", "cost-20ms", "cost-40ms"]
+    assert made == ["analysis-untrained-s0", "analysis-untrained-s0-on-far", "cost-20ms", "cost-40ms"]
     told = lamina(tmp_path, "next")
     assert (told.returncode, "no run can be made now" in told.stderr) == (3, True)
     done_before = run_next(config, root, only="cost-20ms")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from lamina.effect import Effect
 from lamina.files import file_name
@@ -48,7 +47,6 @@ def chart(seen: Overview) -> Chart | None:
         drawings += [_drawing((*chosen, factor), part, names, seen.labels) for factor, part in parts]
     if not drawings:
         return None
-    drawings[0] = replace(drawings[0], lead=True)
     places, scores, factors_ = zip(*(drawing.chosen for drawing in drawings), strict=True)
     choices = (
         choice("Where", places, place_name),
