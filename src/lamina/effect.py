@@ -13,7 +13,7 @@ from lamina.files import write_text
 from lamina.records import read_rows, to_csv, to_jsonl
 from lamina.runs import check_file
 
-FORMAT = 2
+FORMAT = 3  # none that scores have had, so that neither is taken for the other
 FILE, TABLE = "effects.jsonl", "effects.csv"
 REMEDY = "run `lamina study conclude` again"
 

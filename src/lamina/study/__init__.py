@@ -11,6 +11,7 @@ schedule  steps side by side, never twice
 locks     no two processes make one run
 steps     what each kind of step does
 watch     progress
+front     `lamina.run_study`, `lamina.read_study`: what was found, in Python
 study     `run_study`, `run_next`
 record    ``study.json``, and whether runs are whole (from here on: no torch)
 contrasts  effects as weights of cells
