@@ -208,7 +208,7 @@ def _asked(rules: Rules, basis: Basis, notes: list[str]) -> Asked:
     for name in config.targets:
         kinds = kinds_of(name, rules.targets)
         numbers = any(kind.numeric for kind in kinds) and are_numbers(name, basis.roles)
-        for kind in (each for each in kinds if not each.tiers or each.numbers == numbers):
+        for kind in (each for each in kinds if not each.tiers or each.numeric == numbers):
             able = _able(rules, kind)
             wanted = [each for each in able if config.wants(*each.families)] or (able if kind.implied else [])
             reached.update(*(each.families for each in wanted))

@@ -117,7 +117,10 @@ class Quantised(Instrument):
         for labelling in range(self._labellings):
             read = [each[labelling] for each in trials]
             value, again = (told(read, weights) for weights in (np.ones((1, len(names))), drawn))
-            again |= {name: debiased(again[name], float(value[name][0])) for name in ("unit-pnmi", "unit-purity")}
+            count = self.config.replicates
+            again |= {
+                name: debiased(again[name], float(value[name][0]), count) for name in ("unit-pnmi", "unit-purity")
+            }
             yield Finding(value, again, len(rows), names, labelling=labelling)
 
     def _of(self, side: Sequence[Utterance]) -> Utterances:
