@@ -114,6 +114,14 @@ def test_labels_of_close_lines_do_not_overlap(row) -> None:
     assert abs(heights[0] - heights[1]) >= 14.9
 
 
+def test_the_right_margin_holds_the_longest_name(row) -> None:
+    rows = [row(model=model, tap=model, value=0.3) for model in ("mel", "mfcc-cmvn")]
+    seen = overview(Scores(rows))
+    made = layers.plot(seen.comparisons[0], seen)["layout"]
+    assert "mfcc-cmvn .300" in [note["text"] for note in made["annotations"]]
+    assert made["margin"]["r"] >= 4 + 7 * len("mfcc-cmvn .300")
+
+
 def test_peaks(seen, curve) -> None:
     chart = peaks.chart(seen)
     assert chart is not None

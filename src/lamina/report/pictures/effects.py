@@ -109,7 +109,7 @@ def _plot(shown: Sequence[Effect], names: Mapping[Effect, str], labels: Mapping[
     ticks = [step * part for part in (-2, -1, 0, 1, 2)]
     look = traces.layout(
         int(at * ROW) + 60,
-        traces.left_margin(texts, 260),
+        traces.margin(texts, 260),
         14,
         xaxis={
             "range": [-widest, widest],

@@ -177,7 +177,7 @@ def _laid_out(
     made = traces.layout(
         total + ABOVE + BELOW,
         52,
-        98 if names else 14,
+        traces.margin([name["text"] for name in names]) if names else 14,
         xaxis={
             "range": list(across),
             "title": "depth along the data flow",

@@ -113,7 +113,7 @@ def _plot(levels_: list[Comparison], seen: Overview) -> Spec:
             at += 1
     look = traces.layout(
         int(at * ROW) + 60,
-        traces.left_margin(list(ticks.values())),
+        traces.margin(list(ticks.values())),
         14,
         xaxis={"range": list(across), "dtick": 1, "title": "depth along the data flow"},
         yaxis={
