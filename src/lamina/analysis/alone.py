@@ -8,7 +8,7 @@ from math import ceil, floor, lcm
 import numpy as np
 from numpy.typing import NDArray
 
-from lamina.corpus.corpus import Corpus, Segment, Utterance
+from lamina.corpus.corpus import Corpus, Segment, Utterance, phone_map_of
 from lamina.errors import LaminaError
 from lamina.files import digest
 from lamina.grid import Grid
@@ -37,6 +37,7 @@ class Alone:
                 f"{corpus.name} is at {corpus.sample_rate} Hz, the encoder is not: open it at its rate"
             )
         self.name, self.sample_rate = f"{corpus.name}, {tier} alone", corpus.sample_rate
+        self.phone_map = phone_map_of(corpus)
         self._half = ceil(max(grid.window for grid in grids) / 2)
         # The least common multiple of fractions in lowest terms.
         self._step = lcm(*(grid.stride.numerator for grid in grids))
