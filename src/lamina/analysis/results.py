@@ -14,6 +14,7 @@ from torch import Tensor
 from lamina.analysis.compare import Differences, compare
 from lamina.analysis.config import AnalysisConfig
 from lamina.analysis.instruments.instrument import Finding
+from lamina.analysis.naming import tiers_of
 from lamina.analysis.reading import Reading
 from lamina.analysis.targets.segments import EACH
 from lamina.errors import LaminaError
@@ -185,8 +186,12 @@ class Conclusion:
             support=target.support,
             pooling="" if way.pooling == EACH else way.pooling,
             matched=way.matched is not None,
-            setting="" if target.from_file else phones_by(self._phone_map, target.name),
+            setting="" if target.from_file else self._phones(target.name),
         )
+
+    def _phones(self, target: str) -> str:
+        """By which map the phones of a target were folded, if it is of any."""
+        return next(filter(None, (phones_by(self._phone_map, tier) for tier in tiers_of(target))), "")
 
 
 def chance(measure: str, value: float, null: Sequence[float]) -> float | None:

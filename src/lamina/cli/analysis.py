@@ -125,6 +125,7 @@ def analyze(
     inputs = _inputs(read.digest, speech.digest, [path for path in files.values() if path is not None])
     support = grids_of(beside or [])
     sweep = Sweep(read, speech, config, support)
+    apart = None if alone is None else _alone(sweep, alone)
     if main:
         held = control == "untrained" and shard is None
         twice = f"; the untrained control takes {draws} times as long again" if held else ""
@@ -141,33 +142,21 @@ def analyze(
     scores = found.scores
     for name, drawn in controls_of(read, seed=seed, draws=draws) if control == "untrained" else ():
         scores += _control(name, drawn, read, sweep, out, about, inputs, main=main)
-    if alone is not None:
-        scores += _alone(read, sweep, alone, out, about, inputs, main=main)
+    if apart is not None:
+        cut = _one(read, apart, out, about | {"alone": alone}, inputs, "", main=main)
+        scores += cut.scores.with_columns(model=f"{read.name}, {alone} alone")
     if report is not None and main:
         title = f"{read.name} on {speech.name}"
         say(f"report: {write_report(scores, report, title=title, method=method).resolve()}")
 
 
-def _alone(
-    read: Any,
-    sweep: Any,
-    tier: str,
-    out: Path | None,
-    about: dict[str, Any],
-    inputs: dict[str, str],
-    *,
-    main: bool,
-) -> Any:
-    """The rows of the context control: a model of its own on the page."""
-    from lamina.analysis.alone import Alone
+def _alone(sweep: Any, tier: str) -> Any:
+    """The plan of the context control: a model of its own on the page."""
+    from lamina.analysis.alone import Alone, asked_alone
     from lamina.analysis.sweep import Sweep
 
     cuts = Alone(sweep.corpus, tier, [*sweep.support, *(tap.grid for tap in sweep.taps)])
-    config = sweep.config.model_copy(update={"targets": (tier,)})
-    found = _one(
-        read, Sweep(read, cuts, config, sweep.support), out, about | {"alone": tier}, inputs, "", main=main
-    )
-    return found.scores.with_columns(model=f"{read.name}, {tier} alone")
+    return Sweep(sweep.encoder, cuts, asked_alone(sweep.config, tier), sweep.support)
 
 
 def _inputs(encoder: str, corpus: str, files: list[Path]) -> dict[str, str]:
