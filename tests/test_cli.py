@@ -240,7 +240,11 @@ def test_doors_of_studies(tmp_path: Path) -> None:
 
 def test_devices_and_folders_are_checked_first(tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("mine")
-    bad(lamina("analyze", "mfcc", tmp_path, "--device", "gpu"), "--device gpu: this machine has cpu")
+    bad(
+        lamina("analyze", "mfcc", tmp_path, "--device", "gpu"),
+        "--device gpu cannot be used",
+        "this machine has cpu: give one of them",
+    )
     bad(lamina("corpus", "synth", STUDY, tmp_path), "nothing is overwritten")
     bad(lamina("corpus", "split", tmp_path), "is no corpus folder of Lamina")
     assert (tmp_path / "mine").read_text() == "mine"

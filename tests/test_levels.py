@@ -15,8 +15,8 @@ from lamina.measures import TABLE
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "lamina"
 LEVELS = {
     "errors": 0, "files": 0, "grid": 0, "lock": 0, "markup": 0, "partials": 0,
-    "config": 1, "effect": 1, "frames": 1, "measures": 1, "records": 1, "runs": 1, "score": 1, "terminal": 2,
-    "stats": 2,
+    "config": 1, "device": 1, "effect": 1, "frames": 1, "measures": 1, "records": 1, "runs": 1, "score": 1,
+    "stats": 2, "terminal": 2,
     "corpus": 3, "encoders": 3,
     "pretrain": 4, "analysis": 4, "probe": 4, "cost": 4, "report": 4,
     "study": 5,

@@ -36,7 +36,21 @@ FIXED = [
         "measure",
         "target",
     ),
-    *("seconds", "value", "unit", "low", "high", "n", "items", "split", "seed", "protocol", "support"),
+    *(
+        "seconds",
+        "value",
+        "unit",
+        "low",
+        "high",
+        "p",
+        "draws",
+        "n",
+        "items",
+        "split",
+        "seed",
+        "protocol",
+        "support",
+    ),
     *("pooling", "matched", "head", "setting", "control"),
 ]
 ROW = Score(

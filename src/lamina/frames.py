@@ -39,6 +39,13 @@ def bounds(grid: Grid, onsets: Ints, offsets: Ints, frames: Ints) -> tuple[Ints,
     return start, np.maximum(start, stop)
 
 
+def centres(grid: Grid, frames: Ints) -> Ints:
+    """(frames,) the sample in which each frame's centre lies: the centre, rounded down."""
+    unit = lcm(grid.centre.denominator, grid.stride.denominator)
+    places: Ints = (int(grid.centre * unit) + int(grid.stride * unit) * frames) // unit
+    return places
+
+
 def cells(fine: Grid, coarse: Grid, fine_frames: int, coarse_frames: int) -> tuple[Ints, Ints]:
     """For one utterance: first fine frame in the cell of each coarse frame, and the first beyond it."""
     unit = lcm(*(2 * value.denominator for value in (fine.centre, fine.stride, coarse.centre, coarse.stride)))

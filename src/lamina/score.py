@@ -21,6 +21,7 @@ FORMAT = 2
 REMEDY = "run the step that wrote it again"
 
 UNTRAINED, SHUFFLED, MAJORITY = "untrained", "shuffled", "majority"  # controls
+RAW = "raw states"  # setting of what compares rows by distance, where no dimension was standardised
 WEIGHTED, CHOSEN = "weighted", "chosen"  # readings of several layers
 
 
@@ -47,6 +48,10 @@ class Score:
         unit: unit of the number, empty for ratios and correlations.
         low: lower end of the interval, None where none was estimated.
         high: upper end of the interval.
+        p: chance of a value as good where labels say nothing: (1 + shuffles as good) / (1 + shuffles); None where
+            nothing was shuffled, or no value is better than another.
+        draws: of a control, how many shuffles or seeds it was drawn with: the value is their mean, ``low`` and
+            ``high`` are the range of their values; 0 elsewhere.
         n: how many items were scored (``items``), 0 where nothing is counted.
         items: what was counted: ``segments``, ``frames``, ``utterances``, ``pairs``, ``triples``, ``trials``, ….
         split: which part of the corpus was scored.
@@ -79,6 +84,8 @@ class Score:
     unit: str = ""
     low: float | None = None
     high: float | None = None
+    p: float | None = None
+    draws: int = 0
     n: int = 0
     items: str = ""
     split: str = ""
@@ -93,8 +100,8 @@ class Score:
 
     @property
     def plain(self) -> bool:
-        """Whether a tap was read as it runs: all frames of a segment, at its own rate."""
-        return self.pooling in {"", "all"} and not self.matched
+        """Whether a tap was read as it is by default: all frames of a segment, at its own rate, on one scale."""
+        return self.pooling in {"", "all"} and not self.matched and not self.setting.endswith(RAW)
 
     @property
     def place(self) -> str:
@@ -126,7 +133,7 @@ def phones_by(phone_map: str, tier: str) -> str:
 
 
 COLUMNS = tuple(field.name for field in fields(Score))
-_MEASURED = frozenset({"value", "low", "high", "n"})
+_MEASURED = frozenset({"value", "low", "high", "p", "draws", "n"})
 
 
 class Scores:
@@ -283,8 +290,10 @@ def _fault(row: Score) -> str:
         row.high is not None and row.high < row.value - room
     ):
         return f"the value {row.value:g} lies outside its interval {row.low} to {row.high}"
-    if min(row.n, row.depth, row.period_ms, row.seconds) < 0:
-        return "n, depth, period_ms and seconds are never negative"
+    if row.p is not None and not 0 < row.p <= 1:
+        return f"p is {row.p:g}, a chance lies above 0 and up to 1"
+    if min(row.n, row.draws, row.depth, row.period_ms, row.seconds) < 0:
+        return "n, draws, depth, period_ms and seconds are never negative"
     return ""
 
 

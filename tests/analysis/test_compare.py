@@ -128,7 +128,7 @@ def test_every_row_is_written_with_its_own_number_of_groups(tmp_path):
         replicates=20,
         folds=3,
         ridges=(1e-3,),
-        shuffled=False,
+        shuffles=0,
     )
     analyze(PlantedEncoder([Plant(tap("a", 1), phone=1.0)]), corpus, config, run=run)
     found = read_replicates(run.folder)
@@ -140,7 +140,7 @@ def test_every_row_is_written_with_its_own_number_of_groups(tmp_path):
 
 def test_purities_lie_within_their_replicates():
     config = AnalysisConfig(
-        targets=("phone",), measures=("purity",), clusters={"phone": 40}, replicates=100, shuffled=False
+        targets=("phone",), measures=("purity",), clusters={"phone": 40}, replicates=100, shuffles=0
     )
     found = analyze(PlantedEncoder([Plant(tap("a", 1), phone=4.0)]), PlantedCorpus(each=5), config)
     for row in found.scores:

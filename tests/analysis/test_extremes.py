@@ -19,7 +19,7 @@ CONFIG = AnalysisConfig(
     replicates=5,
     clusters={"phone": 20, "word": 20},
     other_clusters=10,
-    shuffled=False,
+    shuffles=0,
 )
 
 

@@ -102,7 +102,7 @@ def test_rows_say_what_they_counted(found, corpus):
 def test_intervals_hold_their_values_and_replicates_are_named_by_row(found):
     for row in found.scores:
         assert row.low < row.value < row.high or row.low <= row.value == row.high == 1  # where an end is cut
-        key = f"{row.tap}|{row.measure}|{row.target}" + ("|shuffled" if row.control else "")
+        key = f"{row.tap}|{row.measure}|{row.target}"
         assert found.replicates[key].shape == (100,)
 
 
@@ -115,7 +115,7 @@ def test_batches_change_nothing(found, encoder, corpus):
 
 
 def test_support_of_a_comparison_is_taken_from_outside(encoder, corpus):
-    only = CONFIG.model_copy(update={"taps": ("fine.strong",), "targets": ("phone",), "shuffled": False})
+    only = CONFIG.model_copy(update={"taps": ("fine.strong",), "targets": ("phone",), "shuffles": 0})
     alone = analyze(encoder, corpus, only)
     shared = analyze(encoder, corpus, only, support=[SLOW])
     assert alone.scores[0].n > shared.scores[0].n
@@ -193,7 +193,7 @@ def test_a_corpus_of_one_speaker_is_folded_by_utterances_and_says_so(encoder):
 def test_one_score_speaker_has_no_intervals_and_says_so(encoder):
     only = CONFIG.model_copy(update={"targets": ("phone",), "taps": ("fine.strong", "fine.noise")})
     found = analyze(encoder, PlantedCorpus(speakers="abcd", each=30), only)
-    assert all(row.low is None and row.high is None for row in found.scores)
+    assert all(row.low is None and row.high is None for row in found.scores.select(control=""))
     assert any("one score speaker" in note for note in found.notes)
 
 

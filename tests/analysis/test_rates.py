@@ -17,7 +17,7 @@ from lamina.frames import frame_counts
 GRIDS = {20: FRONT, 40: FRONT.conv(1, 2), 100: FRONT.conv(1, 5)}
 MEASURES = ("cca-mean", "cca-pwcca", "svcca-mean", "cka", "mi-normalised", "mi-corrected", "purity-label")
 CONFIG = AnalysisConfig(
-    targets=("phone",), measures=MEASURES, clusters={"phone": 24}, replicates=0, shuffled=False, rate_matched=True
+    targets=("phone",), measures=MEASURES, clusters={"phone": 24}, replicates=0, shuffles=0, rate_matched=True
 )
 # Every frame of a `strong` tap says its phone; the weak one hints at it; noise says nothing.
 STRENGTH = {"strong": 0.25, "weak": 2.5, "noise": None}

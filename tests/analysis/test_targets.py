@@ -133,7 +133,8 @@ def test_speakers_are_told_within_speakers_in_either_kind_of_corpus():
 
     encoder = Voiced([Plant(tap("voice", 0, width=2))])
     for splits in (True, False):
-        config = AnalysisConfig(targets=("speaker",), clusters={"speaker": 10}, ridges=(1e-6,), replicates=20)
+        settings = {"clusters": {"speaker": 10}, "ridges": (1e-6,), "replicates": 20, "states": ("raw",)}
+        config = AnalysisConfig(targets=("speaker",), **settings)
         found = analyze(encoder, Voices(each=20, splits=splits), config)
         row = rows(found, measure="mi-normalised")[0]
         assert (row.split, row.n) == ("utterance-folds-5", 200)
@@ -255,10 +256,11 @@ def test_same_sentences_by_other_speakers(corpus):
             wave[0] = int(utterance.text[-1]) / 10
             return wave[start:stop]
 
-    found = analyze(Telling([Plant(tap("t", 0))]), Numbered(each=6), config)
-    (row,) = found.scores
-    assert row.measure == "sentence-auc"
+    both = config.model_copy(update={"states": ("raw", "standardised")})
+    row, scaled = analyze(Telling([Plant(tap("t", 0))]), Numbered(each=6), both).scores
+    assert row.measure == scaled.measure == "sentence-auc"
     assert row.value == 1.0
+    assert scaled.value > 0.85  # a dozen dimensions of noise are as wide as those that tell
     (chance,) = analyze(PlantedEncoder([Plant(tap("t", 0))]), corpus, config).scores
     assert 0.2 < chance.value < 0.8
     with pytest.raises(LaminaError, match="no sentence is said by two"):
@@ -278,6 +280,8 @@ def test_scored_pairs_of_sentences(encoder, corpus, tmp_path):
     for batch in batches(corpus, corpus.utterances("test"), seconds=60):
         (states,) = encoder.states(batch.waves, batch.lengths, ["deep"])
         means |= {u.id: states.utterance(place).mean(0).double() for place, u in enumerate(batch.utterances)}
+    used = torch.stack([means[name] for name in ids[:9]])
+    means = {name: (each - used.mean(0)) / used.std(0, correction=0) for name, each in means.items()}
     alike = [float(torch.cosine_similarity(means[one], means[other], dim=0)) for one, other, _ in listed]
     wanted = spearmanr(alike, [score for *_, score in listed]).statistic
     row = rows(found, tap="deep")[0]
@@ -353,7 +357,7 @@ def test_views_are_read_side_by_side_and_named(encoder, corpus):
     }
     counts = {row.n for row in found.scores.select(target="mel", period_ms=40.0)}
     assert len(counts) == 1
-    assert len(found.replicates) == len(found.scores)
+    assert len(found.replicates) == len(found.scores.select(control=""))
     assert found.best("cca-mean", "word").plain
     text = found.table()
     assert "common, centre, matched" in text
@@ -405,10 +409,11 @@ def test_labels_of_speakers_are_shuffled_among_speakers():
     sweep = Sweep(PlantedEncoder([Plant(tap("a", 0), phone=1.0)]), corpus, config)
     (target,) = sweep.targets
     for labels, owners in ((target.labels, "abcdefg"), (target.answers, "hij")):
-        shuffled = labels[1].reshape(len(owners), 4)
-        assert (shuffled == shuffled[:, :1]).all()  # a speaker moves as a whole
-        assert (labels[0] != labels[1]).any()
-        assert sorted(shuffled[:, 0]) == sorted(labels[0].reshape(-1, 4)[:, 0])
+        assert len(labels) == 1 + config.shuffles
+        shuffled = labels[1:].reshape(-1, len(owners), 4)
+        assert (shuffled == shuffled[..., :1]).all()  # a speaker moves as a whole
+        assert (labels[0] != labels[1:]).any()
+        assert (np.sort(shuffled[..., 0]) == sorted(labels[0].reshape(-1, 4)[:, 0])).all()
     assert any("the null shuffles labels among speakers" in note for note in sweep.notes)
 
 

@@ -339,7 +339,7 @@ def test_files_that_are_no_files_are_not_waited_for(tmp_path: Path) -> None:
     for name in ("model.safetensors", "config.json"):
         (folder / name).unlink()
         os.mkfifo(folder / name)
-        with pytest.raises(LaminaError):
+        with pytest.raises(LaminaError, match=name):
             load_encoder(str(folder))
 
 

@@ -45,7 +45,7 @@ def test_a_lexicon_gives_the_first_pronunciation_and_spn_for_what_it_lacks(lexic
         (b"A AH\nB\n", r"lexicon.txt, line 2: 'B' has no phones"),
         (b"A 0.9 AH\n", "line 1: 'A' has a number among its phones"),
         (b"\n;;; no\n", "is empty"),
-        (b"A \xff\n", "not UTF-8"),
+        (b"A \xff\n", "give a text in UTF-8"),
         (None, "cannot read the lexicon"),
     ],
 )

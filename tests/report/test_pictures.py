@@ -14,7 +14,7 @@ from lamina.report.design import differences
 from lamina.report.effects import factor_name
 from lamina.report.overview import overview
 from lamina.report.pictures import effects as forest
-from lamina.report.pictures import effects_by_layer, kinds, layers, learning, peaks, tradeoff
+from lamina.report.pictures import effects_by_layer, kinds, layers, learning, peaks, reach, tradeoff
 from lamina.report.traces import on_page
 from lamina.report.trained import Trained
 from lamina.report.wording import by_level
@@ -41,6 +41,31 @@ def test_a_comparison_has_a_line_a_model_and_a_shape_a_period(seen) -> None:
     assert lines["model:<b>down & up</b>"]["text"][0].startswith("<b>down & up</b>\nfront (20 ms), depth 0\n0.450")
     assert lines["model:plain"]["text"][0].endswith("n = 100 segments")
     assert [label["long"] for label in spec["labels"]].count("mid40, 40 ms") == 2
+
+
+def test_reach_lies_on_both_sides_of_the_frame_and_tells_rates_apart(curve) -> None:
+    rows = [
+        row
+        for measure, level in (("reach-before", 50.0), ("reach-after", 90.0))
+        for row in (
+            *curve("m", level, measure=measure, unit="ms"),
+            *curve("twin", level / 2, measure=measure, unit="ms", control="untrained"),
+        )
+    ]
+    rows += [replace(row, value=0.1, control="shuffled") for row in curve("m", 0.1)]
+    chart = reach.chart(overview(Scores(rows)))
+    assert chart is not None
+    (drawing,) = chart.drawings
+    lines = [trace for trace in drawing.spec["data"] if trace["mode"] == "lines+markers"]
+    after, before = ([trace for trace in lines if math.copysign(1, trace["y"][0]) == sign] for sign in (1, -1))
+    assert [trace["meta"] for trace in after] == [trace["meta"] for trace in before]
+    values = {trace["meta"]: trace["y"] for trace in after}
+    assert values["model:m"] == pytest.approx([90 + 0.1 * math.sin(depth) for depth in range(4)])
+    assert {tuple(trace["marker"]["symbol"]) for trace in lines} == {("circle", "circle", "square", "circle")}
+    assert "m: mean reach of taps at 20 ms 70 ms (2 taps) and 40 ms 70 ms (1 tap)" in drawing.alt
+    assert lines[0]["text"][0].split("\n")[1:] == ["front (20 ms), depth 0", "25 ms before (25 ms to 25 ms)"]
+    assert {row.measure for row in drawing.data} == {"reach-before", "reach-after"}
+    assert reach.chart(overview(Scores(curve("m", 0.3)))) is None
 
 
 def test_texts_are_markup_on_the_page_only_where_we_say_so(seen) -> None:

@@ -117,16 +117,6 @@ def test_intervals_over_seeds_and_speakers_hold_the_truth_as_often_as_they_say(s
 def test_one_seed_and_one_speaker_tell_no_error() -> None:
     estimate = over_seeds_and_speakers(np.array([0.3]), np.full((1, 5), np.nan), speakers=1)
     assert (estimate.value, estimate.error, estimate.interval()) == (0.3, None, (None, None))
-    assert estimate.detectable() is None
-
-
-def test_the_detectable_difference_is_found_in_four_studies_of_five() -> None:
-    random = np.random.default_rng(1)
-    error = 0.5
-    at = Estimate(0.0, error).detectable()
-    assert at is not None
-    found = [Estimate(value, error).p_above(0) < 0.025 for value in random.normal(at, error, 4000)]
-    assert np.mean(found) == pytest.approx(0.8, abs=0.02)
 
 
 def test_exact_differences_leave_no_chance() -> None:

@@ -19,7 +19,7 @@ from lamina.score import Score, Scores
 from lamina.stats.inference import Replicates, write_replicates
 from lamina.study.claims import Claim
 from lamina.study.conclude import conclude
-from lamina.study.effects import contrasts
+from lamina.study.contrasts import contrasts
 from lamina.study.record import FactorWords, Study, StudyRun, Subject
 
 FACTORS = {"auxiliary": ["no", "yes"], "rate": ["20", "40"]}

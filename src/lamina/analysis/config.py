@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from lamina.analysis.naming import tier_of
 from lamina.analysis.published import PROTOCOLS
 from lamina.config import Config
 from lamina.measures import TABLE, family, spelled_out
@@ -15,6 +16,7 @@ FAMILIES = tuple(dict.fromkeys(each.family for each in TABLE if each.family not 
 USUAL = tuple(each.name for each in TABLE if each.usual)
 SENTENCE, VECTORS = "sentence", "word-vectors"
 Pooling = Literal["all", "middle", "centre", "quarter1", "quarter2", "quarter3", "quarter4"]
+Scaling = Literal["standardised", "raw"]
 
 
 class AnalysisConfig(Config):
@@ -30,6 +32,8 @@ class AnalysisConfig(Config):
             (``sentence``, ``query``) need no mention.
         pooling: which of the frames that a segment owns are averaged (`lamina.frames.narrowed`); several
             are read side by side.
+        states: how what compares rows by distance (``mi``, ``purity``, ``sentence``, ``knn``, ``centroid``,
+            ``abx``, ``map``) reads them: with every dimension ``standardised``, or ``raw``, or both side by side.
         rate_matched: whether to read taps also after decimation to the coarsest grid of the comparison.
         word_vectors: a text file of word vectors (GloVe's format), for ``word-vectors``.
         sentence_pairs: a file of scored pairs of utterances for ``sentence``; where None, the same sentence by
@@ -55,14 +59,15 @@ class AnalysisConfig(Config):
         chunk_seconds: longer utterances are read in pieces of at most so much (`lamina.corpus.pieces`); 0 reads
             them whole.
         protocol: by which rules (docs/analysis.md).
-        shuffled: whether to measure the null too, labels shuffled: within speaker; among speakers where no speaker
-            has two labels; among all utterances for ``speaker``.
+        shuffles: how often labels are shuffled for the null, at most (docs/analysis.md says when fewer are):
+            within speaker; among speakers where no speaker has two labels; among all utterances for ``speaker``.
     """
 
     targets: tuple[str, ...] = Field(("mel", "phone", "word"), min_length=1)
     taps: tuple[str, ...] | None = None
     measures: tuple[str, ...] = Field(USUAL, min_length=1)
     pooling: tuple[Pooling, ...] = Field(("all",), min_length=1)
+    states: tuple[Scaling, ...] = Field(("standardised",), min_length=1)
     rate_matched: bool = False
     word_vectors: str | None = None
     sentence_pairs: str | None = None
@@ -86,9 +91,9 @@ class AnalysisConfig(Config):
     batch_seconds: float = Field(60.0, gt=0)
     chunk_seconds: float = Field(60.0, ge=0)
     protocol: str = "lamina"
-    shuffled: bool = True
+    shuffles: int = Field(20, ge=0, le=10_000)
 
-    @field_validator("targets", "taps", "measures", "pooling", mode="before")
+    @field_validator("targets", "taps", "measures", "pooling", "states", mode="before")
     @classmethod
     def _named(cls, value: object) -> object:
         """Names by commas, as in the command's options."""
@@ -100,6 +105,8 @@ class AnalysisConfig(Config):
             raise ValueError("targets must be distinct names")
         if len(set(self.pooling)) < len(self.pooling):
             raise ValueError("poolings must be distinct")
+        if len(set(self.states)) < len(self.states):
+            raise ValueError("states must be distinct: standardised, raw, or both")
         if min(self.ridges) < 0:
             raise ValueError("a ridge cannot be negative")
         if any(number < 2 for number in self.clusters.values()):
@@ -125,4 +132,4 @@ class AnalysisConfig(Config):
 
     def clusters_of(self, target: str, sample: int) -> int:
         """How many clusters the codebook of a target has, of which so many segments make it."""
-        return self.clusters.get(target, max(2, min(self.other_clusters, sample // 10)))
+        return self.clusters.get(tier_of(target), max(2, min(self.other_clusters, sample // 10)))

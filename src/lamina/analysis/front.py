@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lamina.analysis.config import AnalysisConfig
+from lamina.analysis.controls import DRAWS, control_sweep, controls_of, label_of, over_draws
 from lamina.analysis.protocol import OWN
 from lamina.analysis.published import PROTOCOLS
 from lamina.analysis.results import Analysis
@@ -19,10 +20,10 @@ from lamina.corpus.open import open_corpus
 from lamina.corpus.stored import StoredCorpus
 from lamina.encoders.encoder import Encoder
 from lamina.encoders.load import load_encoder
-from lamina.encoders.untrained import untrained
 from lamina.errors import LaminaError
 from lamina.grid import Grid
 from lamina.runs import Run
+from lamina.score import UNTRAINED
 
 
 def analyze(
@@ -32,6 +33,7 @@ def analyze(
     *,
     beside: Sequence[Encoder | str] = (),
     control: str = "",
+    draws: int = DRAWS,
     run: Run | None = None,
     progress: Tell | None = None,
     save_seconds: float = SAVE_SECONDS,
@@ -44,7 +46,9 @@ def analyze(
         corpus: a corpus, or what `lamina.open_corpus` takes.
         config: what is measured; by default mel, phone and word, those that the corpus has.
         beside: encoders that this one is compared with: segments count if their taps see them, too.
-        control: ``untrained`` reads the encoder once more with its weights drawn anew (`Analysis.untrained`).
+        control: ``untrained`` reads the encoder again with its weights drawn anew (`Analysis.untrained`), without
+            its position encodings where these are written down, and positions alone (`Analysis.controls`).
+        draws: how often weights are drawn: seeds from that of the config on.
         run: where sums and replicates are kept; an interrupted pass goes on from there.
         progress: told how many utterances are done, of how many.
         save_seconds: how often sums are kept in the run folder.
@@ -58,16 +62,23 @@ def analyze(
     speech = open_corpus(corpus) if isinstance(corpus, str | Path) else corpus
     read = load_encoder(str(encoder)) if isinstance(encoder, str | Path) else encoder
     config = resolved(config, settings, speech)
-    fresh = untrained(read, seed=config.seed) if control else None
-    if control and fresh is None:
+    if draws < 1:
+        raise LaminaError(f"{draws} draws of weights are none: give 1 or more, or leave the control out")
+    held = dict(controls_of(read, seed=config.seed, draws=draws)) if control else {}
+    if control and UNTRAINED not in held:
         raise LaminaError(f"{read.name} has no weights to draw anew: leave the untrained control out")
     support = grids_of(beside)
     planned = Sweep(read, speech, config, support)
     found = run_sweep(planned, run=run, progress=progress, save_seconds=save_seconds)
-    if fresh is None:
-        return found
-    again = Sweep(fresh, speech, config, support)
-    return replace(found, untrained=run_sweep(again, control=control, progress=progress))
+    controls, notes = {}, list(found.notes)
+    for name, drawn in held.items():
+        try:
+            sweeps = (control_sweep(each, read, speech, config, support) for each in drawn)
+            told = [run_sweep(each, control=label_of(name), progress=progress) for each in sweeps]
+            controls[name] = over_draws(told)
+        except LaminaError as error:
+            notes.append(f"no control {name!r}: {error}")
+    return replace(found, controls=controls, notes=tuple(notes))
 
 
 def resolved(config: AnalysisConfig | None, settings: dict[str, Any], speech: Corpus) -> AnalysisConfig:

@@ -18,7 +18,6 @@ from lamina.analysis.source import Source
 from lamina.analysis.sums import NEVER, First, memory
 from lamina.analysis.targets import kinds_of
 from lamina.analysis.targets.labels import are_numbers
-from lamina.analysis.targets.sources import Frames
 from lamina.analysis.targets.target import Basis, Heard, Target
 from lamina.corpus.batches import Batch, plan
 from lamina.corpus.corpus import Corpus, Utterance
@@ -90,7 +89,7 @@ class Sweep:
         told = len(self.notes)
         asked = _asked(rules, basis, self.notes)
         self.targets = [target for target, _ in asked]
-        self.sources = {each.name: (each.encoder, each.tap) for each in self.targets if isinstance(each, Frames)}
+        self.sources = {each.name: each.source for each in self.targets if each.source is not None}
         self.notes += [
             f"target {target.name!r}: one tap has no other to compare with"
             for target in self.targets
@@ -208,9 +207,9 @@ def _asked(rules: Rules, basis: Basis, notes: list[str]) -> Asked:
     reached: set[str] = set()
     for name in config.targets:
         kinds = kinds_of(name, rules.targets)
-        numbers = any(kind.numbers for kind in kinds) and are_numbers(name, basis.roles)
-        for kind in (each for each in kinds if not each.tiers or each.numbers == numbers):
-            able = [each for each in rules.instruments if kind in each.takes]
+        numbers = any(kind.numeric for kind in kinds) and are_numbers(name, basis.roles)
+        for kind in (each for each in kinds if not each.tiers or each.numeric == numbers):
+            able = _able(rules, kind)
             wanted = [each for each in able if config.wants(*each.families)] or (able if kind.implied else [])
             reached.update(*(each.families for each in wanted))
             if not wanted:
@@ -233,6 +232,11 @@ def _asked(rules: Rules, basis: Basis, notes: list[str]) -> Asked:
     return asked
 
 
+def _able(rules: Rules, kind: type[Target]) -> list[type[Instrument]]:
+    """The instruments that can be asked of a kind of target."""
+    return [each for each in rules.instruments if kind in each.takes or kind.alike in each.takes]
+
+
 def _check_rates(encoder: Encoder, corpus: Corpus, support: Sequence[Grid]) -> None:
     if corpus.sample_rate != encoder.sample_rate:
         raise LaminaError(
@@ -252,6 +256,6 @@ def measures_of(config: AnalysisConfig, target: str) -> tuple[str, ...]:
     rules = PROTOCOLS[config.protocol].rules
     found: set[str] = set()
     for kind in kinds_of(target, rules.targets):
-        able = family(*(each for one in rules.instruments if kind in one.takes for each in one.families))
+        able = family(*(each for one in _able(rules, kind) for each in one.families))
         found.update(able if kind.implied else config.wanted.intersection(able))
     return tuple(each.name for each in TABLE if each.name in found)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from lamina.analysis.reading import Reading
 from lamina.analysis.targets.segments import EACH
 from lamina.errors import LaminaError
 from lamina.measures import find_measure
-from lamina.score import CHOSEN, SHUFFLED, Score, Scores, better, phones_by
+from lamina.score import CHOSEN, SHUFFLED, UNTRAINED, Score, Scores, better, phones_by
 from lamina.stats.inference import Replicates, draw_name, interval, resample_weights
 
 Floats = NDArray[np.float64]
@@ -33,13 +33,19 @@ class Analysis:
         replicates: resampled values by `Score.key`: the same resamples of speakers for every model, so differences
             are paired.
         notes: what was left out, with counts and reasons.
-        untrained: the same of the encoder with its weights drawn anew, where that was asked for.
+        controls: by name (`lamina.analysis.controls`), the same of what this is held against, where that was
+            asked for: ``untrained``, ``untrained, no positions``, ``position``.
     """
 
     scores: Scores
     replicates: Replicates
     notes: tuple[str, ...]
-    untrained: Analysis | None = None
+    controls: Mapping[str, Analysis] = field(default_factory=dict)
+
+    @property
+    def untrained(self) -> Analysis | None:
+        """The same of the encoder with its weights drawn anew, over all draws; None where that was not asked."""
+        return self.controls.get(UNTRAINED)
 
     def table(self) -> str:
         """The scores as text, a block a target."""
@@ -100,11 +106,21 @@ class Conclusion:
         """
         for reading in readings:
             blank = self._blank(reading)
+            nulls: dict[tuple[str, str], list[float]] = {}
+            told: list[tuple[Score, Finding]] = []
             for found in reading.values(self._weights):
                 for measure, (value,) in found.values.items():
                     asked = reading.target.implied or measure in self._config.wanted
-                    if asked and found.n and np.isfinite(value):  # where it is not, the reading's notes say why
-                        self._take(replace(blank, measure=measure, value=float(value)), found)
+                    if not (
+                        asked and found.n and np.isfinite(value)
+                    ):  # where it is not, the reading's notes say why
+                        continue
+                    if found.labelling:
+                        nulls.setdefault((measure, found.setting), []).append(float(value))
+                    else:
+                        told.append((replace(blank, measure=measure, value=float(value)), found))
+            for row, found in told:
+                self._take(row, found, nulls.get((row.measure, found.setting), []))
         for (measure, _), tried in self._on_dev.items():
             _, row = better(measure)(tried, key=lambda each: each[0])
             again, key = replace(row, layers=CHOSEN), row.key
@@ -113,7 +129,7 @@ class Conclusion:
             self._rows.append(again)
         return Scores(self._rows), self._replicates
 
-    def _take(self, row: Score, found: Finding) -> None:
+    def _take(self, row: Score, found: Finding, null: Sequence[float]) -> None:
         drawn = self._drawn(found.groups)
         several = len(found.groups) > 1
         again = found.resampled[row.measure] if several else np.full(len(drawn), np.nan)
@@ -121,20 +137,23 @@ class Conclusion:
         ends = interval(row.value, again, groups=units, level=self._config.level)
         measure = find_measure(row.measure)
         low, high = measure.bounded(*ends)
-        control = SHUFFLED if found.labelling else self._control
         items = found.items or row.items
         made = replace(
             row,
             unit=measure.unit,
             low=low,
             high=high,
+            p=chance(row.measure, row.value, null),
             n=found.n,
             items=items,
-            control=control,
+            control=self._control,
             setting=", ".join(filter(None, (row.setting, found.setting))),
         )
         self._replicates.put(made.key, again, units, draw_name(drawn))
         self._rows.append(made)
+        if null:
+            drawn_ends = spread(null, self._config.level)
+            self._rows.append(replace(made, **drawn_ends, p=None, draws=len(null), control=SHUFFLED))
         if found.dev is not None:
             self._on_dev.setdefault((made.measure, made.target), []).append((found.dev[made.measure], made))
 
@@ -165,6 +184,28 @@ class Conclusion:
             matched=way.matched is not None,
             setting="" if target.from_file else phones_by(self._phone_map, target.name),
         )
+
+
+def chance(measure: str, value: float, null: Sequence[float]) -> float | None:
+    """How likely so good a value is under shuffled labels, ``(1 + as good) / (1 + shuffles)``.
+
+    None without shuffles, or where no value is better than another. See Phipson and Smyth 2010, "Permutation
+    p-values should never be zero".
+    """
+    way = find_measure(measure).better
+    if not null or way == "neither":
+        return None
+    sign = -1 if way == "lower" else 1
+    return (1 + sum(sign * each >= sign * value for each in null)) / (1 + len(null))
+
+
+def spread(values: Sequence[float], level: float) -> dict[str, Any]:
+    """The mean of values, and the ends of the range that holds such a share of them; no ends of one value."""
+    mean = sum(values) / len(values)
+    if len(values) == 1:
+        return {"value": mean, "low": None, "high": None}
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2]).tolist()
+    return {"value": mean, "low": min(low, mean), "high": max(high, mean)}
 
 
 def told(readings: Sequence[Reading]) -> list[str]:

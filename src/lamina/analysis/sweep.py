@@ -261,7 +261,11 @@ def _kept(path: Path | None, sweep: Sweep, part: tuple[int, int]) -> Progress | 
 
 def _rough(replicates: Replicates, scores: Scores) -> list[str]:
     """Whether rows are of few folds or speakers."""
-    few = {replicates.groups[row.key]: "folds" if "folds" in row.split else "speakers" for row in scores}
+    few = {
+        replicates.groups[row.key]: "folds" if "folds" in row.split else "speakers"
+        for row in scores
+        if row.key in replicates  # a null is resampled by shuffling
+    }
     return [note for groups, what in few.items() if (note := rough(groups, what))]
 
 

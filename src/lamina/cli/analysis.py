@@ -19,19 +19,24 @@ from lamina.cli.options import (
     Seed,
     Taps,
     made_before,
+    on,
     open_speech,
     tell_found,
 )
 from lamina.terminal import names, progress, say, show
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from lamina.analysis.results import Analysis
     from lamina.runs import Run
+    from lamina.score import Scores
 
 analysis = typer.Typer(help="Analyses made in parts.", no_args_is_help=True)
 TARGETS = (
-    "mel, tiers (phone, word, …) and labels of the corpus, speaker, word-vectors, sentence, query, tap[:NAME], "
-    "encoder:NAME[:TAP]; by commas. By default mel, phone and word, those that the corpus has."
+    "mel, tiers (phone, word, …) and labels of the corpus, TIER@-3 to TIER@+3 (neighbours), speaker, "
+    "word-vectors, sentence, query, tap[:NAME], encoder:NAME[:TAP]; by commas. "
+    "By default mel, phone and word, those that the corpus has."
 )
 
 
@@ -46,6 +51,9 @@ def analyze(
     pooling: Annotated[
         str, typer.Option(help="all, middle, centre, quarter1 to quarter4: frames of a segment; by commas.")
     ] = "all",
+    states: Annotated[
+        str, typer.Option(help="standardised, raw or both, by commas: for mi, purity, knn, abx and their like.")
+    ] = "standardised",
     rate_matched: Annotated[
         bool, typer.Option("--rate-matched", help="Read taps also decimated to the coarsest rate.")
     ] = False,
@@ -64,13 +72,17 @@ def analyze(
     control: Annotated[
         Literal["untrained", "none"], typer.Option(help="Read the encoder also with weights drawn anew.")
     ] = "untrained",
+    draws: Annotated[int, typer.Option(min=1, help="How often the control's weights are drawn.")] = 3,
+    alone: Annotated[
+        str | None, typer.Option(help="A tier whose segments are read also cut out and encoded alone.")
+    ] = None,
     protocol: Annotated[str, typer.Option(help="By which rules: lamina or pasad.")] = "lamina",
     folds: Annotated[int, typer.Option(min=2, help="Of speakers, where the corpus has no splits.")] = 5,
     batch_seconds: Annotated[float, typer.Option(help="Padded audio a batch.")] = 60.0,
     chunk_seconds: ChunkSeconds = 60.0,
     memory_gib: Annotated[float, typer.Option(help="An analysis whose sums need more does not start.")] = 8.0,
     seed: Seed = 0,
-    device: Device = "cpu",
+    device: Device = "auto",
     plan: Annotated[bool, typer.Option("--plan", help="Only tell what it will take.")] = False,
     shard: Annotated[
         str | None, typer.Option(help="Read part i/n only, into --out; then `analysis merge`.")
@@ -80,20 +92,20 @@ def analyze(
     report: Annotated[Path | None, typer.Option(help="Write the page into this folder.")] = None,
 ) -> None:
     """Measure what every tap of an encoder knows, in one pass over a corpus."""
+    from lamina.analysis.controls import controls_of
     from lamina.analysis.forecast import forecast
     from lamina.analysis.front import grids_of, resolved
     from lamina.analysis.sweep import Sweep
     from lamina.corpus.pieces import notes_of
     from lamina.encoders.load import load_encoder
-    from lamina.encoders.untrained import untrained
     from lamina.errors import LaminaError
     from lamina.files import check_folder
     from lamina.report.page import write_report
     from lamina.runs import environment
 
-    main = _join_processes()
+    main, device = _join_processes(), on(device)
     files = {"word_vectors": word_vectors, "sentence_pairs": sentence_pairs, "items": items}
-    lists = {"targets": targets, "taps": taps, "measures": measures, "pooling": pooling}
+    lists = {"targets": targets, "taps": taps, "measures": measures, "pooling": pooling, "states": states}
     settings: dict[str, Any] = {
         **{name: names(text, f"--{name}") for name, text in lists.items()},
         **{name: str(path) for name, path in files.items() if path is not None},
@@ -114,7 +126,8 @@ def analyze(
     support = grids_of(beside or [])
     sweep = Sweep(read, speech, config, support)
     if main:
-        twice = "; the untrained control takes as long again" if control == "untrained" and shard is None else ""
+        held = control == "untrained" and shard is None
+        twice = f"; the untrained control takes {draws} times as long again" if held else ""
         say(f"plan: {forecast(sweep, timed=plan)}{twice}")
         for note in notes_of(sweep.corpus) if plan else ():  # else they are told with what was found
             say(f"note: {note}")
@@ -124,16 +137,37 @@ def analyze(
         _part(sweep, shard, learned, out, about, inputs)
         return
     found = _one(read, sweep, out, about, inputs, "", main=main)
-    fresh = untrained(read, seed=seed) if control == "untrained" else None
     method = {**about, "digests": inputs, "notes": [*speech.notes, *found.notes], "environment": environment()}
     scores = found.scores
-    if fresh is not None:
-        again = Sweep(fresh, speech, config, support)
-        twin = inputs | {"encoder": fresh.digest}  # the page tells the digests of what was asked for
-        scores += _one(fresh, again, out, about, twin, "untrained", main=main).scores
+    for name, drawn in controls_of(read, seed=seed, draws=draws) if control == "untrained" else ():
+        scores += _control(name, drawn, read, sweep, out, about, inputs, main=main)
+    if alone is not None:
+        scores += _alone(read, sweep, alone, out, about, inputs, main=main)
     if report is not None and main:
         title = f"{read.name} on {speech.name}"
         say(f"report: {write_report(scores, report, title=title, method=method).resolve()}")
+
+
+def _alone(
+    read: Any,
+    sweep: Any,
+    tier: str,
+    out: Path | None,
+    about: dict[str, Any],
+    inputs: dict[str, str],
+    *,
+    main: bool,
+) -> Any:
+    """The rows of the context control: a model of its own on the page."""
+    from lamina.analysis.alone import Alone
+    from lamina.analysis.sweep import Sweep
+
+    cuts = Alone(sweep.corpus, tier, [*sweep.support, *(tap.grid for tap in sweep.taps)])
+    config = sweep.config.model_copy(update={"targets": (tier,)})
+    found = _one(
+        read, Sweep(read, cuts, config, sweep.support), out, about | {"alone": tier}, inputs, "", main=main
+    )
+    return found.scores.with_columns(model=f"{read.name}, {tier} alone")
 
 
 def _inputs(encoder: str, corpus: str, files: list[Path]) -> dict[str, str]:
@@ -168,18 +202,22 @@ def _one(
     control: str,
     *,
     main: bool,
+    name: str = "",
 ) -> Analysis:
-    """One encoder, analysed and told; what was analysed before is told again."""
+    """One encoder, analysed and told; what was analysed before is told again.
+
+    Of one draw of a control, its ``name``, only where its scores are is told.
+    """
     from lamina.analysis.sweep import run_sweep
     from lamina.runs import Run
 
-    run, what = None, "untrained scores" if control else "scores"
+    run = None
     if out is not None:
-        run = Run.plan(out, f"analysis-{read.name}", about | ({"control": control} if control else {}), inputs)
+        run = Run.plan(out, f"analysis-{read.name}", about | ({"control": name} if name else {}), inputs)
     if run is not None and made_before(run):
         found = _read(run)
         if main:
-            _told(found, run, what, sweep.config.level)
+            _told(found, run, name, sweep.config.level)
         return found
     with run.held() if run is not None and main else nullcontext():
         if run is not None:
@@ -187,8 +225,40 @@ def _one(
         with progress(f"{read.name} on {sweep.corpus.name}") as tell:
             found = run_sweep(sweep, run=run, control=control, progress=tell if main else None)
         if main:
-            _told(found, run, what, sweep.config.level)
+            _told(found, run, name, sweep.config.level)
     return found
+
+
+def _control(
+    name: str,
+    drawn: Iterator[Any],
+    read: Any,
+    sweep: Any,
+    out: Path | None,
+    about: dict[str, Any],
+    inputs: dict[str, str],
+    *,
+    main: bool,
+) -> Scores:
+    """All draws of a control, analysed; told as one."""
+    from lamina.analysis.controls import control_sweep, label_of, over_draws
+    from lamina.errors import LaminaError
+    from lamina.report.console import layer_tables
+    from lamina.score import Scores
+
+    found = []
+    try:
+        for each in drawn:
+            again = control_sweep(each, read, sweep.corpus, sweep.config, sweep.support)
+            own = inputs | {"encoder": each.digest}  # the page tells the digests of what was asked for
+            found.append(_one(each, again, out, about, own, label_of(name), main=main, name=name))
+    except LaminaError as error:
+        say(f"note: no control {name!r}: {error}")
+        return Scores()
+    told = over_draws(found)
+    if main:
+        tell_found(layer_tables(told.scores, level=sweep.config.level), told.scores, told.notes, None)
+    return told.scores
 
 
 def _read(run: Run) -> Analysis:
@@ -200,10 +270,13 @@ def _read(run: Run) -> Analysis:
     return Analysis(Scores.read(run.folder / "scores.jsonl"), read_replicates(run.folder), run.notes())
 
 
-def _told(found: Analysis, run: Run | None, what: str, level: float) -> None:
+def _told(found: Analysis, run: Run | None, control: str, level: float) -> None:
     from lamina.report.console import layer_tables
 
-    tell_found(layer_tables(found.scores, level=level), found.scores, found.notes, run, what)
+    if control:  # its notes are those of the encoder, its table is that of all draws
+        tell_found((), found.scores, (), run, f"{control} scores")
+    else:
+        tell_found(layer_tables(found.scores, level=level), found.scores, found.notes, run)
 
 
 def _part(
@@ -246,7 +319,7 @@ def merge(
     sweep = Sweep(read, speech, parse_config(settings, AnalysisConfig, str(parts[0])), grids_of(about["beside"]))
     run = Run.plan(out, f"analysis-{read.name}", about, part.inputs)
     if made_before(run):
-        _told(_read(run), run, "scores", sweep.config.level)
+        _told(_read(run), run, "", sweep.config.level)
         return
     run.start()
     if not merge_parts(sweep, parts, run.folder):
@@ -255,7 +328,7 @@ def merge(
             "then merge again"
         )
         return
-    _told(finish(sweep, run, ""), run, "scores", sweep.config.level)
+    _told(finish(sweep, run, ""), run, "", sweep.config.level)
 
 
 def compare(

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lamina.cli.options import ENCODER_HELP
+from lamina.cli.options import ENCODER_HELP, Device, on
 from lamina.terminal import keep, number, say, show
 
 
@@ -16,6 +16,7 @@ def cost(
     seconds: Annotated[str, typer.Option(help="Lengths of audio, by commas.")] = "10",
     repeats: Annotated[int, typer.Option(min=1, help="Timed runs; the median counts.")] = 3,
     out: Annotated[Path | None, typer.Option(help="Write the scores into this file (scores.jsonl).")] = None,
+    device: Device = "auto",
     picture: Annotated[Path | None, typer.Option(help="Draw them into this file (.png, .svg, .pdf).")] = None,
 ) -> None:
     """Count multiply-accumulates and parameters, measure speed and memory of reading and of training."""
@@ -25,6 +26,7 @@ def cost(
     from lamina.report.costs import PICTURES, cost_picture, cost_tables
     from lamina.score import Scores
 
+    device = on(device)
     lengths = [number(length, "--seconds") for length in seconds.split(",")]
     if picture is not None and picture.suffix not in PICTURES:
         raise LaminaError(f"--picture: {picture} must end in {', '.join(PICTURES)}")
@@ -32,7 +34,7 @@ def cost(
         raise LaminaError("an encoder is named twice: name each once")
     scores = Scores()
     for each in encoder_names:
-        scores += measure_cost(load_encoder(each), seconds=lengths, repeats=repeats)
+        scores += measure_cost(load_encoder(each, device=device), seconds=lengths, repeats=repeats)
     for table in cost_tables(scores):
         show(table)
     keep(scores, out)

@@ -19,19 +19,14 @@ if TYPE_CHECKING:
     from lamina.score import Scores
 
 
-def _usable(device: str) -> str:
-    """The device, where it can be used on this machine."""
-    if device != "cpu":
-        import torch
+def on(device: str) -> str:
+    """The device that was asked for, by torch's name, which is said: the first line of what a command prints."""
+    from lamina.device import resolve, told
 
-        try:
-            torch.empty(1, device=device)
-        except (RuntimeError, AssertionError, NotImplementedError) as error:
-            have = ["cpu", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))]
-            raise LaminaError(
-                f"--device {device}: this machine has {', '.join(have)}; give one of them"
-            ) from error
-    return device
+    found = resolve(device)
+    if is_main():
+        say(f"device: {told(found)}")
+    return found
 
 
 def fresh(folder: Path) -> Path:
@@ -61,7 +56,9 @@ Beside = Annotated[
     list[str] | None,
     typer.Option(help="An encoder to compare with: only what both see is scored; only rows of ENCODER are made."),
 ]
-Device = Annotated[str, typer.Option(help="Where to compute: cpu, cuda, …", callback=_usable)]
+Device = Annotated[
+    str, typer.Option(help="Where to compute: auto (a GPU where there is one), cpu, cuda, cuda:1, mps, …")
+]
 Seed = Annotated[int, typer.Option(min=0, help="Of speaker splits, codebooks and resampling.")]
 
 

@@ -14,6 +14,7 @@ from lamina.cli.options import (
     OutFolder,
     PhoneMapName,
     made_before,
+    on,
     open_speech,
 )
 from lamina.terminal import is_main, progress, say
@@ -22,13 +23,14 @@ units = typer.Typer(help="What pretraining predicts: clusters of a layer's state
 
 
 @units.command("fit")
-def units_fit(config: ConfigFile, corpus_path: CorpusPath, out: OutFolder, device: Device = "cpu") -> None:
+def units_fit(config: ConfigFile, corpus_path: CorpusPath, out: OutFolder, device: Device = "auto") -> None:
     """Cluster the states of a layer (or MFCC) into a codebook; `lamina units label` uses it."""
     from lamina.config import load_config
     from lamina.pretrain.labels import CODEBOOK_FILE, Codebook
     from lamina.pretrain.units import UnitsConfig, features_of, fit_units
     from lamina.runs import Run
 
+    device = on(device)
     settings, speech = load_config(config, UnitsConfig), open_speech(corpus_path)
     encoder = features_of(settings, device)
     inputs = {"corpus": speech.digest, "encoder": encoder.digest}
@@ -52,7 +54,7 @@ def units_label(
     corpus_path: CorpusPath,
     out: OutFolder,
     phone_map: PhoneMapName = "",
-    device: Device = "cpu",
+    device: Device = "auto",
 ) -> None:
     """Label a corpus with a codebook's units, and tell how well they know its phones."""
     from lamina.config import load_config
@@ -63,6 +65,7 @@ def units_label(
     from lamina.runs import Run
     from lamina.score import phones_by
 
+    device = on(device)
     settings, book, speech = load_config(config, UnitsConfig), Codebook.read(codebook), open_speech(corpus_path)
     inputs = {"corpus": speech.digest, "codebook": book.digest}
     folded = fold_phones(speech, phone_map) if phone_map else speech
@@ -91,6 +94,7 @@ def pretrain(
         typer.Argument(help="What `lamina units label` made: for all levels, or one a level, finest first."),
     ],
     out: Annotated[Path, typer.Option(help="Where the run folder goes.")] = Path("runs"),
+    device: Device = "auto",
 ) -> None:
     """Pretrain an encoder by masked unit prediction; the same command goes on where it was stopped.
 
@@ -103,6 +107,7 @@ def pretrain(
     from lamina.pretrain.weights import check_shape
     from lamina.runs import Run
 
+    device = on(device)
     recipe = load_config(config, PretrainConfig)
     check_shape(recipe.model, str(config))
     speech, labels = open_speech(corpus_path), [Units.read(folder) for folder in units_folders]
@@ -115,6 +120,7 @@ def pretrain(
                 speech,
                 labels,
                 run,
+                device=device,
                 progress=lambda done, total, figures: tell(done, total, told(figures)),
                 warn=lambda message: say(f"note: {message}", error=True),
             )

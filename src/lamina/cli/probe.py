@@ -10,11 +10,13 @@ import typer
 from lamina.cli.options import (
     Beside,
     ChunkSeconds,
+    Device,
     EncoderName,
     PhoneMapName,
     Seed,
     Taps,
     made_before,
+    on,
     open_speech,
     tell_found,
 )
@@ -67,6 +69,7 @@ def probe(
     chunk_seconds: ChunkSeconds = 60.0,
     beside: Beside = None,
     seed: Seed = 0,
+    device: Device = "auto",
     out: Annotated[
         Path | None,
         typer.Option(
@@ -93,7 +96,7 @@ def probe(
     from lamina.score import Scores
     from lamina.stats.inference import write_replicates
 
-    tasks = names(task, "--task") or ()
+    device, tasks = on(device), names(task, "--task") or ()
     read_tasks = [name for name in tasks if name in READINGS]
     trained = [name for name in tasks if name not in READINGS]
     for name in trained:
@@ -120,7 +123,7 @@ def probe(
     config = parse_config(settings, ProbeConfig, "options")
     if out is not None:
         check_folder(out)
-    speech, read = open_speech(corpus_path, phones=phone_map), load_encoder(encoder_name)
+    speech, read = open_speech(corpus_path, phones=phone_map), load_encoder(encoder_name, device=device)
     run = None
     about = {"tier": tier, "items": str(items or ""), "contexts": contexts, "phone_map": phone_map}
     if out is not None:
@@ -144,6 +147,7 @@ def probe(
                 support=support,
                 run_name=run.folder.name if run else "",
                 folder=run.folder if run else None,
+                device=device,
                 progress=tell,
             )
         heads_found.replicates.join(found.replicates)

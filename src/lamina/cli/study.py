@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lamina.cli.options import ConfigFile, StudyFolder
+from lamina.cli.options import ConfigFile, Device, StudyFolder, on
 from lamina.terminal import names, say, show
 
 study = typer.Typer(help="The matched experiment: plan, run, conclude, report.", no_args_is_help=True)
@@ -20,7 +20,8 @@ Finished = Annotated[
 def study_run(
     config: ConfigFile,
     out: StudyFolder = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Steps side by side, one thread each.")] = 2,
+    jobs: Annotated[int, typer.Option(min=1, help="Steps side by side, one thread each; they share a GPU.")] = 2,
+    device: Device = "auto",
 ) -> None:
     """Run what is missing of a study, conclude, and write its report."""
     from rich.console import Console
@@ -33,10 +34,11 @@ def study_run(
     from lamina.study.study import run_study
     from lamina.study.watch import ConsoleWatcher
 
+    device = on(device)
     design = load_config(config, StudyConfig)
     root = out or design.default_root()
     with ConsoleWatcher(len(plan(design)), Console()) as watcher:
-        page = run_study(design, root, jobs=jobs, watcher=watcher)
+        page = run_study(design, root, jobs=jobs, watcher=watcher, device=device)
     verdicts = read_verdicts(root)
     if verdicts:
         show(verdicts_table(verdicts))
@@ -52,19 +54,43 @@ def study_plan(
     measure: Annotated[
         bool, typer.Option(help="Measure this machine for a few seconds; otherwise no times are told.")
     ] = True,
+    device: Device = "auto",
+    like: Annotated[
+        Path | None,
+        typer.Option(
+            help="An earlier study's folder, for what claims could find; the study's own where it has runs."
+        ),
+    ] = None,
+    find: Annotated[
+        float | None, typer.Option(help="A difference: tell how many seeds and speakers find it.")
+    ] = None,
 ) -> None:
-    """List the runs of a study with the time, memory and disk that they take; nothing is started."""
+    """List the runs of a study with the time, memory and disk that they take; nothing is started.
+
+    With an earlier run, also what each claim could find: the smallest true difference found four times in five.
+    """
     from lamina.config import load_config
+    from lamina.study import power
     from lamina.study.budget import summary, table
     from lamina.study.design import StudyConfig
     from lamina.study.estimate import estimates
 
+    device = on(device)
+    wanted = power.check_find(find)
     design = load_config(config, StudyConfig)
     root = out or design.default_root()
-    found = estimates(design, root, measure=measure)
+    found = estimates(design, root, measure=measure, device=device)
     show(table(found))
-    for line in summary(design, found, jobs, root):
+    for line in summary(design, found, jobs, root, device):
         say(line)
+    earlier = like or power.pilot(root)
+    if earlier is not None and design.claims:
+        foretold = power.foretell(design, earlier)
+        show(power.table(foretold, wanted))
+        for line in power.told(foretold):
+            say(line)
+    elif design.claims:
+        say("power: not known before any run; --like FOLDER tells it from the variances of an earlier study")
 
 
 @study.command("next")
@@ -73,6 +99,7 @@ def study_next(
     out: StudyFolder = None,
     only: Annotated[str, typer.Option(help="Make this run, not whichever comes next.")] = "",
     show_only: Annotated[bool, typer.Option("--show", help="Print the next open run, make nothing.")] = False,
+    device: Device = "auto",
 ) -> None:
     """Make one run that nobody has made or is making: one job of a scheduler.
 
@@ -90,7 +117,7 @@ def study_next(
         for step in ready[:1]:
             say(step.run(root).folder.name)
     else:
-        made = run_next(design, root, only=only)
+        made = run_next(design, root, only=only, device=on(device))
         ready = [made] if made else []
         for step in ready:
             say(f"done: {step.run(root).folder.resolve()}")

@@ -13,6 +13,7 @@ from torch import nn
 
 from lamina.cost.macs import Macs, count_macs
 from lamina.cost.training import PeakBytes, run_weights
+from lamina.device import told, wait
 from lamina.encoders.encoder import Encoder
 from lamina.encoders.families import input_of
 from lamina.errors import LaminaError
@@ -120,9 +121,7 @@ def _measured(encoder: Encoder, model: Any, samples: int, repeats: int) -> list[
         for _states in encoder.states(waves, lengths, last):
             pass
 
-    threads = torch.get_num_threads()
-    on_cuda = device.type == "cuda"
-    where = torch.cuda.get_device_name(device) if on_cuda else f"cpu, {threads} thread{'s' if threads > 1 else ''}"
+    where = told(device)
     kinds = [(SPEED, PEAK_MEMORY, read)]
     if model is not None:
         kinds.append((TRAIN_SPEED, TRAIN_MEMORY, _training_step(model, samples)))
@@ -142,8 +141,7 @@ def _speeds(work: Callable[[], None], seconds: float, repeats: int, device: torc
     for _ in range(repeats + 1):
         start = time.perf_counter()
         work()
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
+        wait(device)
         speeds.append(seconds / (time.perf_counter() - start))
     return speeds[1:]  # the first run allocates and warms up
 

@@ -10,6 +10,7 @@ families          what sets their families apart: taps, grids, mending
 masked_norm       norms over real frames only
 stepping          run a model block by block
 features          log-mel and MFCC as encoders of one tap
+position          where a frame lies in its utterance, nothing else
 audio             what audio encoders accept
 half              convolutions in half precision, right on every processor
 untrained         the same model with weights drawn anew: a control

@@ -11,6 +11,7 @@ import torch
 from lamina.corpus.corpus import Corpus
 from lamina.corpus.pieces import notes_of
 from lamina.corpus.splits import of_split
+from lamina.device import AUTO
 from lamina.encoders.mrhubert import MRHubertForPreTraining
 from lamina.errors import LaminaError
 from lamina.files import digest
@@ -35,6 +36,7 @@ def pretrain(
     units: Units | Sequence[Units],
     run: Run,
     *,
+    device: str = AUTO,
     progress: Progress | None = None,
     warn: Callable[[str], None] | None = None,
 ) -> Path:
@@ -51,6 +53,7 @@ def pretrain(
         units: its units: those of all levels (a coarse level takes the unit at each frame's centre, the
             reference's way), or one set a predicting level, finest first.
         run: where everything goes; started once all is known to fit. `Run.finish` is not called.
+        device: where to train, by torch's name; each of several processes has a GPU of its own.
         progress: called after every step with (steps done, steps in all, the last logged figures).
         warn: hears what somebody should read, which is in the log, too.
 
@@ -66,7 +69,7 @@ def pretrain(
     units = [units] if isinstance(units, Units) else list(units)
     corpus = units[0].pieces(corpus)
     folder = run.folder / "model"
-    workers = Workers(config)
+    workers = Workers(config, device)
     journal = Journal(run, write=workers.main, hear=warn)
     identity = digest([config.to_json(), *(each.digest for each in units)])
     checkpoints = Checkpoints(run.folder / "checkpoints", identity, journal)

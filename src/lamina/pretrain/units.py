@@ -84,12 +84,14 @@ def make_units(
     corpus: Corpus,
     folder: Path,
     progress: Progress | None = None,
+    *,
+    device: str = "cpu",
 ) -> tuple[Units, dict[str, float]]:
     """`fit_units`, then `label_corpus`, into one folder."""
     check_folder(folder)
-    codebook = fit_units(features_of(config), config.tap, corpus, config)
+    codebook = fit_units(features_of(config, device), config.tap, corpus, config, device=device)
     codebook.write(folder / CODEBOOK_FILE)
-    return label_corpus(config, codebook, corpus, folder, progress)
+    return label_corpus(config, codebook, corpus, folder, progress, device=device)
 
 
 def label_corpus(

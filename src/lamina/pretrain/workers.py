@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 import torch
 from torch import Tensor, nn
 
+from lamina.device import resolve
 from lamina.errors import LaminaError
 from lamina.pretrain.recipe import PretrainConfig
 
@@ -36,20 +37,22 @@ class Workers:
         rank: number of this process, from 0.
         count: how many there are.
         main: whether this one writes files.
-        device: where it computes: a GPU where there is one.
+        device: where it computes.
 
     Raises:
         LaminaError: a batch has fewer crops than parts, or the device has no such dtype.
     """
 
-    def __init__(self, config: PretrainConfig) -> None:
+    def __init__(self, config: PretrainConfig, device: str = "cpu") -> None:
         from accelerate import Accelerator
         from accelerate.utils import DistributedDataParallelKwargs
 
         # Layers that layerdrop leaves out, and a frozen front end, have no gradients to wait for.
         unused = config.model.layerdrop > 0 or config.model.feature_grad_mult == 0
+        self.device = torch.device(resolve(device))
         self._accelerator = Accelerator(
-            cpu=not torch.accelerator.is_available(),
+            cpu=self.device.type == "cpu",
+            device_placement=False,
             mixed_precision="no",
             dynamo_backend="no",
             kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=unused)],
@@ -58,7 +61,6 @@ class Workers:
         self.rank: int = self._accelerator.process_index
         self.count: int = self._accelerator.num_processes
         self.main: bool = self._accelerator.is_main_process
-        self.device: torch.device = self._accelerator.device
         self.parts = self.count * config.accumulate
         if not config.batch_seconds and config.batch_size < self.parts:
             raise LaminaError(
@@ -72,7 +74,7 @@ class Workers:
         """Move the model to the device; what to call in training (all gradients are summed behind it)."""
         if self._config.compile:
             model.compile()
-        return self._accelerator.prepare_model(model)
+        return self._accelerator.prepare_model(model.to(self.device), device_placement=False)
 
     def rows(self, size: int) -> list[tuple[int, slice]]:
         """The number of each part of a batch of ``size`` that this process works on, and its rows."""

@@ -85,6 +85,8 @@ def _small(verdict: Verdict) -> str:
         said.append(f"p = {verdict.p_holm:.2g} after Holm's correction.")
     if verdict.detectable is not None:
         said.append(f"This design would find {abs(verdict.detectable):.3g} four times in five.")
+    if verdict.decides:
+        said.append(verdict.decides)
     return " ".join(said)
 
 

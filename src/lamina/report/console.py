@@ -15,6 +15,7 @@ from lamina.score import SHUFFLED, UNTRAINED, Score, Scores
 
 WIDTH = 100  # of a table of layers
 HEAVIEST = 3
+CHANCE = 0.05  # a value that shuffled labels reach as often is told to be none
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "", caption: str = "") -> Table:
@@ -81,7 +82,9 @@ def _target_table(values: Scores, nulls: dict[tuple[object, ...], float], level:
     if best:
         caption += "; * best layer behind the front end"
     if any(_place(row) in nulls for row in values):
-        caption += "; behind the slash: labels shuffled"
+        caption += "; behind the slash: labels shuffled, their mean"
+    if any((row.p or 0) > CHANCE for row in values):
+        caption += f"; ~ no better than shuffled labels (p > {CHANCE:g})"
     if not known:
         tops = [best[name] for name in measures if name in best] or [values[0]]
         ends = [f"{row.measure} {row.tap} {row.value:.3f}{ends}" for row in tops if (ends := _ends(row))]
@@ -97,7 +100,8 @@ def _cell(row: Score | None, best: dict[str, Score], nulls: dict[tuple[object, .
         return "–"
     star = "*" if row == best.get(row.measure) else ""
     null = nulls.get(_place(row))
-    said = f"{row.value:.3f}{star}{_ends(row) if known else ''}"
+    vain = "~" if (row.p or 0) > CHANCE else ""
+    said = f"{row.value:.3f}{star}{vain}{_ends(row) if known else ''}"
     return said if null is None else f"{said} /{_short(null)}"
 
 

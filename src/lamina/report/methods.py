@@ -165,9 +165,8 @@ def _analysis(analysis: Config) -> str:
         f"Intervals of {analysis['level']:.0%} resample the scored speakers (where the corpus has no splits, the "
         f"folds) {analysis['replicates']} times.": bool(analysis["replicates"]),
         f"Mutual information is that of k-means clusters ({counts}) and labels.": "mi" in families,
-        "The null is the same with labels shuffled within speaker, if no note says otherwise.": analysis[
-            "shuffled"
-        ],
+        "The null is the same with labels shuffled within speaker, if no note says otherwise, at most "
+        f"{analysis['shuffles']} times: their mean and {analysis['level']:.0%} range.": bool(analysis["shuffles"]),
     }
     return " ".join(text for text, holds in said.items() if holds)
 

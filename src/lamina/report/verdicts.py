@@ -16,7 +16,7 @@ from lamina.measures import find_measure
 from lamina.records import as_row
 from lamina.runs import check_file
 
-FORMAT = 1
+FORMAT = 2
 FILE = "verdicts.json"
 REMEDY = "run `lamina study conclude` again"
 Answer = Literal["supported", "contradicted", "undecided"]
@@ -45,7 +45,10 @@ class Verdict:
         margin: differences within plus and minus this count as none; 0 where the claim names none.
         p: two-sided probability of so large an effect where there is none, before Holm's correction.
         p_holm: the same, corrected for the number of claims of the study (Holm 1979).
-        detectable: the smallest true effect that this design finds in four studies of five (80 % power, 5 %).
+        detectable: the smallest true effect that this design finds in four studies of five (80 % power, 5 % after
+            the strictest step of Holm's correction).
+        decides: of an undecided claim, what would decide it, in words.
+        seeds_wanted, speakers_wanted: the same as numbers; None where none would, or nothing is known of seeds.
     """
 
     name: str
@@ -66,6 +69,9 @@ class Verdict:
     p: float | None = None
     p_holm: float | None = None
     detectable: float | None = None
+    decides: str = ""
+    seeds_wanted: int | None = None
+    speakers_wanted: int | None = None
 
 
 def write_verdicts(folder: Path, verdicts: Iterable[Verdict]) -> None:

@@ -45,12 +45,14 @@ class Folds:
         parts: moments of each fold; a fold may be empty.
         ridges: by fold with rows, its ridge.
         spectra: by fold with rows, the decomposition of x in the other folds.
+        learned: by fold with rows, the moments of the other folds.
         dropped: dimensions of x without variance of their own (constant, or repeating others), in the worst fold.
     """
 
     parts: tuple[Part, ...]
     ridges: Mapping[int, float]
     spectra: Mapping[int, Spectrum]
+    learned: Mapping[int, Part]
     dropped: int
 
     @classmethod
@@ -75,15 +77,17 @@ class Folds:
                 "scored by directions of the others, which also choose the ridge; use more speakers or one ridge"
             )
         chosen = dict.fromkeys(full, ridges[0]) if len(ridges) == 1 else _chosen(parts, full, ridges, inner)
-        spectra = {}
-        for fold in full:
-            train = merged(parts, without=(fold,))
-            spectra[fold] = Spectrum.of(train.sxx / train.n)
+        learned = {fold: merged(parts, without=(fold,)) for fold in full}
+        spectra = {fold: Spectrum.of(train.sxx / train.n) for fold, train in learned.items()}
         dropped = max(len(found.vectors) - len(found.values) for found in spectra.values())
-        return cls(tuple(parts), chosen, spectra, dropped)
+        return cls(tuple(parts), chosen, spectra, learned, dropped)
 
     def projections(
-        self, labelling: int = 0, *, parts: Sequence[Part] | None = None, share: float = 1.0
+        self,
+        labelling: int = 0,
+        *,
+        parts: Sequence[Part] | None = None,
+        share: float = 1.0,
     ) -> Projections:
         """Project every fold on the directions of the others; groups are the folds.
 
@@ -97,13 +101,13 @@ class Folds:
             parts: the same rows x against another y, where that is asked; the own ones where None.
             share: of either view's variance kept; below 1 it is SVCCA, and no ridge is used.
         """
-        parts = self.parts if parts is None else parts
         solutions = {}
         for fold, spectrum in self.spectra.items():
-            views = Views.of(merged(parts, without=(fold,)), labelling, spectrum, share=share)
+            train = self.learned[fold] if parts is None else merged(parts, without=(fold,))
+            views = Views.of(train, labelling, spectrum, share=share)
             ridge = self.ridges[fold] if share == 1 else 0.0
             solutions[fold] = views.solve(ridge, ridge)
-        return _projections(parts, solutions, labelling)
+        return _projections(self.parts if parts is None else parts, solutions, labelling)
 
 
 def merged(parts: Sequence[Summed], *, without: Sequence[int] = ()) -> Summed:

@@ -166,12 +166,6 @@ class Estimate:
         """Probability of so small a value where the true one is ``threshold`` or more."""
         return replace(self, value=-self.value).p_above(-threshold)
 
-    def detectable(self, power: float = 0.8, level: float = 0.95) -> float | None:
-        """The smallest true difference that is told from none with probability ``power``."""
-        if self.error is None:
-            return None
-        return (self._quantile((1 + level) / 2) + self._quantile(power)) * self.error
-
     def _quantile(self, probability: float) -> float:
         from scipy.special import ndtri, stdtrit
 

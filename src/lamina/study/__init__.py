@@ -6,12 +6,14 @@ plan      the steps that a design asks for
 step      one run folder to make
 estimate  the time, memory and disk that they take
 budget    the same, told
+power     what its claims could find, from the variances of an earlier run
 schedule  steps side by side, never twice
 locks     no two processes make one run
 steps     what each kind of step does
 watch     progress
 study     `run_study`, `run_next`
 record    ``study.json``, and whether runs are whole (from here on: no torch)
+contrasts  effects as weights of cells
 effects   differences between encoders, with errors over seeds and speakers
 claims    verdicts
 handover  what the report is told of training

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lamina.device import memory, told
 from lamina.files import told_size
 from lamina.study.design import StoredConfig, StudyConfig
 from lamina.study.estimate import Need, training_macs
@@ -59,7 +60,7 @@ def table(needs: Sequence[Need]) -> Table:
     return make(("", "run", "time", "memory", "disk"), rows)
 
 
-def summary(config: StudyConfig, needs: Sequence[Need], jobs: int, root: Path) -> list[str]:
+def summary(config: StudyConfig, needs: Sequence[Need], jobs: int, root: Path, device: str = "cpu") -> list[str]:
     """What is left to do, what it takes, and what is missing for it."""
     left = [need for need in needs if not need.done]
     counts: Mapping[str, int] = {
@@ -69,25 +70,31 @@ def summary(config: StudyConfig, needs: Sequence[Need], jobs: int, root: Path) -
     times = [need.seconds for need in left if need.seconds is not None]
     whole = makespan(needs, jobs)
     unknown = sum(need.seconds is None for need in left)
-    told = f"about {duration(sum(times))} of work on this machine, one thread a run" if times else ""
+    work_told = f"about {duration(sum(times))} of work on this machine, one thread a run" if times else ""
     if left and whole is not None:
-        lines.append(f"{told}; {duration(whole)} with {jobs} side by side")
+        lines.append(f"{work_told}; {duration(whole)} with {jobs} side by side")
     elif left:
-        lines.append(f"{told}{'; ' if told else ''}{unknown} runs of which nothing is known yet")
+        lines.append(f"{work_told}{'; ' if work_told else ''}{unknown} runs of which nothing is known yet")
     work = sum(map(training_macs, (need.step for need in left)))
     if work:
         lines.append(
             f"training takes {work:.1e} multiply-accumulates in all: divide by what your GPUs do a second"
         )
-    memory = sorted((need.memory or 0 for need in left), reverse=True)[:jobs]
+    largest = sorted((need.memory or 0 for need in left), reverse=True)[:jobs]
     disk = sum(need.disk or 0 for need in left)
     if left:
         free = shutil.disk_usage(
             next(place for place in (root.absolute(), *root.absolute().parents) if place.exists())
         )
         lines.append(
-            f"at most {_size(sum(memory))} of memory{_installed()} and {_size(disk)} of disk "
+            f"at most {_size(sum(largest))} of memory{_installed()} and {_size(disk)} of disk "
             f"({_size(free.free)} are free)"
+        )
+    card = memory(device)
+    if left and card is not None:
+        lines.append(
+            f"{fitting(left, card)} runs side by side fit on {told(device)} ({_size(card)} free): "
+            "give as many --jobs"
         )
     known = {need.step.run(root).folder.name for need in needs}
     others = sorted(run.parent.name for run in root.glob("*/run.json") if run.parent.name not in known)
@@ -100,6 +107,15 @@ def summary(config: StudyConfig, needs: Sequence[Need], jobs: int, root: Path) -
     if isinstance(speech, StoredConfig) and not Path(speech.path).exists():
         lines.append(f"missing: there is no corpus at {speech.path}. {speech.about}".strip())
     return lines
+
+
+def fitting(needs: Sequence[Need], card: int) -> int:
+    """How many runs fit on a card side by side, each as large as the largest; one at the least.
+
+    What a run needs is told with the memory of its process, which is about what a card sets aside for one.
+    """
+    largest = max((need.memory or 0 for need in needs), default=0)
+    return max(1, card // largest) if largest else 1
 
 
 def _installed() -> str:

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from lamina.analysis.config import AnalysisConfig
+from lamina.analysis.naming import tier_of
 from lamina.errors import LaminaError
 from lamina.measures import MASKED_ACCURACY, PARAMETERS, family
 from lamina.pretrain.recipe import ModelConfig
+from lamina.study.contrasts import contrasts, weights_of
 from lamina.study.design import RUN, Cell, StoredConfig, StudyConfig
-from lamina.study.effects import contrasts, weights_of
 
 if TYPE_CHECKING:
     from lamina.encoders.mrhubert.config import MRHubertConfig
@@ -149,7 +150,8 @@ def _targets(config: StudyConfig, where: str) -> None:
 
 def tiers(analysis: AnalysisConfig) -> list[str]:
     """The targets that a corpus must have as a tier or a label."""
-    return [target for target in analysis.targets if target.partition(":")[0] not in FREE]
+    named = [tier_of(target) for target in analysis.targets]
+    return [tier for tier in dict.fromkeys(named) if tier.partition(":")[0] not in FREE]
 
 
 def _claims(config: StudyConfig, first: Sequence[Cell], where: str) -> None:

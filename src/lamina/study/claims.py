@@ -13,8 +13,9 @@ from lamina.errors import LaminaError
 from lamina.measures import find_measure
 from lamina.report.verdicts import Answer, Verdict
 from lamina.stats.inference import Estimate, holm
+from lamina.stats.power import ALPHA, MANY, MOST, Components, detectable
 
-ALPHA = 0.05
+FEW = 8  # seeds below which a spread is told to be rough
 WORDS = {
     "best": "at each encoder's best layer",
     "matched": "at one depth for all encoders",
@@ -67,6 +68,13 @@ class Claim(Config):
         of = self.target or (f"{self.seconds:g} s" if self.seconds else "")
         return f"{self.measure} of {of}" if of else self.measure
 
+    def distance(self, value: float) -> float:
+        """How far an effect of this value lies from what would leave the claim undecided, whatever the seeds."""
+        borders = {"none": (-self.margin, self.margin), "lowers": (-self.margin,)}.get(
+            self.direction, (self.margin,)
+        )
+        return min(abs(value - border) for border in borders)
+
     def hypothesis(self, where: str) -> str:
         """What the claim says of our numbers."""
         what = f"{self.what} {WORDS[where]}"
@@ -103,6 +111,7 @@ class Judged:
         beside: what baselines score there, in words.
         seeds: how many seeds each cell has.
         speakers: how many speakers were resampled; 0 where none were.
+        components: the variances behind it; None where there is no estimate or no chance.
     """
 
     found: Estimate | None
@@ -112,6 +121,14 @@ class Judged:
     beside: str = ""
     seeds: int = 0
     speakers: int = 0
+    components: Components | None = None
+
+    def finds(self, alpha: float) -> float | None:
+        """The smallest true difference that this design finds four times in five; None where it has no error."""
+        planned = self.components.planned(self.seeds, self.speakers) if self.components else None
+        if planned is not None:
+            return planned.reach(alpha)
+        return detectable(self.found, alpha) if self.found is not None else None
 
 
 def judge(claims: Mapping[str, Claim], effects: Mapping[str, Judged]) -> list[Verdict]:
@@ -128,6 +145,7 @@ def judge(claims: Mapping[str, Claim], effects: Mapping[str, Judged]) -> list[Ve
     }
     raw = {name: min(1.0, 2 * min(both)) for name, both in sides.items()}
     corrected = dict(zip(raw, holm(list(raw.values())), strict=True))
+    bar = strictest(len(raw))
     verdicts = []
     for name, claim in claims.items():
         judged = effects[name]
@@ -137,6 +155,10 @@ def judge(claims: Mapping[str, Claim], effects: Mapping[str, Judged]) -> list[Ve
             answer = "supported" if sides[name][0] < sides[name][1] else "contradicted"
         found = judged.found
         low, high = found.interval() if found else (None, None)
+        finds = judged.finds(bar)
+        more = None
+        if answer == "undecided" and found is not None and judged.components is not None:
+            more = judged.components.enough(claim.distance(found.value), judged.seeds, judged.speakers, bar)
         verdicts.append(
             Verdict(
                 name=name,
@@ -152,17 +174,47 @@ def judge(claims: Mapping[str, Claim], effects: Mapping[str, Judged]) -> list[Ve
                 measure=claim.measure,
                 target=claim.target or (f"{claim.seconds:g} s" if claim.seconds else ""),
                 where=judged.where,
-                reason=_reason(judged, corrected.get(name), len(raw)),
+                reason=_reason(judged, corrected.get(name), len(raw), finds),
                 margin=claim.margin,
                 p=raw.get(name),
                 p_holm=corrected.get(name),
-                detectable=found.detectable() if found else None,
+                detectable=finds,
+                decides=_decides(claim, judged, more) if answer == "undecided" else "",
+                seeds_wanted=more[0] if more else None,
+                speakers_wanted=more[1] if more else None,
             )
         )
     return verdicts
 
 
-def _reason(judged: Judged, p: float | None, claims: int) -> str:
+def strictest(claims: int) -> float:
+    """The level at which Holm's correction tests the clearest of so many claims: what decides one for certain."""
+    return ALPHA / max(1, claims)
+
+
+def _decides(claim: Claim, judged: Judged, more: tuple[int, int] | None) -> str:
+    """What would decide an undecided claim, in words; empty where there is no estimate to go by."""
+    found, parts = judged.found, judged.components
+    if found is None or parts is None:
+        return ""
+    if parts.seed is None:
+        return "What would decide it is not known yet: one seed says nothing of others; run two or more."
+    away = claim.distance(found.value)
+    if more is None:
+        return (
+            f"{MANY} seeds and {MOST:,} speakers would not decide it if the true difference is {found.value:+.3f}."
+        )
+    seeds, speakers = more
+    who = f"{seeds} seeds" + (f" and {speakers} test speakers" if speakers != judged.speakers else "")
+    low, high = parts.known()
+    rough = f" (the spread is known from {parts.seeds} seeds: {low:.1f} to {high:.1f} times what is told here)"
+    said = (
+        f"{who} would decide it four times in five if the true difference is as found, {away:.3f} from the border"
+    )
+    return f"{said}{rough if parts.seeds < FEW else ''}."
+
+
+def _reason(judged: Judged, p: float | None, claims: int, finds: float | None) -> str:
     found = judged.found
     if found is None:
         return judged.lacking
@@ -176,7 +228,7 @@ def _reason(judged: Judged, p: float | None, claims: int) -> str:
     said = (
         f"The difference is {found.value:+.3f} (95 % interval {low:+.3f} to {high:+.3f}; {who}); p = {p:.2g} "
         f"after Holm's correction for {claims} claim{'s' if claims != 1 else ''}; this design finds a true "
-        f"difference of {found.detectable():.3f} four times in five."
+        f"difference of {finds:.3f} four times in five."
     )
     if judged.seeds == 1:
         said += " With one seed a cell this tells these models apart, not what made them."

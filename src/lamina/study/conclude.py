@@ -20,9 +20,9 @@ from lamina.report.verdicts import FILE as VERDICTS
 from lamina.report.verdicts import read_verdicts, write_verdicts
 from lamina.runs import DONE, Run, write_done
 from lamina.score import Score, Scores
-from lamina.stats.inference import Estimate
 from lamina.study.claims import Claim, Judged, judge, missing
-from lamina.study.effects import PLACES, Outcomes, Weights, contrasts, is_layered, layers_of, weights_of
+from lamina.study.contrasts import Weights, contrasts, weights_of
+from lamina.study.effects import PLACES, Contrast, Outcomes, is_layered, layers_of
 from lamina.study.handover import notes, trained
 from lamina.study.record import SCORES, Study
 
@@ -39,13 +39,7 @@ def conclude(root: Path) -> Scores:
         LaminaError: no run of the study is done, or one is only half there.
     """
     study = Study.read(root)
-    runs = study.finished(root)
-    if not runs:
-        raise LaminaError(f"no run in {root} has scores yet: `lamina study run` makes them")
-    scores = Scores(row for run in runs for row in Scores.read(root / run.folder / SCORES)).with_columns(
-        study=study.name
-    )
-    outcomes = Outcomes(study, root, runs, scores)
+    scores, outcomes = gather(study, root)
     levels = {name: each.levels for name, each in study.factors.items()}
     known = dict(contrasts(levels, study.within, outcomes.cells))
     for name in (*WRITTEN, DONE, REPORT):
@@ -54,10 +48,25 @@ def conclude(root: Path) -> Scores:
     scores.write(root / SCORES)
     write_text(root / TABLE, scores.to_csv())
     write_effects(root, _effects(outcomes, known))
-    judged = {name: _judged(claim, outcomes, known) for name, claim in study.claims.items()}
+    judged = {name: judged_effect(claim, outcomes, known) for name, claim in study.claims.items()}
     write_verdicts(root, judge(study.claims, judged))
     write_done(root, (root / name for name in (SCORES, EFFECTS, VERDICTS)))
     return scores
+
+
+def gather(study: Study, root: Path) -> tuple[Scores, Outcomes]:
+    """The scores of all finished runs, and the same sorted by model and seed.
+
+    Raises:
+        LaminaError: no run of the study is done, or one is only half there.
+    """
+    runs = study.finished(root)
+    if not runs:
+        raise LaminaError(f"no run in {root} has scores yet: `lamina study run` makes them")
+    scores = Scores(row for run in runs for row in Scores.read(root / run.folder / SCORES)).with_columns(
+        study=study.name
+    )
+    return scores, Outcomes(study, root, runs, scores)
 
 
 def report_study(root: Path, figures: Sequence[str] = ()) -> Path:
@@ -107,17 +116,17 @@ def _effects(outcomes: Outcomes, known: dict[str, Weights]) -> Iterator[Effect]:
         ranked = find_measure(like.measure).better != "neither"
         for name, weights in known.items():
             for at in PLACES if ranked else ("mean",):
-                found = outcomes.estimate(weights, like, at)
+                found = outcomes.difference(weights, like, at)
                 if found is not None:
                     yield _effect(name, found, like, at, 0)
             for layer in range(layers_of(outcomes, weights, like)):
-                found = outcomes.estimate(weights, like, "layer", layer)
+                found = outcomes.difference(weights, like, "layer", layer)
                 if found is not None:
                     yield _effect(name, found, like, "layer", layer + 1)
 
 
-def _effect(name: str, found: tuple[Estimate, int, int], like: Score, at: str, layer: int) -> Effect:
-    estimate, seeds, speakers = found
+def _effect(name: str, found: Contrast, like: Score, at: str, layer: int) -> Effect:
+    estimate = found.estimate
     low, high = estimate.interval()
     same = ("study", "measure", "target", "unit", "protocol", "split", "support", "layers", "pooling", "matched")
     return Effect(
@@ -127,14 +136,14 @@ def _effect(name: str, found: tuple[Estimate, int, int], like: Score, at: str, l
         value=estimate.value,
         low=low,
         high=high,
-        seeds=seeds,
-        speakers=speakers,
+        seeds=found.seeds,
+        speakers=found.speakers,
         **{column: getattr(like, column) for column in (*same, "head", "setting")},
     )
 
 
-def _judged(claim: Claim, outcomes: Outcomes, known: dict[str, Weights]) -> Judged:
-    """What the study's numbers say of the effect that a claim asks for."""
+def judged_effect(claim: Claim, outcomes: Outcomes, known: dict[str, Weights]) -> Judged:
+    """What the numbers of a study say of the effect that a claim asks for."""
     models = list(dict.fromkeys(run.subject.model for run in outcomes.study.runs if run.subject.model))
     weights = weights_of(claim.effect, known, models)
     if weights is None:
@@ -144,21 +153,21 @@ def _judged(claim: Claim, outcomes: Outcomes, known: dict[str, Weights]) -> Judg
         lacking = f"It cannot be told: no finished run has scores of {claim.what}."
         return Judged(None, claim.at, lacking=lacking)
     where = claim.at if is_layered(like.measure) else "whole"
-    found = outcomes.estimate(weights, like, where)
+    found = outcomes.difference(weights, like, where)
     if found is None:
         without = [model for model in weights if not outcomes.seeds([model], like)]
         return Judged(None, where, like.unit, lacking=missing(without or list(weights)))
-    estimate, seeds, speakers = found
     beside = _beside(outcomes, like, where, (model for model in models if model not in outcomes.cells))
-    return Judged(estimate, where, like.unit, beside=beside, seeds=seeds, speakers=speakers)
+    components = None if found.exact else found.components
+    return Judged(found.estimate, where, like.unit, "", beside, found.seeds, found.speakers, components)
 
 
 def _beside(outcomes: Outcomes, like: Score, where: str, models: Iterable[str]) -> str:
     """What the baselines score at the same place, in words."""
     where = "best" if where == "matched" else where
     said = [
-        f"{model} {found[0].value:.3f}"
+        f"{model} {found.estimate.value:.3f}"
         for model in models
-        if (found := outcomes.estimate({model: 1.0}, like, where))
+        if (found := outcomes.difference({model: 1.0}, like, where))
     ]
     return ", ".join(said)

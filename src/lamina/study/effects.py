@@ -13,9 +13,8 @@ model gives one number a seed, read at one of these places:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +24,11 @@ from numpy.typing import NDArray
 from lamina.measures import EXPLAINS, find_measure
 from lamina.score import MAJORITY, SHUFFLED, Score, Scores
 from lamina.stats.inference import Estimate, Replicates, over_seeds_and_speakers, read_replicates
+from lamina.stats.power import Components, components
+from lamina.study.contrasts import Weights
 from lamina.study.record import Study, StudyRun
 
 Floats = NDArray[np.float64]
-Weights = dict[str, float]
 PLACES = ("best", "matched", "mean")
 REPLICATES = "replicates.npz"
 
@@ -65,6 +65,40 @@ class Outcome:
 
     values: Floats
     drawn: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Contrast:
+    """A weighted sum of outcomes.
+
+    Attributes:
+        values: (seeds,) with each seed.
+        drawn: (seeds, replicates) the same with resampled speakers; no columns where none were.
+        speakers: how many were resampled; 0 where none were.
+        exact: whether it was counted, so that chance has no part in it.
+    """
+
+    values: Floats
+    drawn: Floats
+    speakers: int
+    exact: bool = False
+
+    @property
+    def seeds(self) -> int:
+        """How many seeds it rests on."""
+        return len(self.values)
+
+    @property
+    def estimate(self) -> Estimate:
+        """Its mean, and how sure that is."""
+        if self.exact:
+            return Estimate(float(self.values.mean()), 0.0, exact=True)
+        return over_seeds_and_speakers(self.values, self.drawn, speakers=self.speakers)
+
+    @property
+    def components(self) -> Components:
+        """The variances behind it."""
+        return components(self.values, self.drawn, speakers=self.speakers)
 
 
 class Outcomes:
@@ -155,8 +189,8 @@ class Outcomes:
             if all(self.reading(model, seed, like) for model in models)
         ]
 
-    def estimate(self, weights: Weights, like: Score, at: str, layer: int = 0) -> tuple[Estimate, int, int] | None:
-        """The weighted sum of outcomes, with how many seeds and speakers it rests on; None where a model lacks.
+    def difference(self, weights: Weights, like: Score, at: str, layer: int = 0) -> Contrast | None:
+        """The weighted sum of outcomes; None where a model lacks.
 
         Args:
             weights: of the models.
@@ -170,19 +204,17 @@ class Outcomes:
         readings = {
             model: [reading for seed in seeds if (reading := self.reading(model, seed, like))] for model in weights
         }
-        if find_measure(like.measure).counted:
-            values = {model: found[0].values.max() for model, found in readings.items()}
-            total = sum(weight * values[model] for model, weight in weights.items())
-            return Estimate(float(total), 0.0, exact=True), len(seeds), 0
-        outcomes = read_at(readings, at, layer)
-        drawn = all(outcome.drawn.shape[1] for outcome in outcomes.values())
-        values_ = sum((weight * outcomes[model].values for model, weight in weights.items()), np.zeros(len(seeds)))
         none = np.zeros((len(seeds), 0))
-        resampled = (
-            sum((weight * outcomes[model].drawn for model, weight in weights.items()), 0.0) if drawn else none
-        )
-        speakers = min(reading.speakers for found in readings.values() for reading in found) if drawn else 0
-        return over_seeds_and_speakers(values_, np.asarray(resampled), speakers=speakers), len(seeds), speakers
+        if find_measure(like.measure).counted:
+            total = sum(weight * readings[model][0].values.max() for model, weight in weights.items())
+            return Contrast(np.full(len(seeds), float(total)), none, 0, exact=True)
+        outcomes = read_at(readings, at, layer)
+        values = sum((weight * outcomes[model].values for model, weight in weights.items()), np.zeros(len(seeds)))
+        if not all(outcome.drawn.shape[1] for outcome in outcomes.values()):
+            return Contrast(values, none, 0)
+        drawn = sum((weight * outcomes[model].drawn for model, weight in weights.items()), np.zeros(()))
+        speakers = min(reading.speakers for found in readings.values() for reading in found)
+        return Contrast(values, drawn, speakers)
 
 
 def is_layered(measure: str) -> bool:
@@ -251,64 +283,3 @@ def layers_of(outcomes: Outcomes, weights: Weights, like: Score) -> int:
     seeds = outcomes.seeds(weights, like)
     found = [outcomes.reading(model, seed, like) for model in weights for seed in seeds]
     return min((len(reading.layers) for reading in found if reading), default=0)
-
-
-def contrasts(
-    factors: Mapping[str, Sequence[str]],
-    within: Mapping[str, Mapping[str, str]],
-    cells: Mapping[str, Mapping[str, str]],
-) -> Iterator[tuple[str, Weights]]:
-    """Every main effect and every interaction of two factors, as weights of the cells.
-
-    A main effect is the mean over the cells at a level less the mean over those at the factor's first level, all
-    levels of the other factors alike. Factors that are nested within one of the two compared levels stay at their
-    first level, so that cells which differ in one thing are compared. An interaction is the difference between the
-    effects of one factor at two levels of the other.
-
-    Args:
-        factors: their levels, the first is compared with.
-        within: of nested factors, the levels that they need.
-        cells: the levels of every cell, by the model's name.
-    """
-
-    def average(**fixed: str) -> Weights:
-        inner = {
-            name: levels[0]
-            for name, levels in factors.items()
-            if name not in fixed and any(outer in fixed for outer in within.get(name, {}))
-        }
-        chosen = [
-            model
-            for model, levels in cells.items()
-            if all(levels.get(name) == level for name, level in fixed.items())
-            and all(levels.get(name, level) == level for name, level in inner.items())
-        ]
-        return {model: 1 / len(chosen) for model in chosen}
-
-    for name, (first, *others) in factors.items():
-        for level in others:
-            here, there = average(**{name: level}), average(**{name: first})
-            if here and there:
-                yield name if len(others) == 1 else f"{name}={level}", _minus(here, there)
-    for one, two in combinations(factors, 2):
-        for a in factors[one][1:]:
-            for b in factors[two][1:]:
-                corners = [average(**{one: x, two: y}) for x in (a, factors[one][0]) for y in (b, factors[two][0])]
-                if all(corners):
-                    label = " x ".join(
-                        name if len(factors[name]) == 2 else f"{name}={level}"
-                        for name, level in ((one, a), (two, b))
-                    )
-                    yield label, _minus(_minus(corners[0], corners[2]), _minus(corners[1], corners[3]))
-
-
-def _minus(left: Weights, right: Weights) -> Weights:
-    return {model: left.get(model, 0.0) - right.get(model, 0.0) for model in dict.fromkeys([*left, *right])}
-
-
-def weights_of(effect: str, known: Mapping[str, Weights], models: Iterable[str]) -> Weights | None:
-    """The weights of an effect by its name, or of ``MODEL - MODEL``; None where there is no such effect."""
-    if effect in known:
-        return known[effect]
-    left, _, right = (part.strip() for part in effect.partition(" - "))
-    return {left: 1.0, right: -1.0} if left != right and {left, right} <= set(models) else None

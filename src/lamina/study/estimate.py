@@ -47,13 +47,14 @@ class Need:
     disk: int | None
 
 
-def estimates(config: StudyConfig, root: Path, *, measure: bool = True) -> list[Need]:
+def estimates(config: StudyConfig, root: Path, *, measure: bool = True, device: str = "cpu") -> list[Need]:
     """What every run of the study takes; nothing is made.
 
     Args:
         config: the study.
         root: its folder; runs that are finished there say what they took, and correct the others.
         measure: whether to measure this machine where no training has finished.
+        device: where the runs will compute.
 
     Raises:
         LaminaError: the design is impossible, or the folder is of another version.
@@ -70,7 +71,7 @@ def estimates(config: StudyConfig, root: Path, *, measure: bool = True) -> list[
     trains = [recipe for recipe in recipes if recipe.steps]
     shapes = [model for step in steps if (model := _model_of(step))]
     tried = trains or [PretrainConfig(model=model, steps=1) for model in shapes]
-    rate = statistics.median(rates) if rates else measured_rate(tried[0]) if measure and tried else NOMINAL
+    rate = statistics.median(rates) if rates else measured_rate(tried[0], device) if measure and tried else NOMINAL
     known = bool(rates) or measure
     found = [_need(step, audio, rate, config) for step in steps]
     corrections = {
@@ -97,34 +98,34 @@ def estimates(config: StudyConfig, root: Path, *, measure: bool = True) -> list[
     return needs
 
 
-def measured_rate(recipe: PretrainConfig) -> float:
-    """Multiply-accumulates a second of one training step of this model on this machine, one thread."""
+def measured_rate(recipe: PretrainConfig, device: str = "cpu") -> float:
+    """Multiply-accumulates a second of one training step of this model on a device of this machine, one thread."""
     import time
 
     import torch
 
+    from lamina.device import wait
     from lamina.encoders.mrhubert.model import MRHubertModel
 
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    place = torch.device(device)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     seconds = min(recipe.crop_seconds, 4.0)
     one = forward_macs(recipe.model, seconds)
     batch = int(max(1, min(recipe.batch_size, 1e10 // (one * TRAINING))))
-    model = MRHubertModel(shape(recipe.model)).to(device).train()
+    model = MRHubertModel(shape(recipe.model)).to(place).train()
     waves = torch.randn(
         batch, round(seconds * recipe.model.sampling_rate), generator=torch.Generator().manual_seed(0)
-    ).to(device)
+    ).to(place)
     kind = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}[recipe.dtype]
     times = []
     try:
         for _ in range(3):
             start = time.perf_counter()
-            with torch.autocast(device.type, dtype=kind, enabled=kind is not None):
+            with torch.autocast(place.type, dtype=kind, enabled=kind is not None):
                 output = model(waves).last_hidden_state
             output.float().square().mean().backward()
-            if device.type == "cuda":
-                torch.cuda.synchronize()
+            wait(place)
             times.append(time.perf_counter() - start)
     finally:
         torch.set_num_threads(threads)

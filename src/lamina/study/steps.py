@@ -33,25 +33,25 @@ FORMAT = 1
 CORPUS, ENCODER = "corpus.json", "encoder.json"
 
 
-def execute(step: Step, root: Path) -> Run:
-    """Make the run folder of ``step``; what it needs is done already."""
+def execute(step: Step, root: Path, device: str = "cpu") -> Run:
+    """Make the run folder of ``step`` on a device; what it needs is done already."""
     run = step.run(root)
     run.start()
     run.began()
     began = time.monotonic()
-    make(step, root, _logged(run))
+    make(step, root, _logged(run), device)
     run.log(event="done", seconds=round(time.monotonic() - began, 2))
     run.finish()
     return run
 
 
-def make(step: Step, root: Path, progress: Progress) -> None:
+def make(step: Step, root: Path, progress: Progress, device: str = "cpu") -> None:
     """Fill the run folder of ``step``, which `execute` starts and finishes; a job's other processes call this."""
     import torch
 
     torch.set_num_threads(1)
     inputs = {role: need.run(root) for role, need in step.needs.items()}
-    KINDS[step.kind](step.run(root), inputs, progress)
+    KINDS[step.kind](step.run(root), inputs, progress, device)
 
 
 def _logged(run: Run) -> Progress:
@@ -67,7 +67,7 @@ def _logged(run: Run) -> Progress:
     return progress
 
 
-def _corpus(run: Run, _inputs: dict[str, Run], progress: Progress) -> None:
+def _corpus(run: Run, _inputs: dict[str, Run], progress: Progress, _device: str) -> None:
     """Synthesise speech, or open what is there and write down which speech it is."""
     from lamina.corpus.open import open_corpus
     from lamina.corpus.synth.config import SynthConfig
@@ -128,11 +128,11 @@ def open_for(config: StoredConfig, asked: list[str]) -> StoredCorpus:
     return corpus
 
 
-def _units(run: Run, inputs: dict[str, Run], progress: Progress) -> None:
+def _units(run: Run, inputs: dict[str, Run], progress: Progress, device: str) -> None:
     from lamina.pretrain.units import make_units
 
     config = _units_config(settings_of(run, UnitsConfig), inputs)
-    _, quality = make_units(config, _open(inputs), run.folder, progress)
+    _, quality = make_units(config, _open(inputs), run.folder, progress, device=device)
     run.log(event="quality", **quality)
 
 
@@ -144,16 +144,18 @@ def _units_config(config: UnitsConfig, inputs: dict[str, Run]) -> UnitsConfig:
     return config.model_copy(update={"features": str(model.folder)})
 
 
-def _pretrain(run: Run, inputs: dict[str, Run], progress: Progress) -> None:
+def _pretrain(run: Run, inputs: dict[str, Run], progress: Progress, device: str) -> None:
     from lamina.pretrain.labels import Units
     from lamina.pretrain.loop import pretrain
 
     config = settings_of(run, PretrainConfig)
     units = [Units.read(inputs[role].folder) for role in sorted(inputs) if role.partition(".")[0] == "units"]
-    pretrain(config, _open(inputs), units, run, progress=lambda done, total, _: progress(done, total))
+    pretrain(
+        config, _open(inputs), units, run, device=device, progress=lambda done, total, _: progress(done, total)
+    )
 
 
-def _released(run: Run, _inputs: dict[str, Run], _progress: Progress) -> None:
+def _released(run: Run, _inputs: dict[str, Run], _progress: Progress, _device: str) -> None:
     """Load (fetch, convert) a released encoder once and write down its taps: the others' support needs them."""
     encoder = _load(run)
     taps = [
@@ -163,9 +165,9 @@ def _released(run: Run, _inputs: dict[str, Run], _progress: Progress) -> None:
     write_json(run.folder / ENCODER, {"format": FORMAT, "digest": encoder.digest, "taps": taps})
 
 
-def _load(run: Run) -> Encoder:
+def _load(run: Run, device: str = "cpu") -> Encoder:
     released = settings_of(run, Released)
-    encoder = load_encoder(released.source)
+    encoder = load_encoder(released.source, device=device)
     if not released.untrained:
         return encoder
     from lamina.encoders.untrained import untrained
@@ -186,12 +188,12 @@ def _support(models: tuple[ModelConfig, ...], inputs: dict[str, Run]) -> list[Gr
     return list(dict.fromkeys(grids))
 
 
-def _analysis(run: Run, inputs: dict[str, Run], progress: Progress) -> None:
+def _analysis(run: Run, inputs: dict[str, Run], progress: Progress, device: str) -> None:
     from lamina.analysis.sweep import analyze
 
     settings = settings_of(run, AnalysisRun)
     found = analyze(
-        _encoder(settings.read, inputs),
+        _encoder(settings.read, inputs, device),
         _open(inputs),
         settings.analysis,
         support=_support(settings.support, inputs),
@@ -203,18 +205,19 @@ def _analysis(run: Run, inputs: dict[str, Run], progress: Progress) -> None:
     _write(run, found.scores + masked)
 
 
-def _probe(run: Run, inputs: dict[str, Run], progress: Progress) -> None:
+def _probe(run: Run, inputs: dict[str, Run], progress: Progress, device: str) -> None:
     from lamina.probe.probe import probe
     from lamina.stats.inference import write_replicates
 
     settings = settings_of(run, ProbeRun)
     found = probe(
-        _encoder(settings.read, inputs),
+        _encoder(settings.read, inputs, device),
         _open(inputs),
         settings.probe,
         support=_support(settings.support, inputs),
         control=subject_of(run).control,
         folder=run.folder,
+        device=device,
         progress=progress,
     )
     write_replicates(run.folder, found.replicates)
@@ -223,11 +226,12 @@ def _probe(run: Run, inputs: dict[str, Run], progress: Progress) -> None:
     _write(run, found.scores)
 
 
-def _cost(run: Run, inputs: dict[str, Run], _progress: Progress) -> None:
+def _cost(run: Run, inputs: dict[str, Run], _progress: Progress, device: str) -> None:
     from lamina.cost.cost import measure_cost
 
     settings = settings_of(run, CostRun)
-    _write(run, measure_cost(_encoder(Read(), inputs), seconds=settings.seconds, repeats=settings.repeats))
+    encoder = _encoder(Read(), inputs, device)
+    _write(run, measure_cost(encoder, seconds=settings.seconds, repeats=settings.repeats))
 
 
 def _write(run: Run, scores: Scores) -> None:
@@ -266,7 +270,7 @@ def _masked_accuracy(pretrained: Run, protocol: str) -> Scores:
     )
 
 
-KINDS: dict[Kind, Callable[[Run, dict[str, Run], Progress], None]] = {
+KINDS: dict[Kind, Callable[[Run, dict[str, Run], Progress, str], None]] = {
     "corpus": _corpus,
     "units": _units,
     "pretrain": _pretrain,
@@ -277,16 +281,16 @@ KINDS: dict[Kind, Callable[[Run, dict[str, Run], Progress], None]] = {
 }
 
 
-def _encoder(read: Read, inputs: dict[str, Run]) -> Encoder:
+def _encoder(read: Read, inputs: dict[str, Run], device: str) -> Encoder:
     """The encoder that a run reads: a pretrained one, a released one, mel, MFCC, or the units themselves."""
     if "model" in inputs:
-        return load_encoder(str(inputs["model"].folder))
+        return load_encoder(str(inputs["model"].folder), device=device)
     if "encoder" in inputs:
-        return _load(inputs["encoder"])
+        return _load(inputs["encoder"], device)
     if read.of is not None:
         from lamina.pretrain.labels import CODEBOOK_FILE, Codebook
         from lamina.pretrain.units import UnitsEncoder
 
-        features = features_of(_units_config(read.of, inputs))
+        features = features_of(_units_config(read.of, inputs), device)
         return UnitsEncoder(features, Codebook.read(inputs["units"].folder / CODEBOOK_FILE))
-    return load_encoder(read.features)
+    return load_encoder(read.features, device=device)

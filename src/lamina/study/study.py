@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 
 from lamina.errors import LaminaError
@@ -19,7 +20,7 @@ from lamina.study.step import Step, find_step
 from lamina.study.steps import execute, make, open_for
 
 
-def run_study(config: StudyConfig, root: Path, *, jobs: int, watcher: Watcher) -> Path:
+def run_study(config: StudyConfig, root: Path, *, jobs: int, watcher: Watcher, device: str = "cpu") -> Path:
     """Run every step of the study that is not done yet, conclude, and write the report.
 
     Args:
@@ -27,6 +28,7 @@ def run_study(config: StudyConfig, root: Path, *, jobs: int, watcher: Watcher) -
         root: its folder; a second run with the same config does only what is missing.
         jobs: steps side by side, one thread each.
         watcher: shows the progress.
+        device: where the steps compute; those side by side share it.
 
     Returns:
         The page of the report.
@@ -36,7 +38,7 @@ def run_study(config: StudyConfig, root: Path, *, jobs: int, watcher: Watcher) -
             failed (the others are done).
     """
     steps = begin(config, root)
-    failed = run_steps(steps, root, execute, jobs=jobs, watcher=watcher)
+    failed = run_steps(steps, root, partial(execute, device=device), jobs=jobs, watcher=watcher)
     if failed:
         raise LaminaError(
             f"{len(failed)} of {len(steps)} steps failed ({', '.join(step.name for step in failed)}); the reasons "
@@ -45,7 +47,7 @@ def run_study(config: StudyConfig, root: Path, *, jobs: int, watcher: Watcher) -
     return report_study(root)
 
 
-def run_next(config: StudyConfig, root: Path, *, only: str = "") -> Step | None:
+def run_next(config: StudyConfig, root: Path, *, only: str = "", device: str = "cpu") -> Step | None:
     """Make one run that nobody has made or is making, or the named one; for schedulers and several processes.
 
     Started by ``torchrun`` or ``accelerate launch``, with ``only``, the processes make it together.
@@ -66,13 +68,13 @@ def run_next(config: StudyConfig, root: Path, *, only: str = "") -> Step | None:
     if rank:
         together = find_step(steps, only)
         if together.kind == "pretrain" and not is_done(together, root):
-            make(together, root, lambda _done, _total: None)
+            make(together, root, lambda _done, _total: None, device)
         return together
     locks = Locks(root)
     try:
         step = _named(steps, root, locks, only) if only else next_step(steps, root, locks)
         if step is not None and not is_done(step, root):
-            execute(step, root)
+            execute(step, root, device)
         return step
     finally:
         locks.close()

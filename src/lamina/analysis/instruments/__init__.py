@@ -10,6 +10,10 @@ abx         is X nearer to A, of its class, than to B?
 discrimination  do tokens of one word rank first?
 rsa         do classes lie to each other as other speakers' do?
 procrustes  how well one tap turns into another
+beyond      what is known beyond a given view
+reach       how far before and after a frame its labels are known
+boundaries  how well changes of states mark boundaries
+units       clusters of frames as units: what they tell of phones, and at how many bits
 spotting    is a spoken query in a spoken document?
 
 How an instrument is written

@@ -30,17 +30,15 @@ class Abx(Sampled):
 
     def values(self, draw: Draw) -> Iterator[Finding]:
         """Both error rates."""
-        frames = self.rows
-        for name, cells in (("abx-within", self.target.within), ("abx-across", self.target.across)):
-            if not cells:
-                continue
-            triples = Triples.of(cells)
-            distances = angular_distances(frames, self.starts, self.counts, triples.pairs)
-            errors = triples.errors(distances)
-            drawn = errors.values(draw(errors.names).double().numpy())
-            value = errors.values(np.ones((1, len(errors.names))))
-            setting = f"{self.target.contexts} context"
-            yield Finding({name: value}, {name: drawn}, triples.n, errors.names, setting=setting)
+        asked = {"abx-within": self.target.within, "abx-across": self.target.across}
+        told = [(name, Triples.of(cells)) for name, cells in asked.items() if cells]
+        for setting, frames in self.scaled():
+            for name, triples in told:
+                errors = triples.errors(angular_distances(frames, self.starts, self.counts, triples.pairs))
+                drawn = errors.values(draw(errors.names).double().numpy())
+                value = errors.values(np.ones((1, len(errors.names))))
+                said = ", ".join(filter(None, (f"{self.target.contexts} context", setting)))
+                yield Finding({name: value}, {name: drawn}, triples.n, errors.names, setting=said)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from lamina.analysis.instruments.instrument import Draw, Finding, Instrument, Va
 from lamina.analysis.products import class_moments, moments
 from lamina.analysis.rows import Rows, Way
 from lamina.analysis.targets.labels import Labels
+from lamina.analysis.targets.lagged import Lagged
 from lamina.analysis.targets.numbers import Numbers
 from lamina.analysis.targets.sources import Frames
 from lamina.analysis.targets.target import Target
@@ -31,13 +32,13 @@ SVCCA = 0.99  # of either view's variance
 class Canonical(Instrument):
     """Held-out CCA against vectors or classes (one-hot), in several labellings, and SVCCA where that is asked."""
 
-    families: ClassVar = ("cca",)
-    takes: ClassVar = (Labels, Vectors, Numbers, Frames)
+    families: ClassVar[tuple[str, ...]] = ("cca",)
+    takes: ClassVar[tuple[type[Target], ...]] = (Labels, Vectors, Numbers, Frames)
     title: ClassVar = "CCA"
 
-    def __init__(self, tap: Tap, way: Way, target: Labels | Frames, config: AnalysisConfig) -> None:
+    def __init__(self, tap: Tap, way: Way, target: Labels | Frames | Lagged, config: AnalysisConfig) -> None:
         super().__init__(tap, way, target, config)
-        self._size, self._labellings, self._classed = view_of(target)
+        self._size, self._labellings, self._classed = view_of(target, tap.width)
         self._shares = (1.0, SVCCA) if "svcca-mean" in config.wanted else (1.0,)
         self._groups = len(target.roles.groups)
         empty: Part = (
@@ -57,7 +58,8 @@ class Canonical(Instrument):
             # Nobody else holds the sums of this part.
             held = self.sums[f"part{part}"]
             if isinstance(held, ClassMoments):
-                added = class_moments(some, rows.side if whole else rows.side[:, chosen], self._size)
+                side = rows.side[: self._labellings]
+                added = class_moments(some, side if whole else side[:, chosen], self._size)
                 self.sums[f"part{part}"] = held.absorb(added)
             elif isinstance(held, Moments):
                 self.sums[f"part{part}"] = held.absorb(moments(some, rows.side if whole else rows.side[chosen]))
@@ -82,11 +84,13 @@ class Canonical(Instrument):
     ) -> Iterator[Projections]:
         if sum(part.n > 0 for part in parts) < 3 and len(ridges) > 1:
             ridges = [max(ridges)]  # nobody is left to choose it on
-        folds: Folds | None = None
+        first = parts if self._classed else [_labelling(part, 0, self._size) for part in parts]
+        folds = Folds.of(first, ridges, inner=1)
         for number in range(self._labellings):
-            these = [_labelling(part, number, self._size) for part in parts]
-            folds = folds or Folds.of(these, ridges, inner=1)
-            yield from (folds.projections(parts=these, share=share) for share in self._shares)
+            place, other = (
+                (number, None) if self._classed else (0, [_labelling(p, number, self._size) for p in parts])
+            )
+            yield from (folds.projections(place, parts=other, share=share) for share in self._shares)
 
     def _apart(self, parts: Sequence[Part], whole: Part, ridges: Sequence[float]) -> Iterator[Projections]:
         learned, tuned = (_labelling(parts[part], 0, self._size) for part in (LEARN, TUNE))
@@ -124,15 +128,21 @@ class Canonical(Instrument):
             if isinstance(held, Projections):
                 labelling, share = divmod(place, len(self._shares))
                 measure = cca_values if self._shares[share] == 1 else svcca_values
-                yield Finding(measure(held), measure(held, draw(names)), held.n, names, labelling=labelling)
+                again = {} if labelling else measure(held, draw(names))
+                yield Finding(measure(held), again, held.n, names, labelling=labelling)
 
 
-def view_of(target: Target) -> tuple[int, int, bool]:
-    """Dimensions of what a target holds states against, how many labellings, and whether it is classes."""
+def view_of(target: Target, width: int) -> tuple[int, int, bool]:
+    """Dimensions of what a target holds states against, how many labellings, and whether it is classes.
+
+    Labellings of classes share all second moments of states of this ``width``: as many as are cheap.
+    """
     if isinstance(target, Vectors):
         return target.table.shape[1], target.labellings, False
     if isinstance(target, Labels):
-        return len(target.classes), target.labellings, True
+        return len(target.classes), target.cheap(width), True
+    if isinstance(target, Lagged):
+        return len(target.classes) + 1, target.labellings, True
     if isinstance(target, Frames):
         return target.tap.width, 1, False
     raise AssertionError(f"{type(target).__name__} is no vectors and no classes")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import product
 from typing import ClassVar, cast
 
 import numpy as np
@@ -10,7 +11,15 @@ import torch
 from torch import Tensor
 
 from lamina.analysis.config import AnalysisConfig
-from lamina.analysis.instruments.instrument import Draw, Finding, Floats, Instrument, Values
+from lamina.analysis.instruments.instrument import (
+    SETTINGS,
+    Draw,
+    Finding,
+    Floats,
+    Instrument,
+    Values,
+    scale_of,
+)
 from lamina.analysis.rows import Rows, Way
 from lamina.analysis.sums import Sample
 from lamina.analysis.targets.labels import Labels
@@ -19,13 +28,17 @@ from lamina.encoders.encoder import Tap
 from lamina.errors import LaminaError
 from lamina.stats import kmeans
 from lamina.stats.information import Counts, mutual_information, purities
+from lamina.stats.scaling import Scale
 
 FEW_A_CLUSTER = 10
 Measure = Callable[[Counts, Tensor | None], Values]
 
 
 class Clustering(Instrument):
-    """k-means clusters of a sample of fit segments; mutual information and purity of those that are scored."""
+    """k-means clusters of a sample of fit segments; mutual information and purity of those that are scored.
+
+    The sample standardises, too: distances between raw rows are those along the widest dimensions.
+    """
 
     families: ClassVar = ("mi", "purity")
     takes: ClassVar = (Labels,)
@@ -36,7 +49,7 @@ class Clustering(Instrument):
         super().__init__(tap, way, target, config)
         self.size = config.clusters_of(target.name, target.sample)
         self._shape = (len(target.roles.groups), self.size, len(target.classes))
-        self._clusters: kmeans.Clusters | None = None
+        self._codebooks: dict[str, tuple[Scale, kmeans.Clusters]] = {}  # by how states are scaled
         self.sums = {"sample": Sample.empty(target.sample, tap.width)}
 
     def learn(self, x: Tensor, rows: Rows) -> None:
@@ -46,65 +59,77 @@ class Clustering(Instrument):
     def settle(self) -> None:
         """Find the clusters and forget the sample; with folds, count each of its folds in the others' clusters."""
         found = self._sample.rows
-        self.sums = {f"counts{number}": Counts.empty(*self._shape) for number in range(self.target.labellings)}
+        self.sums = {
+            _key(states, number): Counts.empty(*self._shape)
+            for states in self.config.states
+            for number in range(self.target.labellings)
+        }
         if not self.folded:
-            self._clusters = self._fit(found)
+            self._codebooks = {states: self._fit(states, found) for states in self.config.states}
             return
         labels, folds = self.target.sampled()
-        for fold in torch.unique(folds).tolist():
+        for states, fold in product(self.config.states, torch.unique(folds).tolist()):
             inside = folds == fold
-            index = self._fit(found[~inside]).assign(found[inside])
-            self._count(index, labels[:, inside], folds[inside])
+            scale, clusters = self._fit(states, found[~inside])
+            self._count(states, clusters.assign(scale(found[inside])), labels[:, inside], folds[inside])
 
     def score(self, x: Tensor, rows: Rows) -> None:
         """Count score rows, each of a group."""
-        if self._clusters is not None:
-            self._count(self._clusters.assign(x), rows.side, rows.keys)
+        for states, (scale, clusters) in self._codebooks.items():
+            self._count(states, clusters.assign(scale(x)), rows.side, rows.keys)
 
     def seconds(self) -> float:
         """k-means once, or once a fold."""
         number = len(self.target.roles.groups) if self.folded else 1
+        number *= len(self.config.states)
         return number * self.target.sample * assigning(self.tap.width, self.size)
 
     def values(self, draw: Draw) -> Iterator[Finding]:
         """Mutual information and purities of every labelling."""
         self.notes += [note for note in (self._single(), self._few()) if note]
         names = self.target.roles.groups
-        for labelling, counts in enumerate(self._counts):
+        drawn = draw(names)
+        labelled = ((states, *each) for states in self.config.states for each in enumerate(self._counts(states)))
+        for states, labelling, counts in labelled:
             for measure in (mi_values, purity_values):
-                drawn = draw(names)
-                if self.folded:
-                    one = torch.ones(1, counts.shape[0], dtype=torch.float64)
-                    values, resampled = (_over_folds(measure, counts, each) for each in (one, drawn))
-                else:
-                    values, resampled = measure(counts, None), measure(counts, drawn)
-                again = {name: debiased(each, float(values[name][0])) for name, each in resampled.items()}
-                yield Finding(values, again, counts.n, names, labelling=labelling)
+                values, again = self._weighed(measure, counts, torch.ones(1, len(names))), {}
+                if not labelling:
+                    resampled = self._weighed(measure, counts, drawn)
+                    again = {name: debiased(each, float(values[name][0])) for name, each in resampled.items()}
+                yield Finding(values, again, counts.n, names, labelling=labelling, setting=SETTINGS[states])
+
+    def _weighed(self, measure: Measure, counts: Counts, weights: Tensor) -> Values:
+        return _over_folds(measure, counts, weights) if self.folded else measure(counts, weights)
 
     @property
     def _sample(self) -> Sample:
         return cast("Sample", self.sums["sample"])
 
     @property
-    def _counts(self) -> list[Counts]:
-        return [each for each in self.sums.values() if isinstance(each, Counts)]
+    def _first(self) -> Counts:
+        return self._counts(self.config.states[0])[0]
 
-    def _fit(self, rows: Tensor) -> kmeans.Clusters:
+    def _counts(self, states: str) -> list[Counts]:
+        """Of every labelling."""
+        return [cast("Counts", self.sums[_key(states, number)]) for number in range(self.target.labellings)]
+
+    def _fit(self, states: str, rows: Tensor) -> tuple[Scale, kmeans.Clusters]:
         if len(rows) < 2 * self.size:
             raise LaminaError(
                 f"{len(rows)} segments are too few for {self.size} clusters (at least {2 * self.size}"
                 "); use more speech, or fewer `clusters` (lamina.analyze, a study's analysis)"
             )
-        return kmeans.fit(rows, self.size, seed=self.config.seed, restarts=1)
+        scale = scale_of(states, rows)
+        return scale, kmeans.fit(scale(rows), self.size, seed=self.config.seed, restarts=1)
 
-    def _count(self, index: Tensor, labels: Tensor, groups: Tensor) -> None:
-        for number, (held, side) in enumerate(zip(self._counts, labels, strict=True)):
-            self.sums[f"counts{number}"] = held + Counts.of([groups, index, side], self._shape)
+    def _count(self, states: str, index: Tensor, labels: Tensor, groups: Tensor) -> None:
+        for number, (held, side) in enumerate(zip(self._counts(states), labels, strict=True)):
+            self.sums[_key(states, number)] = held + Counts.of([groups, index, side], self._shape)
 
     def _single(self) -> str:
         """Whether labels are all alike where information is normalised by what they hold."""
         labels = torch.zeros(self._shape[0], self._shape[2], dtype=torch.int64)
-        counts = self._counts[0]
+        counts = self._first
         groups = counts.cells // (self._shape[1] * self._shape[2])
         labels.index_put_((groups, counts.cells % self._shape[2]), counts.counts, accumulate=True)
         if not self.folded:
@@ -119,7 +144,7 @@ class Clustering(Instrument):
         )
 
     def _few(self) -> str:
-        n = self._counts[0].n // (len(self.target.roles.groups) if self.folded else 1)
+        n = self._first.n // (len(self.target.roles.groups) if self.folded else 1)
         apiece = "a fold " if self.folded else ""
         if n >= FEW_A_CLUSTER * self.size:
             return ""
@@ -127,6 +152,10 @@ class Clustering(Instrument):
             f"{n} segments {apiece}in {self.size} clusters: much of the plug-in information is chance, see "
             "the shuffled rows and mi-corrected"
         )
+
+
+def _key(states: str, labelling: int) -> str:
+    return f"{states}-counts{labelling}"
 
 
 def mi_values(counts: Counts, weights: Tensor | None = None) -> Values:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 import numpy as np
+from torch import Tensor
 
 from lamina.analysis.instruments.instrument import Draw, Finding, Sampled
 from lamina.analysis.targets.tokens import Tokens
@@ -30,8 +31,18 @@ class Discrimination(Sampled):
 
     def values(self, draw: Draw) -> Iterator[Finding]:
         """Both precisions, of the queries that have something to find."""
+        for setting, rows in self.scaled():
+            for name, told in self._precisions(unit(rows)).items():
+                if told:
+                    values, whose = np.array([value for value, _ in told]), [who for _, who in told]
+                    names = sorted(set(whose))
+                    drawn = resampled_ratios(values, np.ones_like(values), whose, draw(names).double().numpy())
+                    found = {name: values.mean(keepdims=True)}, {name: drawn}
+                    yield Finding(*found, len(values), names, setting=setting)
+
+    def _precisions(self, rows: Tensor) -> dict[str, list[tuple[float, str]]]:
+        """The average precision of each query, and who says it, of rows (tokens, width) of length one."""
         labels, speakers = self.target.labels, self.target.speakers
-        rows = unit(self.rows)
         found: dict[str, list[tuple[float, str]]] = {"map": [], "map-across": []}
         for begin in range(0, len(rows), ROWS):
             own = np.arange(begin, min(begin + ROWS, len(rows)))
@@ -45,9 +56,4 @@ class Discrimination(Sampled):
                 if some.any():
                     values = average_precisions(scores[some], targets[some])
                     found[name] += zip(values.tolist(), speakers[own[some]].tolist(), strict=True)
-        for name, told in found.items():
-            if told:
-                values, whose = np.array([value for value, _ in told]), [who for _, who in told]
-                names = sorted(set(whose))
-                drawn = resampled_ratios(values, np.ones_like(values), whose, draw(names).double().numpy())
-                yield Finding({name: values.mean(keepdims=True)}, {name: drawn}, len(values), names)
+        return found

@@ -18,11 +18,14 @@ from lamina.analysis.sums import Sample
 from lamina.analysis.targets.segments import EACH, Segmented
 from lamina.analysis.targets.target import Target
 from lamina.encoders.encoder import Tap
+from lamina.score import RAW
 from lamina.stats.archive import Statistic
+from lamina.stats.scaling import Scale
 
 Floats = NDArray[np.float64]
 Draw = Callable[[Sequence[str]], Tensor]  # names of groups to weights (replicates, names)
 Values = dict[str, Floats]  # by measure, (weightings,) values
+SETTINGS = {"standardised": "", "raw": RAW}  # what rows say of how states are scaled
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,7 +34,7 @@ class Finding:
 
     Attributes:
         values: by measure, its value, (1,).
-        resampled: by measure, (replicates,) values where groups were drawn anew.
+        resampled: by measure, (replicates,) values where groups were drawn anew; none of a shuffled labelling.
         n: how many items were scored.
         groups: names of what was drawn; with one there is no interval.
         items: what was scored; empty for the target's rows.
@@ -134,6 +137,14 @@ class Instrument(ABC):
         """
 
 
+def scale_of(states: str, rows: Tensor) -> Scale:
+    """How states are scaled before they are compared: by these rows (n, width), or not at all where ``raw``.
+
+    Where one dimension spreads much wider than the others, distances of raw rows see nothing else.
+    """
+    return Scale.none(rows.shape[1]) if states == "raw" else Scale.of(rows)
+
+
 class Sampled(Instrument):
     """An instrument that keeps every row that is scored: a segment's mean, or each of its frames (`EACH`).
 
@@ -159,6 +170,12 @@ class Sampled(Instrument):
             LaminaError: a state is not finite.
         """
         return cast("Sample", self.sums["rows"]).finite()
+
+    def scaled(self) -> Iterator[tuple[str, Tensor]]:
+        """All rows by how they are scaled; as nothing is fitted, they are standardised together."""
+        rows = self.rows
+        for states in self.config.states:
+            yield SETTINGS[states], scale_of(states, rows)(rows)
 
     def score(self, x: Tensor, rows: Rows) -> None:
         """Keep the rows."""

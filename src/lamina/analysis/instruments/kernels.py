@@ -33,7 +33,7 @@ class CKA(Instrument):
 
     def __init__(self, tap: Tap, way: Way, target: Target, config: AnalysisConfig) -> None:
         super().__init__(tap, way, target, config)
-        self._size, self._labellings, self._classed = view_of(target)
+        self._size, self._labellings, self._classed = view_of(target, tap.width)
         self._kept = SpeakerParts(len(target.roles.groups))
         for number in range(1 if self._classed else self._labellings):
             for bucket in range(self._kept.count):
@@ -53,7 +53,9 @@ class CKA(Instrument):
                 if int(own) != bucket:
                     continue
                 if isinstance(held, ClassKernels):
-                    self.sums[key] = held + ClassKernels.of(x[chosen], rows.side[:, chosen], self._size)
+                    self.sums[key] = held + ClassKernels.of(
+                        x[chosen], rows.side[: self._labellings, chosen], self._size
+                    )
                 elif isinstance(held, Kernels):
                     part = slice(int(number) * self._size, (int(number) + 1) * self._size)
                     self.sums[key] = held + Kernels.of(x[chosen], rows.side[chosen, part])
@@ -66,8 +68,8 @@ class CKA(Instrument):
             parts = self._parts(0 if self._classed else labelling)
             number = labelling if self._classed else 0
             n = sum(part.n for part in parts)
-            found = (cka_values(parts, None, number), cka_values(parts, drawn, number))
-            yield Finding(*found, n, names, labelling=labelling, units=units)
+            again = {} if labelling else cka_values(parts, drawn, number)
+            yield Finding(cka_values(parts, None, number), again, n, names, labelling=labelling, units=units)
         moments = [part.moments for part in self._parts(0)]
         yield Finding(dimension_values(moments), dimension_values(moments, drawn), n, names, units=units)
 

@@ -24,11 +24,12 @@ class Likeness(Sampled):
     def values(self, draw: Draw) -> Iterator[Finding]:
         """How well likeness tells the pairs apart."""
         pairs = self.target
-        similarity = cosines(self.rows, pairs)
         name = "sentence-spearman" if pairs.graded else "sentence-auc"
         one, drawn = np.ones((1, len(pairs.groups))), draw(pairs.groups).double().numpy()
-        values, resampled = ({name: agreement(similarity, pairs, each)} for each in (one, drawn))
-        yield Finding(values, resampled, len(pairs.truth), pairs.groups)
+        for setting, rows in self.scaled():
+            similarity = cosines(rows, pairs)
+            values, resampled = ({name: agreement(similarity, pairs, each)} for each in (one, drawn))
+            yield Finding(values, resampled, len(pairs.truth), pairs.groups, setting=setting)
 
 
 def cosines(rows: Tensor, pairs: Pairs) -> Floats:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from lamina.analysis.config import AnalysisConfig
-from lamina.analysis.instruments.instrument import Draw, Finding, Instrument
+from lamina.analysis.instruments.instrument import SETTINGS, Draw, Finding, Instrument, scale_of
 from lamina.analysis.rows import Rows, Way
 from lamina.analysis.sums import Sample
 from lamina.analysis.targets.labels import Labels
@@ -19,14 +19,13 @@ from lamina.encoders.encoder import Tap
 from lamina.frames import Ints
 from lamina.measures import family
 from lamina.stats.inference import resampled_ratios
-from lamina.stats.scaling import standardised
 
 
 class Nearest(Instrument):
     """How often segments are named rightly by rows of other speakers.
 
     At most ``most_items`` segments a part, drawn by ``seed`` (of folds, which name each other, twice as many);
-    every dimension is centred and scaled by those of the rows that name. Shuffled labels tell what chance does.
+    every dimension is standardised by the rows that name. Shuffled labels tell what chance does.
     """
 
     takes: ClassVar = (Labels,)
@@ -71,29 +70,34 @@ class Nearest(Instrument):
         target = self.target
         everyone = (*target.roles.fit, *target.roles.score)
         codes = target.labels[:, self._places[0]]
-        fit = self._fit
-        if self.folded:
-            told = codes
-            folds = target.folds()[self._places[0]]
-            found = np.empty_like(codes)
-            for fold in np.unique(folds):
-                inside = folds == fold
-                sides = standardised(fit[torch.from_numpy(~inside)], fit[torch.from_numpy(inside)])
-                found[:, inside] = self.named(sides[0], codes[:, ~inside], sides[1])
-        else:
-            told = target.answers[:, self._places[1]]
-            sides = standardised(fit, cast("Sample", self.sums["score"]).finite())
-            found = self.named(sides[0], codes, sides[1])
+        told = codes if self.folded else target.answers[:, self._places[1]]
         owners = target.scored.owners(everyone)
         whose = [owners[place] for place in self._places[-1].tolist()]
         names = sorted(set(whose))
         weights = draw(names).double().numpy()
         (measure,) = family(*self.families)
-        for labelling, right in enumerate((found == told).astype(np.float64)):
-            drawn = resampled_ratios(right, np.ones_like(right), whose, weights)
-            yield Finding(
-                {measure: right.mean(keepdims=True)}, {measure: drawn}, len(right), names, labelling=labelling
-            )
+        for states in self.config.states:
+            found = self._told(states, codes)
+            for labelling, right in enumerate((found == told).astype(np.float64)):
+                again = (
+                    {} if labelling else {measure: resampled_ratios(right, np.ones_like(right), whose, weights)}
+                )
+                found_here = {measure: right.mean(keepdims=True)}, again, len(right), names
+                yield Finding(*found_here, labelling=labelling, setting=SETTINGS[states])
+
+    def _told(self, states: str, codes: Ints) -> Ints:
+        """What every row is called, under every labelling (labellings, n): by other folds, or by the fit rows."""
+        fit = self._fit
+        if not self.folded:
+            scale = scale_of(states, fit)
+            return self.named(scale(fit), codes, scale(cast("Sample", self.sums["score"]).finite()))
+        folds = self.target.folds()[self._places[0]]
+        found = np.empty_like(codes)
+        for fold in np.unique(folds):
+            inside = torch.from_numpy(folds == fold)
+            scale = scale_of(states, fit[~inside])
+            found[:, inside] = self.named(scale(fit[~inside]), codes[:, ~inside], scale(fit[inside]))
+        return found
 
 
 class Neighbours(Nearest):

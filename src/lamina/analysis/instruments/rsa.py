@@ -35,7 +35,8 @@ class RSA(Instrument):
         super().__init__(tap, way, target, config)
         self._classes, groups = len(target.classes), len(target.roles.groups)
         self._kept = SpeakerParts(groups, most=groups) if self.folded else SpeakerParts(groups)
-        cells = target.labellings * self._classes
+        self._labellings = target.cheap(tap.width)
+        cells = self._labellings * self._classes
         names = [*([] if self.folded else ["fit"]), *(f"part{number}" for number in range(self._kept.count))]
         self.sums = {name: Totals.empty(cells, tap.width) for name in names}
         self._fit = Totals.empty(cells, tap.width)
@@ -59,7 +60,7 @@ class RSA(Instrument):
 
     def _put(self, name: str, x: Tensor, labels: Tensor) -> None:
         held = self.sums[name]
-        for labelling, side in enumerate(labels):
+        for labelling, side in enumerate(labels[: self._labellings]):
             if isinstance(held, Totals):
                 held.put(x, side + labelling * self._classes)
 
@@ -68,7 +69,7 @@ class RSA(Instrument):
         names = self.target.roles.groups
         drawn = draw(names)
         parts = [each for each in self.sums.values() if isinstance(each, Totals)]
-        for labelling in range(self.target.labellings):
+        for labelling in range(self._labellings):
             fit, *own = (self._of(each, labelling) for each in (self._fit, *parts))
             n = np.array([each.n for each in own])
             if self.folded:
@@ -78,9 +79,11 @@ class RSA(Instrument):
             else:
                 held = partial(alike, fit)
                 value = linear_replicates(own, held)
-                resampled = linear_replicates(own, held, self._kept.weights(drawn).numpy())
-            found = ({"rsa": value}, {"rsa": resampled}, int(n.sum()), names)
-            yield Finding(*found, labelling=labelling, units=self._kept.count)
+                if not labelling:
+                    resampled = linear_replicates(own, held, self._kept.weights(drawn).numpy())
+            again = {} if labelling else {"rsa": resampled}
+            n_rows = int(n.sum())
+            yield Finding({"rsa": value}, again, n_rows, names, labelling=labelling, units=self._kept.count)
 
     def _of(self, held: Totals, labelling: int) -> Totals:
         mine = slice(labelling * self._classes, (labelling + 1) * self._classes)

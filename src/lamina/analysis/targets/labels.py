@@ -22,6 +22,8 @@ from lamina.frames import Ints, seen_everywhere
 from lamina.grid import Grid
 
 SPEAKER = "speaker"
+MOST_LABELS = 1 << 24  # of all shuffled labellings of a target: that much is cheap to keep
+MOST_SUMS = 1 << 19  # numbers in the class sums of all labellings, or as many as second moments have
 # How labels are shuffled where that is not among the segments of each speaker.
 NULLS = {
     "all": "among all utterances, whoever speaks",
@@ -66,18 +68,27 @@ class Labels(Segmented):
             # Who speaks can only be told of speakers that were heard: folds are of utterances within speakers.
             everyone = (*roles.fit, *roles.score)
             roles = fold_roles(everyone, folds=config.folds, seed=config.seed, within=True)
-        sides = Labelled.both(spans_of(name, roles), roles, basis)
+        spans, notes = cls.found(name, roles)
+        sides = Labelled.both(spans, roles, basis)
         classes = most_frequent(sides[0].counts, config.min_instances, config.max_classes)
         if len(classes) < 2:
             raise LaminaError(
                 f"target {name!r}: only {len(classes)} label(s) occur {config.min_instances} times or more on the "
                 f"fit speakers; {bare(name, sides)}use more speech"
             )
-        notes = [
-            note for side, role in zip(sides, said(roles), strict=True) for note in side.notes(name, role, classes)
-        ]
+        for side, role in zip(sides, said(roles), strict=True):
+            notes += side.notes(name, role, classes)
         poolings = ("all",) if name == SPEAKER else config.pooling
         return cls(**chosen(name, roles, sides, classes, config, notes), poolings=poolings)
+
+    @classmethod
+    def found(cls, name: str, roles: Roles) -> tuple[Spans, list[str]]:
+        """Where its segments are, and notes on what was left out on the way.
+
+        Raises:
+            LaminaError: no utterance has the tier or label, or there is one speaker.
+        """
+        return spans_of(name, roles), []
 
     def side(self, numbers: Ints, fitting: bool, /) -> Tensor:
         """(labellings, n) their class numbers."""
@@ -87,6 +98,11 @@ class Labels(Segmented):
     def labellings(self) -> int:
         """How many labellings there are."""
         return len(self.labels)
+
+    def cheap(self, width: int) -> int:
+        """How many labellings cost little where each has sums of ``width`` a class: two at least, if there are."""
+        most = max(MOST_SUMS, width * width) // (width * len(self.classes))
+        return min(self.labellings, max(2, most))
 
     def sampled(self) -> tuple[Tensor, Tensor]:
         """Labels (labellings, sample) and folds (sample,) of the sample."""
@@ -234,7 +250,8 @@ def chosen(
     generator = np.random.default_rng([config.seed, *name.encode()])
     (fit, *_), (score, *_) = held = [side.classed(classes) for side in sides]
     labellings = [[labels] for _, labels, _ in held]
-    if config.shuffled:
+    shuffles = min(config.shuffles, max(1, MOST_LABELS // max(1, len(fit) + len(score))))
+    if shuffles:
         speakers = [one.speaker for side in sides for one in side.utterances]
         numbers = np.split(np.unique(speakers, return_inverse=True)[1], [len(sides[0].utterances)])
         rows = [(labels, own[items]) for (_, labels, items), own in zip(held, numbers, strict=True)]
@@ -243,7 +260,8 @@ def chosen(
             notes.append(f"{name}: the null shuffles labels {NULLS[how]}")
         shuffle = _exchanged if how == "speakers" else _shuffled
         for made, (labels, owners) in zip(labellings, rows, strict=True):
-            made.append(shuffle(labels, np.zeros_like(owners) if how == "all" else owners, generator))
+            whose = np.zeros_like(owners) if how == "all" else owners
+            made += [shuffle(labels, whose, generator) for _ in range(shuffles)]
     drawn = generator.permutation(len(fit))[: config.max_sample]
     slots = np.full(len(fit), -1, dtype=np.int64)
     slots[np.sort(drawn)] = np.arange(len(drawn))
@@ -286,7 +304,4 @@ def _exchanged(labels: Ints, owners: Ints, generator: np.random.Generator) -> In
     if not len(labels):
         return labels.copy()
     _, first, whose = np.unique(owners, return_index=True, return_inverse=True)
-    dealt: Ints = labels[generator.permutation(first)]
-    while len(set(labels[first])) > 1 and (dealt == labels[first]).all():  # of few owners, not rare
-        dealt = labels[generator.permutation(first)]
-    return np.asarray(dealt[whose], dtype=np.int64)
+    return np.asarray(labels[generator.permutation(first)][whose], dtype=np.int64)

@@ -22,7 +22,7 @@ class Numbers(Vectors):
     """
 
     tiers: ClassVar[bool] = True
-    numbers: ClassVar[bool] = True
+    numeric: ClassVar[bool] = True
 
     @classmethod
     def means(cls, _name: str, /) -> bool:

@@ -69,6 +69,8 @@ class Vectors(Labels):
         for side, role in zip(sides, said(roles), strict=True):
             notes += side.notes(name, role, classes, rarity=False)
         table = torch.from_numpy(np.stack([found[word] for word in classes]))
+        # Every further labelling would need second moments of its own vectors.
+        config = config.model_copy(update={"shuffles": min(1, config.shuffles)})
         base = chosen(name, roles, sides, classes, config, notes)
         return cls(**base, poolings=config.pooling, table=table)
 
