@@ -9,6 +9,9 @@ from planted import Plant, PlantedCorpus, PlantedEncoder, tap
 from lamina.analysis.config import FAMILIES, AnalysisConfig
 from lamina.analysis.sweep import analyze
 from lamina.encoders.encoder import States
+from lamina.errors import LaminaError
+from lamina.probe.config import ProbeConfig
+from lamina.probe.probe import probe
 
 CONFIG = AnalysisConfig(
     targets=("phone", "word", "tap"),
@@ -16,7 +19,7 @@ CONFIG = AnalysisConfig(
     replicates=5,
     clusters={"phone": 20, "word": 20},
     other_clusters=10,
-    shuffled=False,
+    shuffles=0,
 )
 
 
@@ -64,3 +67,22 @@ def test_states_that_are_not_finite_have_no_row_and_are_told(usual, wrong):
         (note,) = (note for note in again.notes if note.startswith(f"{target}: no row: states are not finite"))
         assert note.endswith("(taps b)")
         assert "first in utterance " in note
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("-inf")])
+def test_states_that_are_not_finite_have_no_row_and_no_weighted_sum(tmp_path, wrong):
+    encoder = Scaled(wrong=wrong)
+    corpus = PlantedCorpus(each=2, words=4)
+    config = ProbeConfig(
+        tasks=("phone", "asv"), heads=("linear",), layers="each", rates=(0.01,), seeds=(0,), steps=3, replicates=5
+    )
+    found = probe(encoder, corpus, config, folder=tmp_path)
+    assert {row.tap for row in found.scores.select(control="")} == {"a"}
+    assert any(
+        note.startswith("tap b has no row: its states are not finite, first in utterance ") for note in found.notes
+    )
+    assert found.notes[-1:] == probe(encoder, corpus, config, folder=tmp_path).notes[-1:]  # also when read again
+    with pytest.raises(LaminaError, match="phone: tap b cannot be read: its states are not finite, first in"):
+        probe(encoder, corpus, config.model_copy(update={"layers": "weighted"}))
+    with pytest.raises(LaminaError, match="phone: tap b cannot be read"):
+        probe(encoder, corpus, config.model_copy(update={"taps": ("b",)}))

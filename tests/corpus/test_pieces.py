@@ -165,7 +165,7 @@ def recordings(folder: Path, seconds: int = 12) -> Corpus:
 
 def test_scores_of_pieces_are_those_of_the_whole_where_frames_see_no_further(tmp_path: Path) -> None:
     corpus, encoder = recordings(tmp_path), MfccEncoder("none")
-    config = AnalysisConfig(targets=("phone",), measures=("cca", "knn"), chunk_seconds=0, shuffled=False)
+    config = AnalysisConfig(targets=("phone",), measures=("cca", "knn"), chunk_seconds=0, shuffles=0)
     whole = analyze(encoder, corpus, config)
     cut = analyze(encoder, corpus, config.model_copy(update={"chunk_seconds": 4.0}))
     assert cut.notes[0].startswith("6 of 6 utterances are longer than 4 s: read in ")

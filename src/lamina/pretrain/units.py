@@ -112,7 +112,8 @@ def label_corpus(
         The units, and what `unit_quality` says of them (on ``phone``; empty where the corpus has no such tier).
 
     Raises:
-        LaminaError: the codebook has another number of units than the config says, or is of another encoder.
+        LaminaError: the codebook has another number of units than the config says, or is of another encoder or
+            tap.
     """
     if len(codebook.centroids) != config.clusters:
         raise LaminaError(
@@ -121,6 +122,11 @@ def label_corpus(
         )
     check_folder(folder)
     encoder = features_of(config, device)
+    if codebook.features == encoder.digest and (tap := unit_tap(encoder, config.tap).name) != codebook.tap:
+        raise LaminaError(
+            f"the config makes units of tap {tap}, the codebook is of tap {codebook.tap}: give the config that it "
+            "was fitted with"
+        )
     units = label_units(
         encoder,
         codebook,

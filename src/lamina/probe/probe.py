@@ -229,6 +229,16 @@ class Probing:
     def _probe(self, jobs: Sequence[Job], head: str, stores: Mapping[str, Store]) -> Probed:
         """One head of one task at one group of taps: its folds together."""
         found, steps = [], 0
+        broken = stores[jobs[0].want].broken()
+        told = [
+            f"tap {tap} has no row: its states are not finite, first in utterance {where}"
+            for tap, where in broken.items()
+        ]
+        if broken and (jobs[0].group.mixed or len(broken) == len(jobs[0].group.taps)):
+            raise LaminaError(
+                f"{jobs[0].task.name}: {told[0].replace('has no row', 'cannot be read')}; look for NaN or "
+                "overflow in the encoder, or leave the tap out (--taps)"
+            )
         for job in jobs:
             make = self._heads(job.task)[head]
 
@@ -238,8 +248,8 @@ class Probing:
             store = stores[job.want]
             found.append(search(job, head, make, store, self.config, device=self.device, progress=tell))
             steps += self._steps(job)
-        scores, replicates = self.rows.scores(jobs, found, head)
-        return Probed(scores, replicates, tuple(note for each in found for note in each.notes))
+        scores, replicates = self.rows.scores(jobs, found, head, frozenset(broken))
+        return Probed(scores, replicates, (*told, *(note for each in found for note in each.notes)))
 
     def _steps(self, job: Job) -> int:
         return schedule(job.task, job.group, self.config).steps

@@ -36,8 +36,12 @@ class RowMaker:
     config: ProbeConfig
     phone_map: str = ""
 
-    def scores(self, jobs: Sequence[Job], found: Sequence[Found], head: str) -> tuple[Scores, Replicates]:
+    def scores(
+        self, jobs: Sequence[Job], found: Sequence[Found], head: str, broken: frozenset[str] = frozenset()
+    ) -> tuple[Scores, Replicates]:
         """The rows of one head of one task at one group of taps, and their resamples by ``tap|measure|target``.
+
+        ``broken`` names taps that have no row, for their states are not finite.
 
         A value is the mean over folds and seeds; its interval resamples the speakers of all folds at once
         (utterances where there is one speaker only), the same ones in every fold, seed and encoder. In a resample
@@ -53,6 +57,8 @@ class RowMaker:
         both = np.concatenate([weights, halvings(names)])
         weights_of = [both[:, np.isin(names, own)] for own in whose]
         for pick, measure in found[0].tallies:
+            if pick is not None and group.taps[pick].name in broken:
+                continue
             folds = [each.tallies[pick, measure] for each in found]
             resampled = [
                 np.mean([tally.resampled(weights, own) for tally in fold], axis=0)
