@@ -27,8 +27,8 @@ THREE = (
     "finds 0.046 four times in five; 14 seeds and 8 test speakers would decide it."
 )
 TWO = (
-    "Of 2 claims: 2 undecided. The undecided differences are at most −0.5 mean CCA, word, where this design "
-    "finds 0.046 four times in five at best and 0.9 at worst; one seed decides nothing, so run two or more."
+    "Of 2 claims: 2 undecided. The undecided differences are at most −0.5 mean CCA, word, where this design finds "
+    "0.9 four times in five; one seed decides nothing, so run two or more."
 )
 
 

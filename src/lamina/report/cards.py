@@ -32,7 +32,7 @@ def lead(verdicts: Sequence[Verdict]) -> str:
     largest = max(open_, key=lambda each: abs(each.effect or 0))
     one = len(open_) == 1
     told = f"{'The undecided difference is' if one else 'The undecided differences are at most'} {_two(largest)}"
-    finds = [each.detectable for each in open_ if each.detectable is not None]
+    finds = [each.detectable for each in open_ if each.detectable is not None and each.n_seeds > 1]
     if finds:
         told += f", where this design finds {min(finds):.2g} four times in five"
         told += f" at best and {max(finds):.2g} at worst" if len(finds) > 1 else ""
