@@ -8,7 +8,7 @@ import torch
 from planted import FRONT
 from spoken_context import Around, Chain
 
-from lamina.analysis.alone import Alone
+from lamina.analysis.alone import Alone, asked_alone
 from lamina.analysis.config import AnalysisConfig
 from lamina.analysis.sweep import analyze
 from lamina.encoders.encoder import States
@@ -90,3 +90,13 @@ def test_alone_that_cannot_be_made():
     corpus = Chain(each=1)
     with pytest.raises(LaminaError, match="chain has no 'word' to read alone: ask for a tier that it has"):
         Alone(corpus, "word", [FRONT])
+    both = CONFIG.model_copy(update={"targets": ("phone", "speaker"), "measures": ("cca", "reach", "boundary")})
+    asked = asked_alone(both, "phone")
+    assert asked.targets == ("phone",)
+    assert (
+        {"cca-mean", "cca-pwcca"}
+        <= asked.wanted
+        == {name for name in both.wanted if name.startswith(("cca", "svcca"))}
+    )
+    with pytest.raises(LaminaError, match="none of reach, units can be asked of segments alone"):
+        asked_alone(CONFIG.model_copy(update={"measures": ("reach", "units")}), "phone")

@@ -8,10 +8,29 @@ from math import ceil, floor, lcm
 import numpy as np
 from numpy.typing import NDArray
 
-from lamina.corpus.corpus import Corpus, Segment, Utterance
+from lamina.analysis.config import FAMILIES, AnalysisConfig
+from lamina.corpus.corpus import Corpus, Segment, Utterance, phone_map_of
 from lamina.errors import LaminaError
 from lamina.files import digest
 from lamina.grid import Grid
+from lamina.measures import family, spelled_out
+
+WHOLE = frozenset(family("reach", "lag", "boundary", "units"))
+
+
+def asked_alone(config: AnalysisConfig, tier: str) -> AnalysisConfig:
+    """What of an analysis can be asked of segments alone: this tier, by measures that need no whole utterance.
+
+    Raises:
+        LaminaError: no measure is left.
+    """
+    left = tuple(measure for measure in spelled_out(config.measures, FAMILIES) if measure not in WHOLE)
+    if not left:
+        raise LaminaError(
+            f"none of {', '.join(config.measures)} can be asked of segments alone: they need whole utterances; "
+            "ask for others too (--measures cca), or leave --alone out"
+        )
+    return config.model_copy(update={"targets": (tier,), "measures": left})
 
 
 class Alone:
@@ -37,6 +56,7 @@ class Alone:
                 f"{corpus.name} is at {corpus.sample_rate} Hz, the encoder is not: open it at its rate"
             )
         self.name, self.sample_rate = f"{corpus.name}, {tier} alone", corpus.sample_rate
+        self.phone_map = phone_map_of(corpus)
         self._half = ceil(max(grid.window for grid in grids) / 2)
         # The least common multiple of fractions in lowest terms.
         self._step = lcm(*(grid.stride.numerator for grid in grids))

@@ -11,6 +11,7 @@ import typer
 
 from lamina.cli.options import (
     Beside,
+    ChunkSeconds,
     CorpusPath,
     Device,
     Dtype,
@@ -81,6 +82,7 @@ def analyze(
     batch_seconds: Annotated[
         float | None, typer.Option(help="Padded audio a batch; by default 60, and on a GPU what it has room for.")
     ] = None,
+    chunk_seconds: ChunkSeconds = 60.0,
     memory_gib: Annotated[float, typer.Option(help="An analysis whose sums need more does not start.")] = 8.0,
     seed: Seed = 0,
     device: Device = "auto",
@@ -98,6 +100,7 @@ def analyze(
     from lamina.analysis.forecast import forecast
     from lamina.analysis.front import grids_of, resolved
     from lamina.analysis.sweep import Sweep
+    from lamina.corpus.pieces import notes_of
     from lamina.encoders.load import load_encoder
     from lamina.encoders.room import USUAL
     from lamina.encoders.room import batch_seconds as batch_seconds_of
@@ -113,7 +116,7 @@ def analyze(
         **{name: names(text, f"--{name}") for name, text in lists.items()},
         **{name: str(path) for name, path in files.items() if path is not None},
         "rate_matched": rate_matched, "contexts": contexts, "folds": folds, "seed": seed, "protocol": protocol,
-        "memory_gib": memory_gib,
+        "chunk_seconds": chunk_seconds, "memory_gib": memory_gib,
     }  # fmt: skip
     for folder in (out, report):
         if folder is not None:
@@ -123,8 +126,7 @@ def analyze(
     speech = open_speech(corpus_path, phones=phone_map)
     read = load_encoder(encoder_name, device=device, dtype=dtype)
     # Parts on several machines must be of one plan.
-    found_seconds = batch_seconds_of(read) if shard is None else USUAL
-    settings["batch_seconds"] = found_seconds if batch_seconds is None else batch_seconds
+    settings["batch_seconds"] = batch_seconds or (batch_seconds_of(read) if shard is None else USUAL)
     config = resolved(None, settings, speech)
     about = {"kind": "analysis", "encoder": encoder_name, "corpus": str(corpus_path), "beside": list(beside or [])}
     about |= {} if dtype == "float32" else {"dtype": dtype}
@@ -132,10 +134,13 @@ def analyze(
     inputs = _inputs(read.digest, speech.digest, [path for path in files.values() if path is not None])
     support = grids_of(beside or [])
     sweep = Sweep(read, speech, config, support)
+    apart = None if alone is None else _alone(sweep, alone)
     if main:
         held = control == "untrained" and shard is None
         twice = f"; the untrained control takes {draws} times as long again" if held else ""
         say(f"plan: {forecast(sweep, timed=plan)}{twice}")
+        for note in notes_of(sweep.corpus) if plan else ():  # else they are told with what was found
+            say(f"note: {note}")
     if plan:
         return
     if shard is not None and out is not None:
@@ -146,33 +151,21 @@ def analyze(
     scores = found.scores
     for name, drawn in controls_of(read, seed=seed, draws=draws) if control == "untrained" else ():
         scores += _control(name, drawn, read, sweep, out, about, inputs, main=main)
-    if alone is not None:
-        scores += _alone(read, sweep, alone, out, about, inputs, main=main)
+    if apart is not None:
+        cut = _one(read, apart, out, about | {"alone": alone}, inputs, "", main=main)
+        scores += cut.scores.with_columns(model=f"{read.name}, {alone} alone")
     if report is not None and main:
         title = f"{read.name} on {speech.name}"
         say(f"report: {write_report(scores, report, title=title, method=method).resolve()}")
 
 
-def _alone(
-    read: Any,
-    sweep: Any,
-    tier: str,
-    out: Path | None,
-    about: dict[str, Any],
-    inputs: dict[str, str],
-    *,
-    main: bool,
-) -> Any:
-    """The rows of the context control: a model of its own on the page."""
-    from lamina.analysis.alone import Alone
+def _alone(sweep: Any, tier: str) -> Any:
+    """The plan of the context control: a model of its own on the page."""
+    from lamina.analysis.alone import Alone, asked_alone
     from lamina.analysis.sweep import Sweep
 
     cuts = Alone(sweep.corpus, tier, [*sweep.support, *(tap.grid for tap in sweep.taps)])
-    config = sweep.config.model_copy(update={"targets": (tier,)})
-    found = _one(
-        read, Sweep(read, cuts, config, sweep.support), out, about | {"alone": tier}, inputs, "", main=main
-    )
-    return found.scores.with_columns(model=f"{read.name}, {tier} alone")
+    return Sweep(sweep.encoder, cuts, asked_alone(sweep.config, tier), sweep.support)
 
 
 def _inputs(encoder: str, corpus: str, files: list[Path]) -> dict[str, str]:

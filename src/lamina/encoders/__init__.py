@@ -15,7 +15,6 @@ audio             what audio encoders accept
 half              convolutions in half precision, right on every processor
 untrained         the same model with weights drawn anew: a control
 room              how much audio a batch may hold on a GPU
-chunks            long audio, piece by piece
 names             what others call the same tensors
 fairseq           checkpoints of fairseq and s3prl, converted
 fairseq_settings  their settings of a model, as a config of ours

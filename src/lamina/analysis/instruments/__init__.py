@@ -37,6 +37,7 @@ It is made once for each tap, target and way of reading (``Instrument(tap, way, 
 3. ``score(x, rows)``: a batch of rows of the utterances that are scored.
 4. ``values(draw)``: all have come; what was found, a `Finding` a labelling. ``draw(names)`` gives weights
    (replicates, names) of groups in resamples: the same for every tap and encoder, so that differences are paired.
+   Rows of halves of the groups follow: one half chooses the layer that the other scores.
 
 Where a corpus has splits, 1 is of its train part and 3 of its test part. Where folds of speakers score each other
 (``target.roles.folded``), every batch comes to 1 and then 3, and 2 follows the last one. What fits nothing does 3

@@ -74,7 +74,7 @@ class Quantised(Instrument):
 
     def __init__(self, tap: Tap, way: Way, target: Excerpt, config: AnalysisConfig) -> None:
         super().__init__(tap, way, target, config)
-        self._labellings = 2 if config.shuffled else 1
+        self._labellings = 2 if config.shuffles else 1
         self._none = len(target.classes)
         names = ("score",) if self.folded else ("fit", "score")
         self._held = {name: self._of(side) for name, side in zip(names, target.chosen, strict=False)}
@@ -117,7 +117,10 @@ class Quantised(Instrument):
         for labelling in range(self._labellings):
             read = [each[labelling] for each in trials]
             value, again = (told(read, weights) for weights in (np.ones((1, len(names))), drawn))
-            again |= {name: debiased(again[name], float(value[name][0])) for name in ("unit-pnmi", "unit-purity")}
+            count = self.config.replicates
+            again |= {
+                name: debiased(again[name], float(value[name][0]), count) for name in ("unit-pnmi", "unit-purity")
+            }
             yield Finding(value, again, len(rows), names, labelling=labelling)
 
     def _of(self, side: Sequence[Utterance]) -> Utterances:

@@ -6,6 +6,7 @@ labels    segments and their labels: tiers, labels of utterances, speakers
 neighbours  segments and the labels beside them
 given     labels beyond what is known already
 vectors   words and their vectors
+numbers   segments with a number each
 sources   frames of sound, of another tap or of another encoder
 timed     frames by where they lie
 edges     where segments begin and end
