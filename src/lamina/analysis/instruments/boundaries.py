@@ -44,7 +44,7 @@ class Boundaries(Instrument):
         period = (way.matched or tap.grid).period_ms
         self._side = max(1, round(WINDOW / period))
         self._near = np.array([NEAR, period / 2]) * target.rate / 1000  # samples
-        self._labellings = 2 if config.shuffled else 1
+        self._labellings = 2 if config.shuffles else 1
         # A row of sums: hits of either nearness and peaks, by threshold and labelling; boundaries, best hits.
         self._width = self._labellings * 3 * len(LEAST) + 3
         self.sums = {"score": Totals.empty(len(target.roles.groups), self._width)}

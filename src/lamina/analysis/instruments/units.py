@@ -74,7 +74,7 @@ class Quantised(Instrument):
 
     def __init__(self, tap: Tap, way: Way, target: Excerpt, config: AnalysisConfig) -> None:
         super().__init__(tap, way, target, config)
-        self._labellings = 2 if config.shuffled else 1
+        self._labellings = 2 if config.shuffles else 1
         self._none = len(target.classes)
         names = ("score",) if self.folded else ("fit", "score")
         self._held = {name: self._of(side) for name, side in zip(names, target.chosen, strict=False)}
