@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lamina.analysis.config import AnalysisConfig
+from lamina.analysis.forecast import forecast
 from lamina.analysis.plan import Sweep
 from lamina.analysis.sweep import analyze
 from lamina.corpus.corpus import Corpus, Segment, Utterance
@@ -198,3 +199,12 @@ def test_probes_and_units_read_pieces(tmp_path: Path) -> None:
     assert quality["label-purity"] > 0.4
     with pytest.raises(LaminaError, match="the units were made for corpus"):
         units.check(corpus, ())
+
+
+def test_a_plan_tells_the_pieces_and_the_peak_of_the_longest_batch(tmp_path: Path) -> None:
+    config = AnalysisConfig(targets=("phone",), measures=("cca",), chunk_seconds=4.0)
+    told = forecast(Sweep(MfccEncoder("none"), recordings(tmp_path), config), timed=True)
+    assert "6 of 6 utterances are longer than 4 s: read in " in str(told)
+    assert " in all at the longest batch" in str(told)
+    assert told.peak is not None
+    assert told.peak >= told.memory

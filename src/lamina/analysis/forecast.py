@@ -14,6 +14,7 @@ from lamina.analysis.plan import Sweep
 from lamina.analysis.sums import memory
 from lamina.analysis.targets.segments import Segmented
 from lamina.corpus.batches import computed, read_batches
+from lamina.corpus.pieces import notes_of
 from lamina.files import told_size
 
 
@@ -32,6 +33,7 @@ class Forecast:
             is not known.
         reading: seconds of reading in one process, from one batch; None where it was not timed.
         fitting: seconds of what instruments do beyond reading (`Instrument.seconds`); None where it was not timed.
+        pieces: what is said of long audio.
     """
 
     hours: float
@@ -44,6 +46,7 @@ class Forecast:
     peak: int | None
     reading: float | None
     fitting: float | None
+    pieces: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         rows = ", ".join(f"{count} {name} segments" for name, count in self.rows.items())
@@ -57,7 +60,7 @@ class Forecast:
             told += f", {told_size(self.peak)} in all at the longest batch"
         if self.reading is not None and self.fitting is not None:
             told += f"; about {_clock(self.reading)} to read in one process, {_clock(self.fitting)} to fit"
-        return told
+        return "; ".join((told, *self.pieces))
 
 
 def forecast(sweep: Sweep, *, timed: bool) -> Forecast:
@@ -88,6 +91,7 @@ def forecast(sweep: Sweep, *, timed: bool) -> Forecast:
         peak,
         reading,
         fitting,
+        notes_of(sweep.corpus),
     )
 
 

@@ -100,7 +100,6 @@ def analyze(
     from lamina.analysis.forecast import forecast
     from lamina.analysis.front import grids_of, resolved
     from lamina.analysis.sweep import Sweep
-    from lamina.corpus.pieces import notes_of
     from lamina.encoders.load import load_encoder
     from lamina.encoders.room import USUAL
     from lamina.encoders.room import batch_seconds as batch_seconds_of
@@ -139,8 +138,6 @@ def analyze(
         held = control == "untrained" and shard is None
         twice = f"; the untrained control takes {draws} times as long again" if held else ""
         say(f"plan: {forecast(sweep, timed=plan)}{twice}")
-        for note in notes_of(sweep.corpus) if plan else ():  # else they are told with what was found
-            say(f"note: {note}")
     if plan:
         return
     if shard is not None and out is not None:
