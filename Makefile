@@ -41,7 +41,7 @@ unit: $(VENV)/installed
 	@$(BIN)/python tests/unrun.py
 
 fuzz: $(VENV)/installed
-	OMP_NUM_THREADS=1 LAMINA_FUZZ=2000 $(BIN)/pytest -s tests/test_fuzz.py tests/encoders/test_damaged.py
+	OMP_NUM_THREADS=1 LAMINA_FUZZ=2000 $(BIN)/pytest -s tests/test_fuzz.py tests/encoders/test_damaged_models.py
 
 LOWEST := .venv-lowest
 $(LOWEST)/installed: pyproject.toml constraints.txt tests/lowest.py
