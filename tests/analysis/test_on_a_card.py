@@ -144,7 +144,7 @@ def test_what_does_not_fit_is_read_in_halves_and_counted_once(encoder):
     whole = run_sweep(Sweep(encoder, Talk(split=True), config))
     small = Small(encoder, 10)
     found = run_sweep(Sweep(small, Talk(split=True), config))
-    (count, first), (half, second), *_ = small.asked
+    _, (count, first), (half, second), *_ = small.asked  # after the utterance that tells how large states are
     assert (len(first), half) == (2, (count + 1) // 2)
     assert second == ("enc20.1",)  # the first tap had been taken
     assert [note for note in found.notes if "halves" in note] == [HALVED]

@@ -100,9 +100,8 @@ def analyze(
     from lamina.analysis.forecast import forecast
     from lamina.analysis.front import grids_of, resolved
     from lamina.analysis.sweep import Sweep
+    from lamina.encoders import room
     from lamina.encoders.load import load_encoder
-    from lamina.encoders.room import USUAL
-    from lamina.encoders.room import batch_seconds as batch_seconds_of
     from lamina.errors import LaminaError
     from lamina.files import check_folder
     from lamina.report.page import write_report
@@ -125,7 +124,7 @@ def analyze(
     speech = open_speech(corpus_path, phones=phone_map)
     read = load_encoder(encoder_name, device=device, dtype=dtype)
     # Parts on several machines must be of one plan.
-    settings["batch_seconds"] = batch_seconds or (batch_seconds_of(read) if shard is None else USUAL)
+    settings["batch_seconds"] = batch_seconds or (room.batch_seconds(read) if shard is None else room.USUAL)
     config = resolved(None, settings, speech)
     about = {"kind": "analysis", "encoder": encoder_name, "corpus": str(corpus_path), "beside": list(beside or [])}
     about |= {} if dtype == "float32" else {"dtype": dtype}
