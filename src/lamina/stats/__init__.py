@@ -6,6 +6,7 @@ information  contingency tables, mutual information, purity: `Counts`
 cca          canonical correlations from moments, fitted and held out: CCA, SVCCA, PWCCA
 cka          linear centred kernel alignment, unbiased, mergeable: `Kernels`, `ClassKernels`
 folds        cross-validated CCA from the moments of folds, ridges chosen inside
+components   principal components of standardised dimensions, and moments in them
 kmeans       streaming k-means
 dtw          warping of many pairs at once
 widths       how wide a curve is (no torch)
