@@ -276,7 +276,7 @@ RAISED = {
 def test_whatever_is_no_mistake_of_ours_is_one_line(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     raised, says = RAISED[name]
 
-    def fail(_folder: Path) -> None:
+    def fail(_folder: Path, _best: str) -> None:
         if isinstance(raised, Exception):
             raise raised
         raised()
@@ -288,7 +288,7 @@ def test_whatever_is_no_mistake_of_ours_is_one_line(name: str, monkeypatch: pyte
 
 
 def test_a_mistake_of_ours_shows_where_it_is_and_asks_for_a_report(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(_folder: Path) -> None:
+    def fail(_folder: Path, _best: str) -> None:
         raise KeyError("seed")
 
     monkeypatch.setattr("lamina.study.conclude.conclude", fail)

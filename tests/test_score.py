@@ -213,10 +213,10 @@ def test_effects_come_back_and_are_no_scores(tmp_path: Path) -> None:
     write_effects(tmp_path, [effect, replace(effect, at="layer", layer=2)])
     assert read_effects(tmp_path) == (effect, replace(effect, at="layer", layer=2))
     assert len((tmp_path / "effects.csv").read_text().splitlines()) == 3
-    with pytest.raises(LaminaError, match="has format 1, this Lamina reads format 2"):
+    with pytest.raises(LaminaError, match="has format 3, this Lamina reads format 2"):
         Scores.read(tmp_path / "effects.jsonl")
     path = tmp_path / "effects.jsonl"
-    path.write_text(json.dumps(asdict(effect) | {"format": 1, "seeds": "three"}) + "\n")
+    path.write_text(json.dumps(asdict(effect) | {"format": 3, "seeds": "three"}) + "\n")
     with pytest.raises(
         LaminaError, match="seeds is 'three', which is no whole number: run `lamina study conclude`"
     ):

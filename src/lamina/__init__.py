@@ -8,11 +8,11 @@ The map of the house, low to high; one word names the room, the command, the doc
     corpus      speech with time-aligned tiers (`open_corpus`)
     encoders    encoders that say what each layer is and how fast it ticks (`load_encoder`)
     pretrain    masked unit prediction at one or several rates
-    analysis    one pass over the audio, many questions (`analyze`)
+    analysis    one pass over the audio, many questions (`analyze`, `compare_runs`)
     probe       frozen encoder, small head
-    cost        multiply-accumulates, speed, memory
+    cost        multiply-accumulates, speed, memory (`measure_cost`)
     report      the page, from scores alone
-    study       the matched experiment, planned, run and concluded
+    study       the matched experiment, planned, run and concluded (`run_study`, `read_study`)
 
 Importing `lamina` is instant and changes nothing elsewhere: each public name is fetched when it is first used.
 ``lamina.register()`` makes transformers' Auto classes know MR-HuBERT.
@@ -35,9 +35,13 @@ _LAZY = {
     "MRHubertModel": "lamina.encoders.mrhubert",
     "SynthConfig": "lamina.corpus.synth.config",
     "analyze": "lamina.analysis.front",
+    "compare_runs": "lamina.analysis.compare",
     "load_encoder": "lamina.encoders.load",
+    "measure_cost": "lamina.cost.cost",
     "open_corpus": "lamina.corpus.open",
+    "read_study": "lamina.study.front",
     "register": "lamina.encoders.mrhubert",
+    "run_study": "lamina.study.front",
     "synthesize": "lamina.corpus.synth.synthesis",
 }
 

@@ -13,7 +13,7 @@ from lamina.files import write_text
 from lamina.records import read_rows, to_csv, to_jsonl
 from lamina.runs import check_file
 
-FORMAT = 1
+FORMAT = 3  # none that scores have had, so that neither is taken for the other
 FILE, TABLE = "effects.jsonl", "effects.csv"
 REMEDY = "run `lamina study conclude` again"
 
@@ -27,6 +27,8 @@ class Effect:
         name: of the effect: a factor, ``FACTOR=LEVEL``, or ``FACTOR x FACTOR``.
         measure, target, protocol, split, support, layers, pooling, matched, head, setting: as in a `Score`.
         at: where models are read: ``best``, ``matched`` (all at one depth), ``mean`` (over layers), or ``layer``.
+        chosen: who chose the layers of ``best`` and ``matched``: ``crossed`` (other speakers than those that score
+            them) or ``scored`` (the same); else empty.
         layer: for ``layer``, which, from 1; 0 elsewhere.
         value: the difference.
         low, high: its 95 % interval; None where none was estimated.
@@ -39,6 +41,7 @@ class Effect:
     measure: str
     target: str = ""
     at: str
+    chosen: str = ""
     layer: int = 0
     value: float
     low: float | None = None

@@ -91,6 +91,16 @@ TABLE: tuple[Measure, ...] = (
             "of the speakers", low=-1, high=1),
     Measure("procrustes", "procrustes", "Procrustes similarity", "angular Procrustes similarity of two taps: 1 "
             "less the angle between them after the best rotation, in right angles", low=0, high=1),
+    Measure("partial-cca", "beyond", "partial CCA", "mean held-out canonical correlation of states and labels, "
+            "what the given view explains of either taken off", low=-1, high=1),
+    Measure("explained-alone", "beyond", "explained by the states alone", "share of the labels' held-out variance "
+            "that states add to the given view", high=1, rank=2),
+    Measure("explained-given", "beyond", "explained by the given view alone", "share of the labels' held-out "
+            "variance that the given view adds to the states", high=1, better="neither", rank=2),
+    Measure("explained-common", "beyond", "explained by both alike", "share of the labels' held-out variance that "
+            "states and given view both explain", high=1, better="neither", rank=2),
+    Measure("explained", "beyond", "explained in all", "share of the labels' held-out variance that states and "
+            "given view explain together", high=1, better="neither", rank=2),
     Measure("reach-mean", "reach", "reach", "how far from a frame its labels are half as well known as where they "
             "are known best, mean of before and after", unit="ms", low=-500, high=500),
     Measure("reach-before", "reach", "reach before", "how far before a frame labels are half as well known as "
@@ -101,6 +111,26 @@ TABLE: tuple[Measure, ...] = (
             "0 where a frame holds more of what follows", low=-1, high=1, better="neither", rank=2),
     Measure("lag-cca", "lag", "mean CCA at a lag", "mean held-out canonical correlation of a frame and the label "
             "that is spoken so long before or after it", low=-1, high=1, rank=2),
+    Measure("boundary-r", "boundary", "R-value of boundaries", "how well peaks of change mark boundaries, where "
+            "naming too many costs", high=1),
+    Measure("boundary-f1", "boundary", "F1 of boundaries", "harmonic mean of the precision and recall of "
+            "boundaries that peaks of change mark", low=0, high=1, rank=2),
+    Measure("boundary-precision", "boundary", "precision of boundaries", "share of peaks of change that are "
+            "boundaries", low=0, high=1, rank=2),
+    Measure("boundary-recall", "boundary", "recall of boundaries", "share of boundaries that peaks of change mark",
+            low=0, high=1, rank=2),
+    Measure("boundary-ceiling", "boundary", "F1 that the rate allows", "F1 of boundaries of the best choice among "
+            "the places between frames", low=0, high=1, rank=2),
+    Measure("unit-per", "units", "phone error rate of units", "wrong, missing and added phones by their number, "
+            "where every unit has a name and several may share one", low=0, better="lower"),
+    Measure("unit-per-one", "units", "phone error rate of units, one to one", "wrong, missing and added phones by "
+            "their number, where no two units share a name", low=0, better="lower", rank=2),
+    Measure("unit-pnmi", "units", "PNMI of units", "mutual information of frames' units and labels, as a share of "
+            "the labels' entropy", low=0, high=1, rank=2),
+    Measure("unit-purity", "units", "purity of units", "share of frames that carry their unit's commonest label",
+            low=0, high=1, rank=2),
+    Measure("unit-bits", "units", "bit rate of units", "entropy of the units, repeats counted once, by the time "
+            "that they take", unit="bit/s", low=0, better="lower", rank=2),
     Measure("sentence-auc", "sentence", "same-sentence AUC", "chance that two readings of one sentence are more "
             "alike than readings of two", low=0, high=1),
     Measure("sentence-spearman", "sentence", "sentence similarity", "rank correlation of the similarity of "

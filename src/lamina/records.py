@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import types
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import MISSING, asdict, fields
+from dataclasses import MISSING, fields
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
@@ -19,14 +19,23 @@ _HALVES = re.compile("[\ud800-\udfff]")  # JSON can hold halves of characters, f
 WHOLE, HUGE = 2**63, 1e300  # no count and no quantity is as large; sums and differences stay finite below
 
 
+def plain(row: Any) -> dict[str, Any]:
+    """The fields of a row by name; ``asdict`` would copy each value, ten times as slowly."""
+    return {name: getattr(row, name) for name in _names(type(row))}
+
+
+def _names(kind: Any) -> tuple[str, ...]:
+    return tuple(kind.__dataclass_fields__)
+
+
 def to_jsonl(rows: Iterable[Any], *, version: int) -> str:
     """One JSON object a line: the fields of each row and ``format``, the version of the layout."""
-    return "".join(json_line(asdict(row) | {"format": version}) for row in rows)
+    return "".join(json_line(plain(row) | {"format": version}) for row in rows)
 
 
 def to_csv(rows: Iterable[Any], columns: Sequence[str]) -> str:
     """Comma-separated values with a header line; what a spreadsheet would take for a formula is quoted."""
-    return csv_text(columns, (asdict(row) for row in rows))
+    return csv_text(columns, (plain(row) for row in rows))
 
 
 def read_rows(path: Path, kind: type[Row], *, version: int, what: str, remedy: str) -> list[Row]:

@@ -36,16 +36,17 @@ class PlantedCorpus:
         seed: int = 0,
         splits: bool = True,
         words: int = 12,
+        vocabulary: int = WORDS,
     ) -> None:
         generator = np.random.default_rng(seed)
-        spelling = np.random.default_rng(1).integers(0, PHONES, (WORDS, 3))
+        spelling = np.random.default_rng(1).integers(0, PHONES, (vocabulary, 3))
         self._waves: dict[str, np.ndarray] = {}
         self._utterances = []
         for place, speaker in enumerate(speakers):
             for number in range(each):
                 # 300 samples of silence first, so that segments do not fall on multiples of a stride.
                 wave, tiers, at = [np.zeros(300)], {"phone": [], "word": []}, 300
-                for word in generator.integers(0, WORDS, words):
+                for word in generator.integers(0, vocabulary, words):
                     begin = at
                     for phone in spelling[word]:
                         length = int(generator.integers(400, 2400))
@@ -83,6 +84,7 @@ class PlantedEncoder:
     """States are codes of the label at each frame's centre, plus noise that depends on the sound alone."""
 
     sample_rate, digest = RATE, "planted"
+    labels = 32  # that there are codes for
 
     def __init__(self, plants: Sequence[Plant], name: str = "planted") -> None:
         self.name, self._plants = name, {plant.tap.name: plant for plant in plants}
@@ -101,7 +103,7 @@ class PlantedEncoder:
                 for label, amount, seed in ((code % 16, plant.phone, 0), (code // 16, plant.word, 1)):
                     if amount is not None:
                         codes = torch.randn(
-                            32, tap.width, generator=torch.Generator().manual_seed(seed + 100 * tap.depth)
+                            self.labels, tap.width, generator=torch.Generator().manual_seed(seed + 100 * tap.depth)
                         )
                         state += codes[label] / amount
                 values[row, :count] = state

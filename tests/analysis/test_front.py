@@ -57,7 +57,7 @@ def doors(monkeypatch, encoder):
         seen.page = {"title": title, **method}
         return folder
 
-    monkeypatch.setattr(command, "open_speech", lambda _: Wordless())
+    monkeypatch.setattr(command, "open_speech", lambda _, **__: Wordless())
     monkeypatch.setattr(command, "_told", lambda *_: None)
     monkeypatch.setattr("lamina.encoders.load.load_encoder", lambda *_, **__: encoder)
     monkeypatch.setattr(forecast, "forecast", told)

@@ -116,4 +116,4 @@ def test_purities_equal_scikit_learns_tables_under_any_weights():
 
 
 def test_debiasing_centres_replicates_on_the_value():
-    assert debiased(np.array([3.0, 5.0, np.nan]), 1.0)[:2].tolist() == [0.0, 2.0]
+    assert debiased(np.array([3.0, 5.0, np.nan, 9.0]), 1.0, 3)[[0, 1, 3]].tolist() == [0.0, 2.0, 6.0]

@@ -11,6 +11,7 @@ from spoken_context import Around, Chain
 
 import lamina
 from lamina.analysis.config import AnalysisConfig
+from lamina.analysis.naming import tiers_of
 from lamina.analysis.sweep import Sweep, analyze
 from lamina.errors import LaminaError
 
@@ -58,6 +59,16 @@ def test_labels_are_those_of_a_loop_and_missing_neighbours_are_counted(found):
             told = f"{target.name}: {lone} of {total} segments have no neighbour {abs(step)} {side} them"
             assert told in target.notes
             assert left == 24 * abs(step)
+
+
+def test_rows_of_folded_phones_say_so_wherever_phones_are_in_them():
+    corpus = Chain(each=3)
+    corpus.phone_map = "some.tsv"
+    asked = ("phone@+1", "phone given mel")
+    found = analyze(Around({"own": [0]}), corpus, AnalysisConfig(targets=asked, measures=("cca",), replicates=0))
+    settings = {row.target: row.setting for row in found.scores}
+    assert settings == dict.fromkeys(asked, "phones by some.tsv")
+    assert tiers_of("word@-1 given phone") == ("word", "phone")
 
 
 def test_clusters_are_as_many_as_of_the_tier_itself():

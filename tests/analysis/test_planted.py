@@ -106,6 +106,21 @@ def test_intervals_hold_their_values_and_replicates_are_named_by_row(found):
         assert found.replicates[key].shape == (100,)
 
 
+def test_values_on_halves_of_the_speakers_lie_about_the_value(found, encoder, corpus):
+    """A share of items is, within each of the ten halvings, between the shares of the two halves."""
+    config = CONFIG.model_copy(update={"targets": ("phone",), "measures": ("centroid-accuracy",)})
+    held = analyze(encoder, corpus, config)
+    told = [(row.value, held.replicates.halves[row.key].reshape(-1, 2)) for row in held.scores]
+    spread = max(pairs.max() - pairs.min() for _, pairs in told)
+    assert spread > 0.01
+    for value, pairs in told:
+        assert pairs.shape == (10, 2)
+        assert (pairs.min(axis=1) <= value + 1e-12).all()
+        assert (pairs.max(axis=1) >= value - 1e-12).all()
+    for row in found.scores.select(lambda row: not row.control):  # every measure tells them
+        assert np.isfinite(found.replicates.halves[row.key]).all()
+
+
 def test_batches_change_nothing(found, encoder, corpus):
     again = analyze(encoder, corpus, CONFIG.model_copy(update={"batch_seconds": 7.0}))
     for one, other in zip(found.scores, again.scores, strict=True):

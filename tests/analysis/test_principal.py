@@ -12,7 +12,7 @@ from lamina.analysis.results import Analysis
 from lamina.analysis.sweep import analyze
 from lamina.errors import LaminaError
 from lamina.stats.cca import Views, check_size
-from lamina.stats.components import Components
+from lamina.stats.components import PrincipalAxes
 from lamina.stats.moments import ClassMoments, Moments
 
 WIDE = 400
@@ -67,7 +67,7 @@ def test_components_are_those_of_scikit_learn_on_standardised_rows() -> None:
     labels = random.integers(0, 4, 300)
     x, codes = torch.from_numpy(rows), torch.from_numpy(labels)
     stats = ClassMoments.of(x, codes, 4)
-    found = Components.of(stats, 3)
+    found = PrincipalAxes.of(stats, 3)
     model = PCA(3).fit(StandardScaler().fit_transform(rows))
     wanted = model.transform(StandardScaler().fit_transform(rows))
     np.testing.assert_allclose(np.abs(found.rows(x)), np.abs(wanted), atol=1e-9)

@@ -428,3 +428,62 @@ def test_folds_whose_labels_are_all_alike_are_told_and_give_no_number():
     assert "mi-normalised" not in found.scores.distinct("measure")
     assert all(np.isfinite(row.value) for row in found.scores)
     assert any("in 2 of 2 folds all labels are alike" in note for note in found.notes)
+
+
+class Measured(PlantedCorpus):
+    """The planted corpus with a number a phone: the phone's own, plus noise of ``spread`` times its deviation."""
+
+    def __init__(self, spread, **options):
+        super().__init__(**options)
+        generator = np.random.default_rng(7)
+        own = generator.standard_normal(16)
+        own = (own - own[:12].mean()) / own[:12].std()
+        self._utterances = [
+            replace(
+                u,
+                tiers={**u.tiers, "vot": tuple(
+                    replace(s, label=f"{own[int(s.label[1:])] + spread * generator.standard_normal():.4f}")
+                    for s in u.tiers["phone"]
+                )},
+                labels={"age": str(20 + 3 * place), "digit": str(place % 10)},
+            )
+            for place, u in enumerate(self._utterances)
+        ]  # fmt: skip
+
+
+@pytest.mark.parametrize("splits", [True, False])
+def test_numbers_are_correlated_with_and_are_no_classes(splits):
+    """The states know the phone alone: the correlation is that of a number with its phone's mean."""
+    encoder = PlantedEncoder([Plant(tap("front", 0), phone=0.1), Plant(tap("deaf", 1))])
+    corpus = Measured(0.75, each=6, splits=splits)
+    config = AnalysisConfig(targets=("vot",), measures=("cca", "mi", "knn", "abx"), replicates=20)
+    found = analyze(encoder, corpus, config)
+    assert {row.measure for row in found.scores} == {"cca-mean", "cca-pwcca", "cca-pwcca-y", "svcca-mean"}
+    values = {row.tap: row for row in rows(found, measure="cca-mean")}
+    phones = [s.label for u in corpus.utterances() if u.split in {"", "test"} for s in u.tiers["phone"]]
+    told = [float(s.label) for u in corpus.utterances() if u.split in {"", "test"} for s in u.tiers["vot"]]
+    means = {phone: np.mean([x for x, p in zip(told, phones, strict=True) if p == phone]) for phone in set(phones)}
+    known = np.corrcoef(told, [means[phone] for phone in phones])[0, 1]
+    assert values["front"].value == pytest.approx(known, abs=0.03)
+    assert values["front"].n == len(told)  # a number that nobody was fitted on counts, too
+    assert abs(values["deaf"].value) < 0.1
+    null = found.scores.select(control="shuffled", measure="cca-mean", tap="front")[0]
+    assert abs(null.value) < 0.1
+    assert any(
+        note == "vot: its labels are numbers, so they are correlated with and are no classes"
+        for note in found.notes
+    )
+
+
+def test_which_labels_are_numbers():
+    corpus = Measured(0.5, each=6)
+    kinds = {}
+    for name in ("age", "digit", "phone", "speaker"):
+        config = AnalysisConfig(targets=(name,), measures=("cca",), min_instances=1)
+        (target,) = Sweep(PlantedEncoder([Plant(tap("front", 0))]), corpus, config).targets
+        kinds[name] = type(target).__name__
+    assert kinds == {"age": "Numbers", "digit": "Labels", "phone": "Labels", "speaker": "Labels"}
+    corpus._utterances = [replace(u, labels={"age": "20.5"}) for u in corpus._utterances]
+    config = AnalysisConfig(targets=("age",), measures=("cca",))
+    with pytest.raises(LaminaError, match="target 'age': the fit speakers have fewer than two numbers"):
+        Sweep(PlantedEncoder([Plant(tap("front", 0))]), corpus, config)

@@ -154,6 +154,75 @@ def test_lhotse_recordings_of_several_speakers(tmp_path: Path) -> None:
     assert made["talk-ann-000"].tiers == {"word": ()}, "bob speaks then"
 
 
+WORDS = [  # of a recipe that writes a supervision a word: speaker, channel, start, end, word
+    ("ann", 0, 0.5, 0.7, "hi"), ("bob", 1, 0.6, 0.9, "no"), ("ann", 0, 0.8, 1.1, "you"),
+    ("ann", 0, 2.0, 2.5, "yes"), ("bob", 1, 2.6, 2.9, "so"),
+]  # fmt: skip
+
+
+def prepare(folder: Path, channels: bool) -> None:
+    """What ``lhotse prepare`` writes of a recording of two people, whose every word is a supervision."""
+    from lhotse import Recording, RecordingSet, SupervisionSegment, SupervisionSet
+
+    generator = np.random.default_rng(0)
+    folder.mkdir()
+    wave = generator.normal(0, 0.1, (64000, 2)).astype(np.float32)
+    soundfile.write(folder / "talk.wav", wave if channels else wave[:, 0], 16000, subtype="FLOAT")
+    told = [
+        SupervisionSegment(
+            f"talk-{n}", "talk", start, end - start, channel if channels else 0, speaker=speaker, text=word
+        )
+        for n, (speaker, channel, start, end, word) in enumerate(WORDS)
+    ]
+    RecordingSet.from_recordings([Recording.from_file(folder / "talk.wav")]).to_file(
+        folder / "x_recordings_test.jsonl"
+    )
+    SupervisionSet.from_segments(told).to_file(folder / "x_supervisions_test.jsonl")
+
+
+def test_a_supervision_a_word_makes_stretches_of_each_speaker(tmp_path: Path) -> None:
+    prepare(tmp_path / "src", channels=False)
+    corpus = import_corpus("cuts", tmp_path / "src", tmp_path / "out")
+    made = said(corpus)
+    assert {name: (u.speaker, u.text, u.split) for name, u in made.items()} == {
+        "talk-ann-000": ("ann", "hi you", "test"), "talk-ann-001": ("ann", "yes", "test"),
+        "talk-bob-000": ("bob", "no", "test"), "talk-bob-001": ("bob", "so", "test"),
+    }  # fmt: skip
+    assert made["talk-ann-001"].tiers == {"word": seconds(("yes", 0.1, 0.6))}
+    assert made["talk-ann-000"].tiers == {"word": ()}, "bob speaks then"
+    assert "word segments left out, for somebody else speaks then (3): talk" in corpus.notes
+    whole = import_corpus("cuts", tmp_path / "src", tmp_path / "whole", turns=False)
+    (one,) = whole.utterances()
+    assert set(one.tiers) == {"speaker:1", "speaker:2", "word:1", "word:2"}
+    assert one.tiers["word:2"] == seconds(("no", 0.6, 0.9), ("so", 2.6, 2.9))
+
+
+def test_a_supervision_a_word_on_two_channels(tmp_path: Path) -> None:
+    prepare(tmp_path / "src", channels=True)
+    corpus = import_corpus("cuts", tmp_path / "src", tmp_path / "out")
+    made = said(corpus)
+    assert list(made) == ["talk-c0-ann-000", "talk-c0-ann-001", "talk-c1-bob-000", "talk-c1-bob-001"]
+    assert made["talk-c0-ann-000"].tiers == {"word": seconds(("hi", 0.1, 0.3), ("you", 0.4, 0.7))}
+    wave, _ = soundfile.read(tmp_path / "src" / "talk.wav", dtype="float32")
+    assert np.array_equal(corpus.read(made["talk-c1-bob-000"]), wave[8000:16000, 1])
+
+
+@pytest.mark.parametrize("names", [("1", "2"), ("A", "B")])
+def test_channels_of_a_ctm_are_speakers(tmp_path: Path, names: tuple[str, str]) -> None:
+    tone(tmp_path / "src" / "talk.wav", seconds=4.0, channels=2)
+    one, two = names
+    lines = f"talk {one} 0.5 0.4 hi\ntalk {two} 0.8 0.4 no\ntalk {one} 2.0 0.5 yes\n"
+    write(tmp_path / "src" / "words.ctm", lines)
+    corpus = import_corpus("folder", tmp_path / "src", tmp_path / "out")
+    made = said(corpus)
+    assert {name: u.text for name, u in made.items()} == {
+        f"talk-{one}-000": "hi", f"talk-{one}-001": "yes", f"talk-{two}-000": "no",
+    }  # fmt: skip
+    assert made[f"talk-{one}-001"].tiers == {"word": seconds(("yes", 0.1, 0.6))}
+    assert "channels of words.ctm, read as a speaker each (2): talk" in corpus.notes
+    assert "word segments left out, for somebody else speaks then (2): talk" in corpus.notes
+
+
 def test_a_name_in_two_recordings_is_one_person_and_told(tmp_path: Path) -> None:
     for name in ("a", "b"):
         tone(tmp_path / f"{name}.wav", seconds=4.0)

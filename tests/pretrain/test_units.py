@@ -128,6 +128,18 @@ def test_a_codebook_labels_another_corpus(made, tmp_path) -> None:
         label_corpus(UnitsConfig(features="mel", clusters=6), Codebook.read(made[2]), other, tmp_path)
 
 
+def test_a_codebook_of_another_tap_is_refused(corpus, tmp_path, monkeypatch) -> None:
+    encoder = MRHubertEncoder(build(tiny().model, 6, seed=0), "tiny")
+    monkeypatch.setattr("lamina.pretrain.units.features_of", lambda *_: encoder)
+    config = UnitsConfig(features="tiny", tap="enc20.1", clusters=5, normalise="none", frames=40, batch_seconds=2)
+    book = fit_units(encoder, config.tap, corpus, config)
+    assert len(label_corpus(config, book, corpus, tmp_path)[0].ids) == len(corpus)
+    with pytest.raises(
+        LaminaError, match=r"makes units of tap mid40\.sum, the codebook is of tap enc20\.1: give the"
+    ):
+        label_corpus(config.model_copy(update={"tap": "mid40.sum"}), book, corpus, tmp_path)
+
+
 @pytest.mark.parametrize("start", [0, 640 * 3])
 def test_coarse_units_serve_both_levels(start: int) -> None:
     """Units at 40 ms, clustered at a coarse tap: its own level takes them as they are, the fine one each twice."""

@@ -146,10 +146,7 @@ const wait = (ms) => new Promise((next) => setTimeout(next, ms));
     strange: all("iframe, form, object, embed, base, svg a, svg image, meta[content*=url], " + links),
     handlers: Array.from(page.querySelectorAll("*")).filter((each) => Array.from(each.attributes).some((one) =>
       one.name.startsWith("on") || (/^\\s*javascript:/i.test(one.value) && /^(href|src)$/.test(one.name)))).length,
-    images: Array.from(page.querySelectorAll("img"), (image) => image.src.slice(0, 19)),
-    stills: (await Promise.all(Array.from(page.querySelectorAll("img"), async (image) => {
-      try { await image.decode(); return 1; } catch (error) { return 0; }
-    }))),
+    images: all("img"),
     text: page.body.innerText.length,
   };
   const out = document.createElement("pre");
@@ -187,8 +184,7 @@ def test_nothing_runs_and_nothing_lies_outside(kind, curve, row, method, trained
     assert seen["ran"] == 0
     assert seen["charts"] == 6
     assert (seen["scripts"], seen["packed"], seen["strange"], seen["handlers"]) == (3, 2, 0, 0)
-    assert set(seen["images"]) == {"data:image/svg+xml;"}
-    assert all(seen["stills"])
+    assert seen["images"] == 0
     if kind == "markup":
         assert seen["title"] == MARKUP
 

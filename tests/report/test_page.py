@@ -74,7 +74,8 @@ def test_every_part_is_there(folder) -> None:
 
 def test_verdicts_come_first_with_their_numbers(folder) -> None:
     page = words(folder)
-    assert page.index("Of 2 claims: 1 supported, 1 undecided.") < page.index('id="design"')
+    assert page.index("Of 2 claims: 1 supported, 1 undecided; ") < page.index('id="design"')
+    assert "loss helps” holds (+0.031 mean CCA, phone)." in page
     card = page[page.index("The &lt;auxiliary&gt; loss helps") : page.index("It saves compute")]
     for text in ("+0.031", "+0.010 to +0.052", "mean CCA, phone, at the best layer", "1 seed a cell, 4 speakers"):
         assert text in card

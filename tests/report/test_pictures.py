@@ -94,7 +94,6 @@ def test_any_measure_target_and_rules_can_be_chosen(curve) -> None:
     assert [label for _, label in rules.options] == ["all", "own rate", "matched"]
     assert len({drawing.chosen for drawing in chart.drawings}) == len(chart.drawings) == 5
     assert len({drawing.slug for drawing in chart.drawings}) == 5
-    assert sum(drawing.lead for drawing in chart.drawings) == 3  # one a target stands on paper
     said = {drawing.chosen[0]: drawing for drawing in chart.drawings}
     assert "; less is better. Protocol lamina, split test, common support." in said["abx-within"].caption
     assert "m goes from 20 to 20.09" in said["effective-rank"].alt
@@ -113,6 +112,14 @@ def test_labels_of_close_lines_do_not_overlap(row) -> None:
     scale = layers.HEIGHT / spec["layout"]["yaxis"]["range"][1]
     heights = [note["y"] * scale + note["yshift"] for note in spec["layout"]["annotations"]]
     assert abs(heights[0] - heights[1]) >= 14.9
+
+
+def test_the_right_margin_holds_the_longest_name(row) -> None:
+    rows = [row(model=model, tap=model, value=0.3) for model in ("mel", "mfcc-cmvn")]
+    seen = overview(Scores(rows))
+    made = layers.plot(seen.comparisons[0], seen)["layout"]
+    assert "mfcc-cmvn .300" in [note["text"] for note in made["annotations"]]
+    assert made["margin"]["r"] >= 4 + 7 * len("mfcc-cmvn .300")
 
 
 def test_peaks(seen, curve) -> None:

@@ -116,6 +116,53 @@ def test_all_rows_carry_the_study_and_are_written(tmp_path: Path) -> None:
     assert (header.split(","), len(lines)) == (list(COLUMNS), len(effects))
 
 
+def test_effects_of_two_corpora_are_told_apart_and_pooled(tmp_path: Path) -> None:
+    """In the second corpus the auxiliary loss adds .1 more, with a speaker's noise of its own."""
+    study = make(tmp_path, seeds=(0, 1, 2))
+    random, more = np.random.default_rng(7), []
+    for each in study.runs:
+        config = Run.read(tmp_path / each.folder).config
+        rows = Scores.read(tmp_path / each.folder / "scores.jsonl")
+        run = Run.plan(tmp_path, "far", config)
+        run.start()
+        replicates = Replicates()
+        moved = [
+            replace(row, run=run.folder.name, value=row.value + 0.1 * config["a"], split="folds-5 of far")
+            for row in rows
+        ]
+        for row in moved:
+            replicates.put(row.key, row.value + random.normal(0, 1e-3, 200), groups=5, draw="two")
+        Scores(moved).write(run.folder / "scores.jsonl")
+        write_replicates(run.folder, replicates)
+        run.finish()
+        more.append(StudyRun(folder=run.folder.name, kind="analysis", subject=each.subject, corpus="far"))
+    claims = {
+        "all": claim("auxiliary", "raises"),
+        "near": claim("auxiliary", "raises", corpus="training"),
+        "far": claim("auxiliary", "raises", corpus="far"),
+    }
+    study.model_copy(update={"runs": (*study.runs, *more), "claims": claims}).write(tmp_path)
+    conclude(tmp_path)
+    for at in ("best", "matched", "mean", "layer"):
+        found = {
+            each.split: each
+            for each in read_effects(tmp_path)
+            if (each.name, each.measure, each.at) == ("auxiliary", "mi-bits", at)
+        }
+        assert {split: each.value for split, each in found.items()} == pytest.approx(
+            {"test": 0.22, "folds-5 of far": 0.32, "pooled": 0.27}, abs=5e-4
+        )
+        assert [found[split].speakers for split in ("test", "folds-5 of far", "pooled")] == [200, 5, 5]
+        far, pooled = found["folds-5 of far"], found["pooled"]
+        assert far.low is not None
+        assert far.high is not None
+        assert pooled.low is not None
+        assert pooled.high is not None
+        assert pooled.high - pooled.low < 0.8 * (far.high - far.low)  # the other corpus' half is surer
+    effects = {verdict.name: verdict.effect for verdict in read_verdicts(tmp_path)}
+    assert effects == pytest.approx({"all": 0.27, "near": 0.22, "far": 0.32}, abs=5e-4)
+
+
 def test_a_missing_cell_means_no_effects_but_all_scores(tmp_path: Path) -> None:
     make(tmp_path, missing=True)
     scores = conclude(tmp_path)

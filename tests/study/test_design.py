@@ -13,7 +13,7 @@ from lamina.config import load_config, merge, parse_config
 from lamina.errors import LaminaError
 from lamina.study.design import StudyConfig
 from lamina.study.plan import plan
-from lamina.study.step import Step, find_step
+from lamina.study.step import AnalysisRun, Step, find_step
 
 ROOT = Path(__file__).resolve().parents[2]
 BLOCKS = [
@@ -81,6 +81,39 @@ def test_presets(name: str) -> None:
     assert len(cells) == (7 if name == "paper" else 4)
     seeds = {step.subject.seed for step in steps if step.kind == "analysis" and step.subject.levels}
     assert len(seeds) == (3 if name in ("small", "paper") else 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "cells_", "seeds", "corpora"),
+    [("tiny_decides", 4, 12, [""]), ("human", 4, 3, ["", "testother"]), ("scale", 12, 3, [""])],
+)
+def test_presets_with_more_to_ask(name: str, cells_: int, seeds: int, corpora: list[str]) -> None:
+    config = load_config(ROOT / "configs" / "study" / f"{name}.toml", StudyConfig)
+    read = [step for step in plan(config) if isinstance(step.settings, AnalysisRun)]
+    assert len({step.subject.model for step in read if step.subject.levels}) == cells_
+    assert len({step.subject.seed for step in read if step.subject.levels}) == seeds
+    for corpus in corpora:
+        own = [step for step in read if isinstance(step.settings, AnalysisRun) and step.settings.corpus == corpus]
+        assert len(own) == len(read) / len(corpora)
+        wanted = f"corpus-{corpus}" if corpus else "corpus"
+        assert {step.needs["corpus"].name for step in own} == {wanted}
+
+
+def test_corpora_that_are_read_besides(tmp_path: Path) -> None:
+    path = tmp_path / "read.toml"
+    preset = ROOT / "configs" / "study" / "tiny.toml"
+    one = '[analysis.corpus]\npath = "there"\n'
+    path.write_text(f'extends = "{preset}"\n{one}')
+    config = load_config(path, StudyConfig)
+    assert list(config.reading) == ["other"]
+    assert [step.name for step in plan(config)][:2] == ["corpus", "corpus-other"]
+    assert config.digest == StudyConfig.model_validate(config.to_json()).digest
+    path.write_text(f'extends = "{preset}"\n[analysis.corpus.training]\npath = "there"\n')
+    with pytest.raises(LaminaError, match=r"analysis\.corpus\.training: choose another name"):
+        load_config(path, StudyConfig)
+    path.write_text(f'extends = "{preset}"\n{one}[claims.context]\ncorpus = "elsewhere"\n')
+    with pytest.raises(LaminaError, match=r"claims\.context\.corpus: none is called 'elsewhere'"):
+        plan(load_config(path, StudyConfig))
 
 
 AUXILIARY, RATE = FACTORS[0], FACTORS[1]

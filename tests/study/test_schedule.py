@@ -11,6 +11,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from signal import SIG_DFL, SIGTERM, signal
 
 import pytest
 
@@ -64,6 +65,36 @@ def execute(step: Step, root: Path) -> None:
     if isinstance(step.settings, Made) and step.settings.fail:
         raise LaminaError("asked to fail")
     run.finish()
+
+
+def patient(step: Step, root: Path) -> None:
+    """Like a training: at the first signal it stops in order, the second ends its process."""
+    asked = threading.Event()
+
+    def hear(*_: object) -> None:
+        asked.set()
+        signal(SIGTERM, SIG_DFL)
+
+    signal(SIGTERM, hear)
+    run = step.run(root)
+    run.start()
+    run.log(done=1, total=2)
+    asked.wait()
+    run.log(event="stopped")
+    raise KeyboardInterrupt
+
+
+class Impatient(Told):
+    """A watcher that is interrupted as soon as two steps are under way."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: set[str] = set()
+
+    def advanced(self, step: Step, done: int, total: int) -> None:
+        self.seen.add(step.name)
+        if len(self.seen) == 2:
+            raise KeyboardInterrupt
 
 
 def diamond(fail: bool = False) -> list[Step]:
@@ -129,6 +160,25 @@ def test_a_run_that_another_process_makes_is_waited_for(tmp_path: Path) -> None:
     assert "top skipped" in told.lines
     assert "top started" not in told.lines
     assert "bottom finished" in told.lines
+
+
+def test_an_interrupt_ends_all_workers_in_order(tmp_path: Path) -> None:
+    """One that reaches the parent alone, as `kill -INT` does: a stopped training's worker takes no other step."""
+    steps = [Step(name, "corpus", Made(new=number)) for number, name in enumerate(("one", "two"))]
+    ended: list[str] = []
+
+    def interrupted() -> None:
+        try:
+            run_steps(steps, tmp_path, patient, jobs=2, watcher=Impatient())
+        except KeyboardInterrupt:
+            ended.append("interrupted")
+
+    thread = threading.Thread(target=interrupted, daemon=True)
+    thread.start()
+    thread.join(120)
+    assert ended == ["interrupted"]
+    assert [step.run(tmp_path).last_log()["event"] for step in steps] == ["stopped", "stopped"]
+    assert not any(Locks(tmp_path).holder(step.run(tmp_path).folder.name) for step in steps)
 
 
 def test_locks_of_the_dead_are_taken_over(tmp_path: Path) -> None:

@@ -65,6 +65,10 @@ targets = ["mel", "phone"]
 measures = ["cca-mean", "cca-pwcca", "mi-normalised"]
 replicates = 20
 clusters = { phone = 10 }
+[analysis.corpus.far]
+seed = 5
+minutes = 1.0
+speakers = { train = 2, dev = 0, test = 2 }
 [cost]
 seconds = [1.0]
 repeats = 1
@@ -124,7 +128,14 @@ def test_everything_is_there(whole: Path) -> None:
     }
     assert {each.name for each in read_effects(study)} == {"downsampling"}
     assert set(scores.select(model="40ms", measure="cca-mean").distinct("period_ms")) == {20.0, 40.0}
-    assert len({row.n for row in scores.select(measure="cca-mean", target="phone", control="")}) == 1
+    assert len({row.n for row in scores.select(measure="cca-mean", target="phone", control="", split="test")}) == 1
+    splits = scores.select(measure="cca-mean", model="40ms", control="").distinct("split")
+    assert sorted(splits) == ["test", "test of far"]
+    assert {each.split for each in read_effects(study) if each.measure == "cca-mean"} == {
+        "test", "test of far", "pooled"
+    }  # fmt: skip
+    far = next(study.glob("analysis-40ms-s0-on-far-*"))
+    assert any("speakers that training heard" in note for note in Run.read(far).notes())
     macs = {row.model: row.value for row in scores.select(measure="macs", part="")}
     assert macs["40ms"] < macs["20ms"]
     assert (study / "scores.csv").is_file()
@@ -136,6 +147,7 @@ def test_everything_is_there(whole: Path) -> None:
 def test_a_second_run_does_nothing_again(whole: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in whole.glob("study/*/run.json")}
     out = finish(whole)
+    assert "index.html (up to date, not made again)" in " ".join(out.split())
     assert out.count("done before") == len(Study.read(whole / "study").runs)
     assert {path: path.stat().st_mtime_ns for path in whole.glob("study/*/run.json")} == before
 
@@ -186,7 +198,7 @@ def test_next_makes_one_run_a_time(whole: Path, tmp_path: Path) -> None:
     made = []
     while step := run_next(config, root):
         made.append(step.name)
-    assert made == ["analysis-untrained-s0", "cost-20ms", "cost-40ms"]
+    assert made == ["analysis-untrained-s0", "analysis-untrained-s0-on-far", "cost-20ms", "cost-40ms"]
     told = lamina(tmp_path, "next")
     assert (told.returncode, "no run can be made now" in told.stderr) == (3, True)
     done_before = run_next(config, root, only="cost-20ms")

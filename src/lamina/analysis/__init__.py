@@ -7,9 +7,11 @@ targets      what taps are held against: one file a kind
 instruments  what is measured: one file an instrument; says how one is written
 rows         which rows of a batch answer which question
 reading      what a tap accumulates: instruments
+source       states of a size that arithmetic holds, and whether they are finite
 plan         `Sweep`: all that is decided before the audio is read
 sweep        the pass, on one process or many, whole or in parts
 sums         what has accumulated, merged and kept
+alone        the context control: segments cut out and encoded alone
 products     moments of wide batches, quickly
 forecast     what an analysis will take
 timing       how long costly steps take here

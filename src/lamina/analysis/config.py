@@ -56,6 +56,8 @@ class AnalysisConfig(Config):
         most_pairs: ``abx``, ``query``: at most so many warped pairs a tap (``abx``: within and across each).
         memory_gib: an analysis whose sums need more is refused before it starts.
         batch_seconds: padded audio a batch.
+        chunk_seconds: longer utterances are read in pieces of at most so much (`lamina.corpus.pieces`); 0 reads
+            them whole.
         protocol: by which rules (docs/analysis.md).
         shuffles: how often labels are shuffled for the null, at most (docs/analysis.md says when fewer are):
             within speaker; among speakers where no speaker has two labels; among all utterances for ``speaker``.
@@ -87,6 +89,7 @@ class AnalysisConfig(Config):
     most_pairs: int = Field(20_000, ge=2, le=10**9)
     memory_gib: float = Field(8.0, gt=0)
     batch_seconds: float = Field(60.0, gt=0)
+    chunk_seconds: float = Field(60.0, ge=0)
     protocol: str = "lamina"
     shuffles: int = Field(20, ge=0, le=10_000)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,8 @@ class Forecast:
         rows: by target, segments that count; frames are not told.
         memory: bytes of the sums that are kept, and of the largest states of a batch.
         held: bytes of this process by now, encoder and list of utterances; None where that is not known.
+        peak: the most bytes that this process held while it read the longest batch; None where it did not, or that
+            is not known.
         reading: seconds of reading in one process, from one batch; None where it was not timed.
         fitting: seconds of what instruments do beyond reading (`Instrument.seconds`); None where it was not timed.
     """
@@ -38,6 +41,7 @@ class Forecast:
     rows: dict[str, int]
     memory: int
     held: int | None
+    peak: int | None
     reading: float | None
     fitting: float | None
 
@@ -49,6 +53,8 @@ class Forecast:
             + f"; about {told_size(self.memory)} of sums and states"
             + (f" beside the {told_size(self.held)} of encoder and plan" if self.held is not None else "")
         )
+        if self.peak is not None:
+            told += f", {told_size(self.peak)} in all at the longest batch"
         if self.reading is not None and self.fitting is not None:
             told += f"; about {_clock(self.reading)} to read in one process, {_clock(self.fitting)} to fit"
         return told
@@ -65,9 +71,11 @@ def forecast(sweep: Sweep, *, timed: bool) -> Forecast:
     for each in sweep.targets:
         if isinstance(each, Segmented):
             rows[each.name] = max(rows.get(each.name, 0), len(each.fit) + len(each.score))
-    reading = fitting = None
+    reading = fitting = peak = None
+    resident = _resident()
     if timed:
         reading = _read(sweep, samples)
+        peak = _peak()
         fitting = sum(each.seconds() for one in sweep.readings for each in one.instruments)
     return Forecast(
         samples / sweep.corpus.sample_rate / 3600,
@@ -76,19 +84,20 @@ def forecast(sweep: Sweep, *, timed: bool) -> Forecast:
         len(sweep.taps),
         rows,
         held + int(4 * widest * padded),
-        _resident(),
+        resident,
+        peak,
         reading,
         fitting,
     )
 
 
 def _read(sweep: Sweep, samples: int) -> float:
-    """Seconds to read everything, from the second of two batches of middling size."""
+    """Seconds to read everything, from a batch of middling size, after the longest one has been read."""
     groups = sorted(sweep.phases[0], key=lambda group: sum(utterance.samples for utterance in group))
     middle = groups[len(groups) // 2]
-    (batch,) = read_batches(sweep.corpus, [middle])
+    longest = max(groups, key=lambda group: computed(group, sweep.window))
     with torch.inference_mode():
-        for _ in range(2):
+        for batch in read_batches(sweep.corpus, [longest, middle]):
             begun = time.perf_counter()
             sweep.read(batch, fitting=True)
             took = time.perf_counter() - begun
@@ -102,6 +111,16 @@ def _resident() -> int | None:
         return pages * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError, IndexError, AttributeError):
         return None
+
+
+def _peak() -> int | None:
+    """The most bytes of memory that this process held so far; None where the system does not say."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024
 
 
 def _clock(seconds: float) -> str:

@@ -25,3 +25,9 @@ def tier_of(name: str) -> str:
     """The tier, label or source whose segments or frames a name is about: ``phone`` of ``phone@+1``."""
     target = (parted(name) or (name, ""))[0]
     return (beside(target) or (target, 0))[0]
+
+
+def tiers_of(name: str) -> tuple[str, ...]:
+    """All tiers, labels and sources that a name is about: ``word`` and ``phone`` of ``word given phone``."""
+    _, view = parted(name) or (name, "")
+    return tuple(filter(None, (tier_of(name), view)))

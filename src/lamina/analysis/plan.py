@@ -14,12 +14,14 @@ from lamina.analysis.protocol import Rules
 from lamina.analysis.published import PROTOCOLS
 from lamina.analysis.reading import Reading
 from lamina.analysis.rows import Gather, Way
-from lamina.analysis.sums import memory
+from lamina.analysis.source import Source
+from lamina.analysis.sums import NEVER, First, memory
 from lamina.analysis.targets import kinds_of
-from lamina.analysis.targets.sources import Frames
+from lamina.analysis.targets.labels import are_numbers
 from lamina.analysis.targets.target import Basis, Heard, Target
 from lamina.corpus.batches import Batch, plan
 from lamina.corpus.corpus import Corpus, Utterance
+from lamina.corpus.pieces import in_pieces, notes_of
 from lamina.corpus.splits import Roles
 from lamina.encoders.encoder import Encoder, States, Tap, find_taps, window_samples
 from lamina.errors import LaminaError
@@ -74,14 +76,20 @@ class Sweep:
             for kind in kinds_of(name, rules.targets)
         }
         found = {name: each for name, each in heard.items() if each is not None}
+        read = [encoder, *(other for other, _ in found.values() if other is not None)]
+        self.window = max(map(window_samples, read))
+        longest = min(filter(None, map(window_samples, read)), default=0)
+        listed = bool(config.items or config.sentence_pairs)
+        self.corpus = in_pieces(self.corpus, config.chunk_seconds, longest, listed=listed)
         grids = tuple(dict.fromkeys([*self.support, *(tap.grid for tap in self.taps)]))
         least = max(grid.least_samples for grid in (*grids, *(tap.grid for _, tap in found.values())))
         self.roles = rules.roles(self.corpus, least, config)
         basis = Basis(self.corpus, self.roles, grids, config, encoder, found)
-        self.notes = list(self.roles.notes)
+        self.notes = [*notes_of(self.corpus), *self.roles.notes]
+        told = len(self.notes)
         asked = _asked(rules, basis, self.notes)
         self.targets = [target for target, _ in asked]
-        self.sources = {each.name: (each.encoder, each.tap) for each in self.targets if isinstance(each, Frames)}
+        self.sources = {each.name: each.source for each in self.targets if each.source is not None}
         self.notes += [
             f"target {target.name!r}: one tap has no other to compare with"
             for target in self.targets
@@ -89,16 +97,16 @@ class Sweep:
         ]
         self.readings = list(self._readings(asked, basis))
         if not self.readings:
-            why = "; ".join(self.notes[len(self.roles.notes) :])
+            why = "; ".join(self.notes[told:])
             raise LaminaError(f"nothing can be measured on {self.corpus.name}: {why}")
         samples = round(config.batch_seconds * self.corpus.sample_rate)
         *first, last = (role for role in (self.roles.fit, self.roles.score) if role)
         # Trials and item files may be of utterances that are neither fitted on nor scored.
         known = {utterance.id for role in (*first, last) for utterance in role}
         more = {one.id: one for target in self.targets for one in target.roles.fit if one.id not in known}
-        read = [encoder, *(other for other, _ in self.sources.values() if other is not None)]
-        self.window = max(map(window_samples, read))
         self.phases = [list(plan(role, samples, self.window)) for role in (*first, (*last, *more.values()))]
+        self._order = [one.id for role in (*first, last) for one in role] + list(more)
+        self._source = Source(self.corpus, self.phases[0][0][0], {one: k for k, one in enumerate(self._order)})
 
     def _readings(self, asked: Asked, basis: Basis) -> Iterator[Reading]:
         """Every tap against every target, in every way that is asked for; as long as memory allows."""
@@ -134,33 +142,39 @@ class Sweep:
 
     def read(self, batch: Batch, *, fitting: bool) -> None:
         """Take one batch."""
+        self._source.broken.clear()
         others: dict[str, States] = {}
         own: dict[str, list[str]] = {}  # which targets are states of a tap of this encoder
         for name, (encoder, tap) in self.sources.items():
             if encoder is not None:
-                others[name] = next(iter(encoder.states(batch.waves, batch.lengths, [tap.name])))
+                others[name] = next(self._source.states(encoder, batch, [tap.name]))
             else:
                 own.setdefault(tap.name, []).append(name)
         first = min(tap.depth for tap in self.taps)
         late = [tap for tap, (name, *_) in own.items() if self.sources[name][1].depth > first]
         if late:  # taps before it need it: a pass of its own
-            for states in self.encoder.states(batch.waves, batch.lengths, late):
+            for states in self._source.states(self.encoder, batch, late):
                 others |= dict.fromkeys(own[states.tap.name], states)
         gather = Gather(batch, others, fitting=fitting)
         by_tap: dict[str, list[Reading]] = {name: [] for name in own if name not in late}
         for reading in self.readings:
             by_tap.setdefault(reading.tap.name, []).append(reading)
-        for states in self.encoder.states(batch.waves, batch.lengths, list(by_tap)):
+        for states in self._source.states(self.encoder, batch, list(by_tap)):
             if states.tap.name not in late:
                 others |= dict.fromkeys(own.get(states.tap.name, ()), states)
             for reading in by_tap[states.tap.name]:
                 rows = gather.rows(reading.target, reading.way, states)
+                source, tap = self.sources.get(reading.target.name, (None, reading.tap))
+                for key in ((id(self.encoder), reading.tap.name), (id(source or self.encoder), tap.name)):
+                    reading.broken += self._source.broken.get(key, First())
                 reading.take(rows.pool.mean(states.values), rows, fitting=fitting)
 
     def settle(self, *, folded: bool) -> None:
-        """Fix what was learned by the ``folded`` readings, or by the others."""
+        """Fix what was learned by the ``folded`` readings, or by the others; those that are broken give up."""
         for reading in self.readings:
-            if reading.folded == folded:
+            if reading.broken.place < NEVER:
+                reading.give_up(self._order[reading.broken.place])
+            elif reading.folded == folded:
                 reading.settle()
 
     def sums(self, *, folded: bool | None = None) -> dict[str, Statistic]:
@@ -192,7 +206,9 @@ def _asked(rules: Rules, basis: Basis, notes: list[str]) -> Asked:
     asked: Asked = []
     reached: set[str] = set()
     for name in config.targets:
-        for kind in kinds_of(name, rules.targets):
+        kinds = kinds_of(name, rules.targets)
+        numbers = any(kind.numeric for kind in kinds) and are_numbers(name, basis.roles)
+        for kind in (each for each in kinds if not each.tiers or each.numeric == numbers):
             able = _able(rules, kind)
             wanted = [each for each in able if config.wants(*each.families)] or (able if kind.implied else [])
             reached.update(*(each.families for each in wanted))

@@ -8,10 +8,13 @@ from torch import Tensor
 
 from lamina.analysis.instruments.instrument import Draw, Finding, Instrument
 from lamina.analysis.rows import Rows, Way
+from lamina.analysis.sums import First
 from lamina.analysis.targets.target import Target
 from lamina.encoders.encoder import Tap
 from lamina.errors import LaminaError
 from lamina.stats.archive import Statistic
+
+BROKEN = "broken"
 
 
 class Reading:
@@ -22,10 +25,14 @@ class Reading:
         way: how rows are made.
         target: against what.
         instruments: what measures; `lamina.analysis.instruments` says in which order they are called.
+
+    Attributes:
+        broken: the first utterance that has states which are not finite, here or at what the tap is held against.
     """
 
     def __init__(self, tap: Tap, way: Way, target: Target, instruments: list[Instrument]) -> None:
         self.tap, self.way, self.target, self.instruments = tap, way, target, instruments
+        self.broken = First()
         self._notes: list[str] = []
 
     @property
@@ -53,6 +60,12 @@ class Reading:
             self._left_out(each, lambda each=each, found=found: found.extend(each.values(draw)))  # type: ignore[misc]
             yield from found
 
+    def give_up(self, utterance: str) -> None:
+        """Measure nothing here: states of this utterance are not finite."""
+        if self.instruments:
+            self.instruments.clear()
+            self._notes.append(f"no row: states are not finite, first in utterance {utterance}")
+
     @property
     def notes(self) -> list[str]:
         """What was left out and why, and what instruments have to say."""
@@ -61,12 +74,16 @@ class Reading:
     @property
     def sums(self) -> dict[str, Statistic]:
         """What has accumulated, by instrument."""
-        return {
-            f"{type(each).__name__}|{key}": held for each in self.instruments for key, held in each.sums.items()
-        }
+        made: dict[str, Statistic] = {BROKEN: self.broken}
+        for each in self.instruments:
+            made |= {f"{type(each).__name__}|{key}": held for key, held in each.sums.items()}
+        return made
 
     @sums.setter
     def sums(self, found: Mapping[str, Statistic]) -> None:
+        broken = found[BROKEN]
+        if isinstance(broken, First):
+            self.broken = broken
         for each in self.instruments:
             mine = f"{type(each).__name__}|"
             each.sums = {key.removeprefix(mine): held for key, held in found.items() if key.startswith(mine)}

@@ -14,12 +14,13 @@ from torch import Tensor
 from lamina.analysis.compare import Differences, compare
 from lamina.analysis.config import AnalysisConfig
 from lamina.analysis.instruments.instrument import Finding
+from lamina.analysis.naming import tiers_of
 from lamina.analysis.reading import Reading
 from lamina.analysis.targets.segments import EACH
 from lamina.errors import LaminaError
 from lamina.measures import find_measure
 from lamina.score import CHOSEN, SHUFFLED, UNTRAINED, Score, Scores, better, phones_by
-from lamina.stats.inference import Replicates, draw_name, interval, resample_weights
+from lamina.stats.inference import Replicates, draw_name, halvings, interval, resample_weights
 
 Floats = NDArray[np.float64]
 
@@ -125,15 +126,17 @@ class Conclusion:
             _, row = better(measure)(tried, key=lambda each: each[0])
             again, key = replace(row, layers=CHOSEN), row.key
             held = self._replicates
-            held.put(again.key, held[key], held.groups[key], held.draws[key])
+            held.put(again.key, held[key], held.groups[key], held.draws[key], held.halves[key])
             self._rows.append(again)
         return Scores(self._rows), self._replicates
 
     def _take(self, row: Score, found: Finding, null: Sequence[float]) -> None:
         drawn = self._drawn(found.groups)
         several = len(found.groups) > 1
-        again = found.resampled[row.measure] if several else np.full(len(drawn), np.nan)
-        units = found.units or len(found.groups)
+        told = found.resampled[row.measure] if several else np.full(len(drawn), np.nan)
+        again, units = told[: len(drawn)], found.units or len(found.groups)
+        # Of parts of several groups a half of the groups is no half.
+        halves = told[len(drawn) :] if units >= len(found.groups) else None
         ends = interval(row.value, again, groups=units, level=self._config.level)
         measure = find_measure(row.measure)
         low, high = measure.bounded(*ends)
@@ -151,7 +154,7 @@ class Conclusion:
             control=self._control,
             setting=", ".join(filter(None, (row.setting, found.setting))),
         )
-        self._replicates.put(made.key, again, units, draw_name(drawn))
+        self._replicates.put(made.key, again, units, draw_name(drawn), halves)
         self._rows.append(made)
         if null:
             drawn_ends = spread(null, self._config.level)
@@ -163,7 +166,8 @@ class Conclusion:
         return resample_weights(groups, replicates=self._config.replicates, seed=self._config.seed)
 
     def _weights(self, groups: Sequence[str]) -> Tensor:
-        return torch.from_numpy(self._drawn(groups)).double()
+        """Of resamples, then of halves."""
+        return torch.from_numpy(np.concatenate([self._drawn(groups), halvings(groups)])).double()
 
     def _blank(self, reading: Reading) -> Score:
         """A row with what all rows of a reading share."""
@@ -184,8 +188,12 @@ class Conclusion:
             support=target.support,
             pooling="" if way.pooling == EACH else way.pooling,
             matched=way.matched is not None,
-            setting="" if target.from_file else phones_by(self._phone_map, target.name),
+            setting="" if target.from_file else self._phones(target.name),
         )
+
+    def _phones(self, target: str) -> str:
+        """By which map the phones of a target were folded, if it is of any."""
+        return next(filter(None, (phones_by(self._phone_map, tier) for tier in tiers_of(target))), "")
 
 
 def chance(measure: str, value: float, null: Sequence[float]) -> float | None:

@@ -9,13 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lamina.analysis.targets.given import Given
 from lamina.analysis.targets.segments import EACH, Segmented
 from lamina.analysis.targets.target import Target
-from lamina.analysis.targets.timed import Timed
+from lamina.analysis.targets.timed import Timed, times
 from lamina.corpus.batches import Batch
 from lamina.corpus.splits import Roles
 from lamina.encoders.encoder import States
-from lamina.frames import Ints, Pool, centres, frame_counts, met, nearest
+from lamina.frames import Ints, Pool, frame_counts, met, nearest
 from lamina.grid import Grid
 
 
@@ -42,12 +43,14 @@ class Rows:
         keys: (n,) the part or fold (rows that are fitted on) or group (rows that are scored) of each row.
         numbers: (n,) which of the target's segments each row is, or which of their frames (`EACH`); none for
             frames of other sources.
+        given: (n, size) what is known of each row already; None where nothing is.
     """
 
     pool: Pool
     side: Tensor
     keys: Tensor
     numbers: Tensor
+    given: Tensor | None = None
 
 
 class Gather:
@@ -91,17 +94,21 @@ class Gather:
                 np.repeat(start, counts) + along,
             )
             stop = start + 1
+        given = self._given(target, numbers, items, places) if isinstance(target, Given) else None
         keys = self._keys(target.roles, items) if own is None else torch.from_numpy(own)
-        return Rows(self._pool(way, states, items, start, stop), side, keys, torch.from_numpy(numbers))
+        return Rows(self._pool(way, states, items, start, stop), side, keys, torch.from_numpy(numbers), given)
+
+    def _given(self, target: Given, numbers: Ints, items: Ints, places: tuple[Ints, Ints, Ints]) -> Tensor:
+        """What is given of segments: a tier's labels in them, or the mean of another tap's frames."""
+        if target.heard is None:
+            return target.given(numbers, self._fitting)
+        other = self._others[target.name]
+        start, stop = target.owned("all", other.tap.grid, None, *places)
+        return Pool.of(items, start, stop, other.values.shape[1]).mean(other.values)
 
     def _timed(self, target: Timed, way: Way, states: States) -> Rows:
         """Single frames, chosen by where they lie; those of a decimated tap lie where their fine frames lie."""
-        grid = states.tap.grid
-        frames = [np.arange(many) for many in self._frames(grid)]
-        if way.matched is not None:
-            few = self._frames(way.matched)
-            frames = [nearest(grid, way.matched, len(each), n) for each, n in zip(frames, few, strict=True)]
-        at = [centres(grid, each) for each in frames]
+        at = [times(states.tap.grid, way.matched, int(samples)) for samples in self._batch.lengths]
         items, places, side, numbers = target.rows(self._batch.utterances, at)
         pool = self._pool(way, states, items, places, places + 1)
         return Rows(pool, side, self._keys(target.roles, items), numbers)

@@ -84,6 +84,19 @@ class Totals(Statistic):
         return Totals(self.sums + other.sums, self.counts + other.counts)
 
 
+NEVER = 1 << 62
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class First(Statistic):
+    """The first of some utterances, by place, at which something was met; `NEVER` where it was at none."""
+
+    place: int = NEVER
+
+    def __add__(self, other: First) -> First:
+        return First(min(self.place, other.place))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Progress:
     """Where a pass stands.

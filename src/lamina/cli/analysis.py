@@ -11,6 +11,7 @@ import typer
 
 from lamina.cli.options import (
     Beside,
+    ChunkSeconds,
     CorpusPath,
     Device,
     EncoderName,
@@ -72,9 +73,13 @@ def analyze(
         Literal["untrained", "none"], typer.Option(help="Read the encoder also with weights drawn anew.")
     ] = "untrained",
     draws: Annotated[int, typer.Option(min=1, help="How often the control's weights are drawn.")] = 3,
+    alone: Annotated[
+        str | None, typer.Option(help="A tier whose segments are read also cut out and encoded alone.")
+    ] = None,
     protocol: Annotated[str, typer.Option(help="By which rules: lamina or pasad.")] = "lamina",
     folds: Annotated[int, typer.Option(min=2, help="Of speakers, where the corpus has no splits.")] = 5,
     batch_seconds: Annotated[float, typer.Option(help="Padded audio a batch.")] = 60.0,
+    chunk_seconds: ChunkSeconds = 60.0,
     memory_gib: Annotated[float, typer.Option(help="An analysis whose sums need more does not start.")] = 8.0,
     seed: Seed = 0,
     device: Device = "auto",
@@ -91,6 +96,7 @@ def analyze(
     from lamina.analysis.forecast import forecast
     from lamina.analysis.front import grids_of, resolved
     from lamina.analysis.sweep import Sweep
+    from lamina.corpus.pieces import notes_of
     from lamina.encoders.load import load_encoder
     from lamina.errors import LaminaError
     from lamina.files import check_folder
@@ -104,7 +110,7 @@ def analyze(
         **{name: names(text, f"--{name}") for name, text in lists.items()},
         **{name: str(path) for name, path in files.items() if path is not None},
         "rate_matched": rate_matched, "contexts": contexts, "folds": folds, "seed": seed, "protocol": protocol,
-        "batch_seconds": batch_seconds, "memory_gib": memory_gib,
+        "batch_seconds": batch_seconds, "chunk_seconds": chunk_seconds, "memory_gib": memory_gib,
     }  # fmt: skip
     for folder in (out, report):
         if folder is not None:
@@ -119,10 +125,13 @@ def analyze(
     inputs = _inputs(read.digest, speech.digest, [path for path in files.values() if path is not None])
     support = grids_of(beside or [])
     sweep = Sweep(read, speech, config, support)
+    apart = None if alone is None else _alone(sweep, alone)
     if main:
         held = control == "untrained" and shard is None
         twice = f"; the untrained control takes {draws} times as long again" if held else ""
         say(f"plan: {forecast(sweep, timed=plan)}{twice}")
+        for note in notes_of(sweep.corpus) if plan else ():  # else they are told with what was found
+            say(f"note: {note}")
     if plan:
         return
     if shard is not None and out is not None:
@@ -133,9 +142,21 @@ def analyze(
     scores = found.scores
     for name, drawn in controls_of(read, seed=seed, draws=draws) if control == "untrained" else ():
         scores += _control(name, drawn, read, sweep, out, about, inputs, main=main)
+    if apart is not None:
+        cut = _one(read, apart, out, about | {"alone": alone}, inputs, "", main=main)
+        scores += cut.scores.with_columns(model=f"{read.name}, {alone} alone")
     if report is not None and main:
         title = f"{read.name} on {speech.name}"
         say(f"report: {write_report(scores, report, title=title, method=method).resolve()}")
+
+
+def _alone(sweep: Any, tier: str) -> Any:
+    """The plan of the context control: a model of its own on the page."""
+    from lamina.analysis.alone import Alone, asked_alone
+    from lamina.analysis.sweep import Sweep
+
+    cuts = Alone(sweep.corpus, tier, [*sweep.support, *(tap.grid for tap in sweep.taps)])
+    return Sweep(sweep.encoder, cuts, asked_alone(sweep.config, tier), sweep.support)
 
 
 def _inputs(encoder: str, corpus: str, files: list[Path]) -> dict[str, str]:

@@ -67,6 +67,11 @@ PhoneMapName = Annotated[
 ]
 
 
+ChunkSeconds = Annotated[
+    float, typer.Option(min=0, help="Longer utterances are read in pieces of at most so much; 0: whole.")
+]
+
+
 def open_speech(path: str, *, phones: str = "") -> StoredCorpus:
     """Open a corpus, its phones folded by a map where one is named, telling what its reader noted."""
     from lamina.corpus.open import open_corpus

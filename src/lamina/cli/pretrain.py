@@ -59,6 +59,7 @@ def units_label(
     """Label a corpus with a codebook's units, and tell how well they know its phones."""
     from lamina.config import load_config
     from lamina.corpus.phonemaps import fold_phones
+    from lamina.corpus.pieces import notes_of
     from lamina.pretrain.labels import Codebook, Units
     from lamina.pretrain.units import UnitsConfig, label_corpus
     from lamina.runs import Run
@@ -77,6 +78,8 @@ def units_label(
             run.log(event="quality", **quality, **({"setting": by} if by else {}))
             run.finish()
     made = Units.read(out)
+    for note in notes_of(made.pieces(speech)):
+        say(f"note: {note}")
     say(f"{made.clusters} units, {len(made.labels)} labels in {out.resolve()}")
     for measure, value in run.last_log().items():
         if measure not in {"time", "event", "setting"}:

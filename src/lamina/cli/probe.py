@@ -9,6 +9,7 @@ import typer
 
 from lamina.cli.options import (
     Beside,
+    ChunkSeconds,
     Device,
     EncoderName,
     PhoneMapName,
@@ -65,6 +66,7 @@ def probe(
     contexts: Annotated[str, typer.Option(help="abx: same or any labels to either side.")] = "same",
     folds: Annotated[int, typer.Option(min=2, help="Of speakers, where the corpus has no splits.")] = 5,
     phone_map: PhoneMapName = "",
+    chunk_seconds: ChunkSeconds = 60.0,
     beside: Beside = None,
     seed: Seed = 0,
     device: Device = "auto",
@@ -116,6 +118,7 @@ def probe(
         "folds": folds,
         "replicates": REPLICATES,
         "seed": seed,
+        "chunk_seconds": chunk_seconds,
     }
     config = parse_config(settings, ProbeConfig, "options")
     if out is not None:
@@ -188,6 +191,7 @@ def _untrained(
             most_pairs=AnalysisConfig.model_fields["most_pairs"].default if config.protocol == "lamina" else 10**9,
             replicates=config.replicates,
             batch_seconds=config.batch_seconds,
+            chunk_seconds=config.chunk_seconds,
             seed=config.seed,
         )
         with progress(f"{read.name}: {', '.join(families)} of {target}") as tell:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -16,11 +17,36 @@ Finished = Annotated[
 ]
 
 
+class Chooser(StrEnum):
+    """Who chooses the best layer."""
+
+    crossed = "crossed"
+    scored = "scored"
+
+
+Best = Annotated[
+    Chooser,
+    typer.Option(help="Who chooses the best layer: other speakers than those that score it, or the scored ones."),
+]
+
+
+def _made_at(page: Path) -> int:
+    """When a page was written; 0 where there is none."""
+    return page.stat().st_mtime_ns if page.is_file() else 0
+
+
+def _tell(page: Path, before: int) -> None:
+    """Say where the report is, and whether it was up to date."""
+    kept = " (up to date, not made again)" if before and _made_at(page) == before else ""
+    say(f"report: {page.resolve()}{kept}")
+
+
 @study.command("run")
 def study_run(
     config: ConfigFile,
     out: StudyFolder = None,
     jobs: Annotated[int, typer.Option(min=1, help="Steps side by side, one thread each; they share a GPU.")] = 2,
+    best: Best = Chooser.crossed,
     device: Device = "auto",
 ) -> None:
     """Run what is missing of a study, conclude, and write its report."""
@@ -29,6 +55,7 @@ def study_run(
     from lamina.config import load_config
     from lamina.report.console import verdicts_table
     from lamina.report.verdicts import read_verdicts
+    from lamina.study.conclude import REPORT
     from lamina.study.design import StudyConfig
     from lamina.study.plan import plan
     from lamina.study.study import run_study
@@ -37,13 +64,14 @@ def study_run(
     device = on(device)
     design = load_config(config, StudyConfig)
     root = out or design.default_root()
+    before = _made_at(root / REPORT / "index.html")
     with ConsoleWatcher(len(plan(design)), Console()) as watcher:
-        page = run_study(design, root, jobs=jobs, watcher=watcher, device=device)
+        page = run_study(design, root, jobs=jobs, watcher=watcher, best=best.value, device=device)
     verdicts = read_verdicts(root)
     if verdicts:
         show(verdicts_table(verdicts))
     say(f"scores: {(root / 'scores.jsonl').resolve()}")
-    say(f"report: {page.resolve()}")
+    _tell(page, before)
 
 
 @study.command("plan")
@@ -127,13 +155,13 @@ def study_next(
 
 
 @study.command("conclude")
-def study_conclude(folder: Finished) -> None:
+def study_conclude(folder: Finished, best: Best = Chooser.crossed) -> None:
     """Gather scores, effects and verdicts from the finished runs of a study folder (needs no torch)."""
     from lamina.report.console import verdicts_table
     from lamina.report.verdicts import read_verdicts
     from lamina.study.conclude import conclude
 
-    scores = conclude(folder)
+    scores = conclude(folder, best.value)
     verdicts = read_verdicts(folder)
     if verdicts:
         show(verdicts_table(verdicts))
@@ -146,10 +174,12 @@ def study_report(
     figures: Annotated[
         str | None, typer.Option(help="Write every picture into report/figures, too: svg, pdf, png, by commas.")
     ] = None,
+    best: Best = Chooser.crossed,
 ) -> None:
     """Conclude from the finished runs of a study folder and write its report (needs no torch)."""
     from lamina.report.figures import checked
-    from lamina.study.conclude import report_study
+    from lamina.study.conclude import REPORT, report_study
 
     formats = checked(names(figures, "--figures") or ())
-    say(f"report: {report_study(folder, formats).resolve()}")
+    before = _made_at(folder / REPORT / "index.html")
+    _tell(report_study(folder, formats, best.value), before)

@@ -5,6 +5,7 @@ open        `open_corpus`: the one way in
 manifest    our corpus folder, written and read
 trials      pairs of utterances to compare, beside the manifest
 cutsets     lhotse CutSets and Shar folders
+prepared    what lhotse's recipes write: recordings and supervisions apart
 cuts        a lhotse cut from its JSON, key by key
 allowed     what may stand in somebody else's manifest
 spoken      when the words of a cut are spoken
@@ -28,6 +29,7 @@ labels      labels, tier names and silences, by explicit rules
 phonemaps   one phone set folded into another
 accounts    what a corpus is made of: speakers, splits, inventories
 voices      several people in one recording
+pieces      long audio in pieces
 stored      audio that is read when asked for
 faults      what is wrong: raised at once, or a line each
 importers   of the corpora that researchers have

@@ -79,7 +79,7 @@ def cut_items(
         with faults.catching():
             cut = cut_of(row, str(path))
             before = faults.added
-            made = _utterance(cut, counted, str(path), faults, ours), _audio(cut, path, ours)
+            made = utterance_of(cut, counted, str(path), faults, ours), audio_of(cut, path, ours)
             if faults.added == before:  # a cut with a broken tier is not whole
                 yield made
 
@@ -110,23 +110,7 @@ def shar_items(folder: Path, faults: Faults) -> Iterator[tuple[Utterance, Audio]
                 # to_shar stores the cut's own stretch of audio, of its own channels.
                 channel = 0 if cut.audio["type"] == "MonoCut" else None
                 audio = AudioFile(str(tar), cut.rate, 0, cut.samples, channel, place)
-                yield _utterance(cut, RECORDING, str(path), faults), audio
-
-
-def recipe_items(recordings: Path, supervisions: Path, faults: Faults) -> Iterator[tuple[Utterance, Audio]]:
-    """What ``lhotse prepare`` writes, recordings and supervisions apart: an utterance a supervision."""
-    said: dict[str, list[Row]] = {}
-    for row in rows(supervisions):
-        said.setdefault(text(row.get("recording_id"), "recording_id", str(supervisions)), []).append(row)
-    path = str(recordings)
-    for recording in rows(recordings):
-        for row in said.get(text(recording.get("id"), "id", path), ()):
-            with faults.catching():
-                cut = cut_of(
-                    {**row, "type": "MonoCut", "recording": recording, "supervisions": [{**row, "start": 0.0}]},
-                    path,
-                )
-                yield _utterance(cut, RECORDING, path, faults), _audio(cut, recordings, False)
+                yield utterance_of(cut, RECORDING, str(path), faults), audio
 
 
 def _cuts(path: Path) -> Iterator[Cut]:
@@ -141,7 +125,19 @@ def _shards(folder: Path) -> list[tuple[str, Path]]:
     return sorted((match[1], path) for match, path in found if match)
 
 
-def _utterance(cut: Cut, counted: str, path: str, faults: Faults, ours: bool = False) -> Utterance:
+def utterance_of(
+    cut: Cut, counted: str, path: str, faults: Faults, ours: bool = False, voices: bool = False
+) -> Utterance:
+    """The utterance that a cut is.
+
+    Args:
+        cut: of the CutSet at ``path``.
+        counted: from where its alignments count.
+        path: for errors.
+        faults: where those of its tiers are told.
+        ours: whether it is of a manifest of ours.
+        voices: whether one speaker, too, gets tiers of their own (``speaker:1``).
+    """
     where = f"{path}: cut {cut.id!r}"
     samples = rescale(cut.samples, cut.rate, SAMPLE_RATE)
     if samples >= LONGEST:
@@ -155,7 +151,7 @@ def _utterance(cut: Cut, counted: str, path: str, faults: Faults, ours: bool = F
     if tiers is None:
         timed = [placed(cut, part, each, counted, where, faults) for part, each in told]
         said = [_text(part, each, tier, faults) for (part, each), tier in zip(told, timed, strict=True)]
-        if len(speakers) == 1:
+        if len(speakers) == 1 and not voices:
             tiers = _tiers(timed, samples, where, faults, ours)
         else:
             turns: list[Turn] = [
@@ -294,7 +290,7 @@ def _in_order(edges: NDArray[np.float64], samples: int) -> bool:
     return bool(flat[0] >= 0 and flat[-1] <= samples and steps.min() >= 0 and steps[::2].min() > 0)
 
 
-def _audio(cut: Cut, path: Path, ours: bool) -> Audio:
+def audio_of(cut: Cut, path: Path, ours: bool) -> Audio:
     """The audio of a cut: a stretch of one file where it is no more than that, else what lhotse makes of it."""
     audio, base = cut.audio, str(path.parent)
     if not cut.mixed and "transforms" not in audio["recording"]:

@@ -126,9 +126,12 @@ def _unit(path: Path, rows: list[tuple[str, str, str]], seconds: float, rate: in
 
 
 def ctm(path: Path, faults: Faults) -> dict[str, Tiers]:
-    """A CTM: utterance, channel, start, length, label a line; the file's name tells the tier, else ``word``."""
+    """A CTM: utterance, channel, start, length, label a line; the file's name tells the tier, else ``word``.
+
+    Where an utterance has several channels, each is somebody: its name stands before the tier (``1 - word``).
+    """
     tier = _tier_of(path, "word")
-    found: dict[str, Tiers] = {}
+    read: dict[str, dict[str, list[Interval]]] = {}
     for place, parts in _nist(path):
         try:
             start = number(parts[2])
@@ -138,8 +141,13 @@ def ctm(path: Path, faults: Faults) -> dict[str, Tiers]:
                 f"{path}, line {place}, {' '.join(parts)[:60]!r}: expected utterance, channel, start, length, "
                 "label (CTM)"
             ) from error
-        faults.count(f"lines of {path.name} by channel, read as one", parts[1])
-        found.setdefault(parts[0], {}).setdefault(tier, []).append(interval)
+        read.setdefault(parts[0], {}).setdefault(parts[1], []).append(interval)
+    found: dict[str, Tiers] = {}
+    for name, channels in read.items():
+        several = len(channels) > 1
+        if several:
+            faults.count(f"channels of {path.name}, read as a speaker each", name, len(channels))
+        found[name] = {f"{channel} - {tier}" if several else tier: own for channel, own in channels.items()}
     return found
 
 

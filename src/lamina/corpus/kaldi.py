@@ -19,6 +19,7 @@ from lamina.corpus.accounts import Account
 from lamina.corpus.corpus import Utterance
 from lamina.corpus.faults import Faults
 from lamina.corpus.intervals import Tiers, ctm
+from lamina.corpus.labels import tier_of
 from lamina.corpus.listing import split_named
 from lamina.corpus.segments import TOLERANCE, segments
 from lamina.corpus.stored import SAMPLE_RATE, AudioFile, StoredCorpus, audio_file, rescale
@@ -76,6 +77,11 @@ class _Data:
             if path.is_file() and (path.suffix == ".ctm" or path.name == "ctm"):
                 for key, tiers in ctm(path, faults).items():
                     for tier, intervals in tiers.items():
+                        if tier_of(tier)[0]:
+                            raise LaminaError(
+                                f"{path} tells of several channels of {key}: a data folder has each channel as a "
+                                "recording of its own"
+                            )
                         if tier in self._said.setdefault(key, {}):
                             raise LaminaError(f"{path} and another CTM have the {tier!r} tier of {key}: keep one")
                         self._said[key][tier] = intervals

@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from math import gcd
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -23,6 +24,7 @@ from lamina.errors import LaminaError
 if TYPE_CHECKING:
     from lamina.corpus.accounts import Account
 
+WHOLE = 60  # seconds of a file that are resampled at once
 KEPT = 200_000  # utterances, of about 3 kB each
 SAMPLE_RATE = 16_000  # of every corpus that Lamina opens; speech encoders expect it
 
@@ -89,10 +91,21 @@ class AudioFile:
     stamp: str = ""
 
     def read(self, sample_rate: int, start: int, stop: int) -> NDArray[np.float32]:
-        """See `Audio.read`. A file at another rate is resampled whole, so that cutting changes nothing."""
+        """See `Audio.read`. Up to a minute at another rate is resampled whole, so that cutting changes nothing.
+
+        Of more, so much around the stretch is resampled, from where samples of both rates coincide, that the
+        filter sees no end: what comes differs from that of the whole by rounding alone.
+        """
         if self.rate == sample_rate:
             return self._decode(start, stop)
-        return resample(self._decode(0, self.samples), self.rate, sample_rate)[start:stop]
+        if self.samples <= WHOLE * self.rate:
+            return resample(self._decode(0, self.samples), self.rate, sample_rate)[start:stop]
+        step = sample_rate // gcd(self.rate, sample_rate)  # samples from one that coincides to the next
+        first = max(0, (start - sample_rate) // step) * step
+        low = first * self.rate // sample_rate
+        high = min(self.samples, (stop + sample_rate) * self.rate // sample_rate)
+        made = resample(self._decode(low, high), self.rate, sample_rate)
+        return made[start - first : stop - first]
 
     def content(self) -> str:
         """See `Audio.content`."""

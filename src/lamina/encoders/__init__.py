@@ -14,7 +14,6 @@ position          where a frame lies in its utterance, nothing else
 audio             what audio encoders accept
 half              convolutions in half precision, right on every processor
 untrained         the same model with weights drawn anew: a control
-chunks            long audio, piece by piece
 names             what others call the same tensors
 fairseq           checkpoints of fairseq and s3prl, converted
 fairseq_settings  their settings of a model, as a config of ours

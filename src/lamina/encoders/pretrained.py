@@ -84,7 +84,7 @@ class PretrainedEncoder:
         if 0 < self.window_samples < waves.shape[1]:
             raise LaminaError(
                 f"an utterance has {waves.shape[1]} samples, encoder {self.name} takes {self.window_samples} "
-                "at once: read it in chunks (`lamina.encoders.chunks`)"
+                "at once: read it in pieces (`lamina.corpus.pieces`)"
             )
         passing = Pass(waves.to(self.model.device).float(), samples)
         for step in self._wiring.steps:

@@ -95,7 +95,7 @@ class CropReader:
         normalise: bool = False,
     ) -> None:
         self.utterances = list(utterances)
-        self._corpus = corpus
+        self.corpus = corpus
         self._grids = tuple(grids)
         self._units = tuple(units) * (len(self._grids) if len(units) == 1 else 1)
         for level, (each, grid) in enumerate(zip(self._units, self._grids, strict=True)):
@@ -114,7 +114,7 @@ class CropReader:
     @property
     def seconds(self) -> float:
         """Seconds of audio in the utterances taken."""
-        return sum(utterance.samples for utterance in self.utterances) / self._corpus.sample_rate
+        return sum(utterance.samples for utterance in self.utterances) / self.corpus.sample_rate
 
     @property
     def silent(self) -> list[str]:
@@ -157,7 +157,7 @@ class CropReader:
         return self._read(self.utterances[index]) if self._held is None else self._held[index]
 
     def _read(self, utterance: Utterance, start: int = 0, stop: int | None = None) -> NDArray[np.int16]:
-        wave = self._corpus.read(utterance, start, stop)
+        wave = self.corpus.read(utterance, start, stop)
         expected = (utterance.samples if stop is None else stop) - start
         if len(wave) != expected:
             raise LaminaError(

@@ -18,13 +18,14 @@ from safetensors.numpy import save_file
 from torch import Tensor
 
 from lamina.corpus.corpus import Corpus, Utterance
+from lamina.corpus.pieces import in_pieces
 from lamina.errors import LaminaError
 from lamina.files import digest, parse_json, reading, replacing
 from lamina.grid import Grid
 from lamina.pretrain.masking import nearest_frames
 from lamina.stats.kmeans import Clusters
 
-FORMAT = 2
+FORMAT = 3
 CODEBOOK_FILE, UNITS_FILE = "codebook.safetensors", "units.safetensors"
 Normalise = Literal["none", "utterance"]
 T = TypeVar("T")
@@ -99,6 +100,7 @@ class Units:
         corpus: digest of the corpus that was labelled.
         features: digest of the encoder.
         codebook: digest of the codebook.
+        longest: seconds; utterances that are longer were labelled in pieces; 0 where none was cut.
     """
 
     labels: NDArray[np.uint16]
@@ -109,6 +111,7 @@ class Units:
     corpus: str
     features: str
     codebook: str
+    longest: float = 0.0
 
     def __post_init__(self) -> None:
         counts = np.diff(self.offsets)
@@ -128,6 +131,10 @@ class Units:
     @cached_property
     def _places(self) -> Mapping[str, int]:
         return {name: index for index, name in enumerate(self.ids)}
+
+    def pieces(self, corpus: Corpus) -> Corpus:
+        """The corpus as it was labelled: in the same pieces where it is long."""
+        return in_pieces(corpus, self.longest)
 
     def of(self, utterance: Utterance) -> NDArray[np.uint16]:
         """The labels of one utterance.
@@ -198,6 +205,7 @@ class Units:
             "corpus": self.corpus,
             "features": self.features,
             "codebook": self.codebook,
+            "longest": self.longest,
         }
         _write(path, "units", {"labels": self.labels, "offsets": self.offsets}, meta)
 

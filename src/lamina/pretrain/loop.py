@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from lamina.corpus.corpus import Corpus
+from lamina.corpus.pieces import notes_of
 from lamina.corpus.splits import of_split
 from lamina.device import AUTO
 from lamina.encoders.mrhubert import MRHubertForPreTraining
@@ -66,6 +67,7 @@ def pretrain(
             checkpoint is saved first. The file also leaves the model as it is in ``stopped/``.
     """
     units = [units] if isinstance(units, Units) else list(units)
+    corpus = units[0].pieces(corpus)
     folder = run.folder / "model"
     workers = Workers(config, device)
     journal = Journal(run, write=workers.main, hear=warn)
@@ -112,7 +114,7 @@ def _train(
         processes=workers.count,
         device=str(workers.device),
     )
-    for note in train.notes():
+    for note in (*notes_of(train.reader.corpus), *train.notes()):
         journal.warn(note, kind="audio")
     shown: dict[str, float] = {}
 

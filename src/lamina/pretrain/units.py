@@ -18,6 +18,7 @@ from torch import Tensor
 from lamina.config import Config
 from lamina.corpus.batches import batches
 from lamina.corpus.corpus import Corpus, Utterance
+from lamina.corpus.pieces import in_pieces
 from lamina.corpus.splits import of_split
 from lamina.encoders.encoder import Encoder, States, Tap, find_taps, window_samples
 from lamina.errors import LaminaError
@@ -61,6 +62,8 @@ class UnitsConfig(Config):
             encodes the split again. 0 fits the drawn frames alone, as HuBERT's recipe does.
         seed: of the draw and of k-means.
         batch_seconds: seconds of audio, padding included, encoded at a time.
+        chunk_seconds: longer utterances are read in pieces of at most so much (`lamina.corpus.pieces`); 0 reads
+            them whole.
     """
 
     features: str = "mfcc"
@@ -73,6 +76,7 @@ class UnitsConfig(Config):
     passes: int = Field(default=1, ge=0, le=1000)
     seed: int = 0
     batch_seconds: float = Field(default=120.0, gt=0)
+    chunk_seconds: float = Field(default=60.0, ge=0)
 
 
 def make_units(
@@ -108,7 +112,8 @@ def label_corpus(
         The units, and what `unit_quality` says of them (on ``phone``; empty where the corpus has no such tier).
 
     Raises:
-        LaminaError: the codebook has another number of units than the config says, or is of another encoder.
+        LaminaError: the codebook has another number of units than the config says, or is of another encoder or
+            tap.
     """
     if len(codebook.centroids) != config.clusters:
         raise LaminaError(
@@ -117,9 +122,21 @@ def label_corpus(
         )
     check_folder(folder)
     encoder = features_of(config, device)
-    units = label_units(encoder, codebook, corpus, batch_seconds=config.batch_seconds, progress=progress)
+    if codebook.features == encoder.digest and (tap := unit_tap(encoder, config.tap).name) != codebook.tap:
+        raise LaminaError(
+            f"the config makes units of tap {tap}, the codebook is of tap {codebook.tap}: give the config that it "
+            "was fitted with"
+        )
+    units = label_units(
+        encoder,
+        codebook,
+        corpus,
+        batch_seconds=config.batch_seconds,
+        chunk_seconds=config.chunk_seconds,
+        progress=progress,
+    )
     units.write(folder / UNITS_FILE)
-    return units, unit_quality(units, told_on or corpus, "phone")
+    return units, unit_quality(units, units.pieces(told_on or corpus), "phone")
 
 
 def features_of(config: UnitsConfig, device: str = "cpu") -> Encoder:
@@ -147,6 +164,7 @@ def fit_units(
         LaminaError: the split is empty, has fewer frames than clusters, or there is no such tap.
     """
     place = unit_tap(encoder, tap)
+    corpus = in_pieces(corpus, config.chunk_seconds, window_samples(encoder))
     utterances = of_split(corpus, config.split)
     if not utterances:
         raise LaminaError(f"corpus {corpus.name} has no audio to cluster: check its path")
@@ -176,9 +194,10 @@ def label_units(
     corpus: Corpus,
     *,
     batch_seconds: float = 120.0,
+    chunk_seconds: float = 60.0,
     progress: Progress | None = None,
 ) -> Units:
-    """Label every utterance of a corpus; one pass, one batch in memory at a time.
+    """Label every utterance of a corpus, or its pieces where it is long; one pass, one batch in memory at a time.
 
     Raises:
         LaminaError: the codebook was fitted on another encoder, or an utterance is too short for one frame.
@@ -189,6 +208,8 @@ def label_units(
             "label with the encoder that it was fitted on"
         )
     tap = unit_tap(encoder, codebook.tap)
+    longest = min(filter(None, (chunk_seconds, window_samples(encoder) / encoder.sample_rate)), default=0.0)
+    corpus = in_pieces(corpus, longest)
     labels: list[NDArray[np.uint16]] = []
     ids: list[str] = []
     for utterance, states in utterance_states(encoder, tap, corpus, corpus.utterances(), batch_seconds):
@@ -206,6 +227,7 @@ def label_units(
         corpus.digest,
         encoder.digest,
         codebook.digest,
+        longest,
     )
 
 

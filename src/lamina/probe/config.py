@@ -36,6 +36,8 @@ class ProbeConfig(Config):
         collar_ms: what diarization error forgives on each side of a reference boundary.
         memory_gib: states that need more are kept in the run folder's cache.
         batch_seconds: the most padded audio in a batch of the encoder.
+        chunk_seconds: longer utterances are read in pieces of at most so much (`lamina.corpus.pieces`); 0 reads
+            them whole.
         lexicon: ``pr``: a file of pronunciations (``WORD P1 P2 …``) for the phones of transcripts; the
             phones that were aligned where empty.
         folds: of speakers, where the corpus has no train and test split.
@@ -62,6 +64,7 @@ class ProbeConfig(Config):
     collar_ms: float = Field(0.0, ge=0)
     memory_gib: float = Field(4.0, gt=0)
     batch_seconds: float = Field(40.0, gt=0)
+    chunk_seconds: float = Field(60.0, ge=0)
     lexicon: str = ""
     folds: int = Field(5, ge=2, le=10_000)
     replicates: int = Field(1000, ge=2)

@@ -15,9 +15,9 @@ from torch.nn import functional
 from lamina.errors import LaminaError
 from lamina.grid import Grid
 from lamina.probe.config import ProbeConfig
-from lamina.probe.metrics import edit_distance
 from lamina.probe.tally import Ratio, Tally
 from lamina.probe.task import Example, Objective, Parts
+from lamina.stats.edits import edit_distance
 
 # A measure of sequences: errors (or what is counted) and their whole, of a reference and a hypothesis.
 Compare = Callable[[Sequence[str], Sequence[str]], tuple[float, float]]

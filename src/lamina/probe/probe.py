@@ -13,7 +13,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from lamina.corpus.corpus import Corpus, Segment, Utterance, phone_map_of
-from lamina.encoders.encoder import Encoder
+from lamina.corpus.pieces import in_pieces, notes_of
+from lamina.encoders.encoder import Encoder, window_samples
 from lamina.errors import LaminaError
 from lamina.files import check_folder, digest, file_digest, read_lines, write_text
 from lamina.grid import Grid
@@ -108,7 +109,8 @@ class Probing:
             raise LaminaError(f"learning rates {config.rates} must all be above 0")
         if folder is not None:
             check_folder(folder)
-        self.encoder, self.corpus, self.config = encoder, corpus, config
+        self.corpus = in_pieces(corpus, config.chunk_seconds, window_samples(encoder))
+        self.encoder, self.config = encoder, config
         self.rows = RowMaker(encoder.name, run_name, control, config, phone_map_of(corpus))
         self.folder, self._progress, self._say = folder, progress, say
         self.notes: list[str] = []
@@ -130,6 +132,8 @@ class Probing:
 
     def run(self, support: tuple[Grid, ...]) -> Probed:
         """All tasks."""
+        for note in notes_of(self.corpus):
+            self.note(note)
         jobs, wants = self.plan(support)
         utterances = len({one.id for _, whose in wants.values() for one in whose})
         self.identity = self._identity(support)
@@ -225,6 +229,16 @@ class Probing:
     def _probe(self, jobs: Sequence[Job], head: str, stores: Mapping[str, Store]) -> Probed:
         """One head of one task at one group of taps: its folds together."""
         found, steps = [], 0
+        broken = stores[jobs[0].want].broken()
+        told = [
+            f"tap {tap} has no row: its states are not finite, first in utterance {where}"
+            for tap, where in broken.items()
+        ]
+        if broken and (jobs[0].group.mixed or len(broken) == len(jobs[0].group.taps)):
+            raise LaminaError(
+                f"{jobs[0].task.name}: {told[0].replace('has no row', 'cannot be read')}; look for NaN or "
+                "overflow in the encoder, or leave the tap out (--taps)"
+            )
         for job in jobs:
             make = self._heads(job.task)[head]
 
@@ -234,8 +248,8 @@ class Probing:
             store = stores[job.want]
             found.append(search(job, head, make, store, self.config, device=self.device, progress=tell))
             steps += self._steps(job)
-        scores, replicates = self.rows.scores(jobs, found, head)
-        return Probed(scores, replicates, tuple(note for each in found for note in each.notes))
+        scores, replicates = self.rows.scores(jobs, found, head, frozenset(broken))
+        return Probed(scores, replicates, (*told, *(note for each in found for note in each.notes)))
 
     def _steps(self, job: Job) -> int:
         return schedule(job.task, job.group, self.config).steps

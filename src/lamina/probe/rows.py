@@ -15,7 +15,7 @@ from lamina.probe.classes import Classes
 from lamina.probe.config import ProbeConfig
 from lamina.probe.search import Found, Job
 from lamina.score import MAJORITY, WEIGHTED, Score, Scores, phones_by
-from lamina.stats.inference import Replicates, draw_name, interval, resample_weights
+from lamina.stats.inference import Replicates, draw_name, halvings, interval, resample_weights
 
 Floats = NDArray[np.float64]
 
@@ -36,8 +36,12 @@ class RowMaker:
     config: ProbeConfig
     phone_map: str = ""
 
-    def scores(self, jobs: Sequence[Job], found: Sequence[Found], head: str) -> tuple[Scores, Replicates]:
+    def scores(
+        self, jobs: Sequence[Job], found: Sequence[Found], head: str, broken: frozenset[str] = frozenset()
+    ) -> tuple[Scores, Replicates]:
         """The rows of one head of one task at one group of taps, and their resamples by ``tap|measure|target``.
+
+        ``broken`` names taps that have no row, for their states are not finite.
 
         A value is the mean over folds and seeds; its interval resamples the speakers of all folds at once
         (utterances where there is one speaker only), the same ones in every fold, seed and encoder. In a resample
@@ -49,15 +53,18 @@ class RowMaker:
         names = sorted({name for own in whose for name in own})
         groups = len(names)
         weights = resample_weights(names, replicates=self.config.replicates, seed=self.config.seed)
-        weights_of = [weights[:, np.isin(names, own)] for own in whose]
-        draw = draw_name(*weights_of)
+        draw = draw_name(*(weights[:, np.isin(names, own)] for own in whose))
+        both = np.concatenate([weights, halvings(names)])
+        weights_of = [both[:, np.isin(names, own)] for own in whose]
         for pick, measure in found[0].tallies:
+            if pick is not None and group.taps[pick].name in broken:
+                continue
             folds = [each.tallies[pick, measure] for each in found]
             resampled = [
                 np.mean([tally.resampled(weights, own) for tally in fold], axis=0)
                 for fold, weights, own in zip(folds, weights_of, whose, strict=True)
             ]
-            drawn = _over_folds(resampled, weights_of)
+            drawn, halves = np.split(_over_folds(resampled, weights_of), [len(weights)])
             value = float(np.mean([tally.value() for fold in folds for tally in fold]))
             low, high = find_measure(measure).bounded(*interval(value, drawn, groups=groups))
             deepest = max(each.depth for each in group.taps)
@@ -74,7 +81,7 @@ class RowMaker:
                 head=head,
             )
             rows.append(row)
-            replicates.put(row.key, drawn, groups=groups, draw=draw)
+            replicates.put(row.key, drawn, groups, draw, halves)
         sums = [(each.weights, each.norms) for each in found if each.weights is not None]
         if sums:
             mean = np.mean(sums, axis=0)  # over folds
@@ -144,7 +151,7 @@ def _whose(jobs: Sequence[Job]) -> list[list[str]]:
     return whose
 
 
-def _over_folds(resampled: Sequence[Floats], weights: Sequence[NDArray[np.int64]]) -> Floats:
+def _over_folds(resampled: Sequence[Floats], weights: Sequence[Floats]) -> Floats:
     """The mean over folds in each resample, (replicates,): a fold counts by how often its speakers were drawn.
 
     So a fold of which nobody was drawn does not count, and with equal folds the mean over folds is the mean over

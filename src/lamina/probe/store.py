@@ -64,6 +64,9 @@ class Want:
         return digest([self.rows, repr(self.group.grid), taps, of])
 
 
+WHOLE, ODD = 1, 2  # of an utterance that is kept: whether all its rows are surely finite
+
+
 class Store:
     """The rows of a want.
 
@@ -81,6 +84,7 @@ class Store:
         shape = (int(ends[-1]), len(want.group.taps), want.group.taps[0].width)
         kind = torch.bfloat16 if want.rows == "frames" else torch.float32
         self._place = {name: place for place, name in enumerate(self.counts)}
+        self._odd: set[str] = set()  # utterances with rows that may not be finite
         self._done: NDArray[np.uint8] = np.zeros(len(self.counts), np.uint8)
         if folder is None:
             self.values = torch.empty(shape, dtype=kind)
@@ -120,13 +124,26 @@ class Store:
             owned = [grid.owned(one.onset, one.offset, len(states)) for one in want.segments[utterance.id]]
             start, stop = (np.array([getattr(frames, end) for frames in owned]) for end in ("start", "stop"))
             rows = means(states, start, stop)
+        if not bool(torch.isfinite(rows.sum())):
+            self._odd.add(utterance.id)
         begin = self.starts[utterance.id]
         self.values[begin : begin + len(rows), want.group.taps.index(tap)] = rows.to("cpu", self.values.dtype)
 
     def close(self, utterance: Utterance) -> None:
         """Say that all taps of an utterance are kept."""
         if utterance.id in self._place:
-            self._done[self._place[utterance.id]] = 1
+            self._done[self._place[utterance.id]] = ODD if utterance.id in self._odd else WHOLE
+
+    def broken(self) -> dict[str, str]:
+        """The taps that hold what is not finite, by name, with the first utterance where."""
+        found: dict[str, str] = {}
+        for name in (name for name, place in self._place.items() if self._done[place] == ODD):
+            rows = self.values[self.starts[name] : self.starts[name] + self.counts[name]]
+            fine = torch.isfinite(rows).all(dim=2).all(dim=0).tolist()
+            for tap, whole in zip(self.want.group.taps, fine, strict=True):
+                if not whole:
+                    found.setdefault(tap.name, name)
+        return found
 
 
 def bytes_of(want: Want, utterances: Sequence[Utterance]) -> int:

@@ -28,7 +28,7 @@ class Tally(Protocol):
         """The score."""
         ...
 
-    def resampled(self, weights: Ints, groups: Sequence[str]) -> Floats:
+    def resampled(self, weights: Floats, groups: Sequence[str]) -> Floats:
         """The score in each resample.
 
         Args:
@@ -59,9 +59,9 @@ class Ratio:
         """The ratio of the sums."""
         return float(self.parts.sum() / self.wholes.sum())
 
-    def resampled(self, weights: Ints, groups: Sequence[str]) -> Floats:
+    def resampled(self, weights: Floats, groups: Sequence[str]) -> Floats:
         """The ratio in each resample; not a number where nothing was drawn."""
-        return resampled_ratios(self.parts, self.wholes, groups, weights.astype(np.float64))
+        return resampled_ratios(self.parts, self.wholes, groups, weights)
 
 
 @dataclass(frozen=True)
@@ -87,13 +87,13 @@ class Trials:
         """The equal error rate."""
         return equal_error_rate(self.scores, self.targets)
 
-    def resampled(self, weights: Ints, groups: Sequence[str]) -> Floats:
+    def resampled(self, weights: Floats, groups: Sequence[str]) -> Floats:
         """The rate in each resample: a trial counts as often as its two groups were drawn, multiplied."""
         _, place = np.unique(np.asarray(groups), return_inverse=True)
         left, right = place[self.sides[:, 0]], place[self.sides[:, 1]]
         drawn = []
         for weight in weights:
-            count = np.where(left == right, weight[left], weight[left] * weight[right]).astype(np.float64)
+            count = np.where(left == right, weight[left], weight[left] * weight[right])
             kept = count > 0
             both = self.targets[kept].any() and not self.targets[kept].all()
             drawn.append(

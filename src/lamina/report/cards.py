@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lamina.markup import escaped
+from lamina.markup import escaped, shortened
 from lamina.report.effects import place_name
 from lamina.report.verdicts import Verdict
 from lamina.report.wording import interval, quantity, score_name, signed
@@ -18,20 +18,62 @@ SAID = {
 }
 
 
-def summary(verdicts: Sequence[Verdict]) -> str:
-    """One sentence: how many claims are what."""
-    counts = [(answer, sum(verdict.verdict == answer for verdict in verdicts)) for answer in SIGNS]
-    said = ", ".join(f"{count} {answer}" for answer, count in counts if count)
-    return f"Of {len(verdicts)} claim{'s' if len(verdicts) != 1 else ''}: {said}."
+def lead(verdicts: Sequence[Verdict]) -> str:
+    """Two sentences: what was decided, and what was not and what would decide it; numbers of two digits."""
+    found = {answer: [each for each in verdicts if each.verdict == answer] for answer in SIGNS}
+    counts = [f"{len(each)} {answer}" for answer, each in found.items() if each]
+    said = f"Of {len(verdicts)} claim{'s' if len(verdicts) != 1 else ''}: {', '.join(counts)}"
+    held = [f"“{_short(each)}” holds{_by(each)}" for each in found["supported"]]
+    held += [f"“{_short(each)}” does not{_by(each)}" for each in found["contradicted"]]
+    first = f"{'; '.join([said, *held])}."
+    open_ = [each for each in found["undecided"] if each.effect is not None]
+    if not open_:
+        return first
+    largest = max(open_, key=lambda each: abs(each.effect or 0))
+    one = len(open_) == 1
+    told = f"{'The undecided difference is' if one else 'The undecided differences are at most'} {_two(largest)}"
+    finds = [each.detectable for each in open_ if each.detectable is not None and each.n_seeds > 1]
+    if finds:
+        told += f", where this design finds {min(finds):.2g} four times in five"
+        told += f" at best and {max(finds):.2g} at worst" if len(finds) > 1 else ""
+    wanted = [(each.seeds_wanted, each.speakers_wanted) for each in open_ if each.seeds_wanted is not None]
+    if wanted:
+        seeds, speakers = min(wanted, key=lambda each: (each[0] or 0) * max(1, each[1] or 0))
+        told += f"; {seeds} seeds" + (f" and {speakers} test speakers" if speakers else "")
+        told += " would decide it" if one else " would decide the nearest"
+    elif any(each.n_seeds == 1 for each in open_):
+        told += "; one seed decides nothing, so run two or more"
+    return f"{first} {told}."
+
+
+def _short(verdict: Verdict) -> str:
+    return shortened(verdict.claim.rstrip("."), 100)
+
+
+def _by(verdict: Verdict) -> str:
+    return f" ({_two(verdict)})" if verdict.effect is not None else ""
+
+
+def _two(verdict: Verdict) -> str:
+    """An effect in two digits, with what it is of."""
+    effect = verdict.effect or 0.0
+    unit = "" if verdict.unit == "MAC" else verdict.unit  # the score's name says so
+    amount = f"{effect:+.2g} {unit}".strip() if abs(effect) < 1000 else _amount(effect, unit)
+    return f"{amount.replace('-', '−')} {score_name(verdict.measure, verdict.target)}"
 
 
 def cards(verdicts: Sequence[Verdict]) -> str:
-    """The cards as a list."""
+    """The cards as lists: claims of others first, then the study's own."""
     # One scale a unit, so that the drawings of cards compare; what would be too small to see has its own.
     scales: dict[str, float] = {}
     for verdict in verdicts:
         scales[verdict.unit] = max(scales.get(verdict.unit, 0.0), _farthest(verdict))
-    return f'<ul class="cards">{"".join(_card(verdict, scales[verdict.unit]) for verdict in verdicts)}</ul>'
+    others, own = ([each for each in verdicts if bool(each.source) is theirs] for theirs in (True, False))
+    said = ""
+    for name, found in (("Claims of others", others), ("Claims of this study", own)):
+        listed = "".join(_card(verdict, scales[verdict.unit]) for verdict in found)
+        said += f'<h3>{name}</h3><ul class="cards">{listed}</ul>' if found else ""
+    return said
 
 
 def _farthest(verdict: Verdict) -> float:
@@ -46,7 +88,8 @@ def _card(verdict: Verdict, scale: float) -> str:
         why = f"<details><summary>Why</summary>{why}</details>"
     return (
         f'<li class="card {verdict.verdict}"><p class="verdict"><span aria-hidden="true">{SIGNS[verdict.verdict]}'
-        f"</span> {SAID[verdict.verdict]}</p><h3>{escaped(verdict.claim)}</h3>"
+        f"</span> {SAID[verdict.verdict]}</p><h4>{escaped(verdict.claim)}</h4>"
+        f'<p class="note">{escaped(verdict.source or "Claim of this study")}</p>'
         f'{_effect(verdict)}{drawn}<p class="note">{escaped(_small(verdict))}</p>{why}</li>'
     )
 
@@ -55,7 +98,7 @@ def _effect(verdict: Verdict) -> str:
     if verdict.effect is None:
         return ""
     ends = "" if _counted(verdict) else escaped(interval(verdict.low, verdict.high, _amount))
-    where = f"{score_name(verdict.measure, verdict.target)}, {place_name(verdict.where)}"
+    where = f"{score_name(verdict.measure, verdict.target)}, {place_name(verdict.where, verdict.chosen)}"
     amount = escaped(_amount(verdict.effect, verdict.unit))
     return f'<p class="effect"><b>{amount}</b><small>{ends}</small><br><span>{escaped(where)}</span></p>'
 

@@ -71,7 +71,6 @@ class Drawing:
         alt: what it shows, for those who do not see it.
         spec: ``data`` and ``layout``; ``labels`` are annotations that take what fits (`lamina.report.strips`).
         data: the rows behind it.
-        lead: whether it stands on paper (and for all, where scripts do not run).
     """
 
     chosen: tuple[str, ...]
@@ -81,7 +80,6 @@ class Drawing:
     alt: str
     spec: Spec
     data: Scores | Records
-    lead: bool = False
 
 
 @dataclass(frozen=True, slots=True)

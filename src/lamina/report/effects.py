@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from lamina.effect import Effect
 from lamina.markup import shortened
@@ -20,9 +20,19 @@ PLACES = {
 }
 
 
-def place_name(at: str) -> str:
-    """Where effects are read, in words."""
-    return PLACES.get(at, at)
+CHOOSERS = {"crossed": "chosen on other speakers than those scored", "scored": "chosen on the scored speakers"}
+
+
+def place_name(at: str, chosen: str = "") -> str:
+    """Where effects are read, in words, and who chose it."""
+    said = PLACES.get(at, at)
+    return f"{said}, {CHOOSERS[chosen]}" if chosen in CHOOSERS else said
+
+
+def choosers(effects: Iterable[Effect]) -> str:
+    """Who chose the layers of these, in words; empty where nobody did."""
+    found = dict.fromkeys(each.chosen for each in effects if each.chosen)
+    return " or ".join(CHOOSERS.get(each, each) for each in found)
 
 
 def factor_name(name: str, labels: Mapping[str, str]) -> str:

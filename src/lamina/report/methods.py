@@ -187,10 +187,8 @@ def _probe(probe: Config) -> str:
 
 
 def _cost(cost: Config) -> str:
-    return (
-        f"Multiply-accumulates were counted, and speed measured as the median of {cost['repeats']} runs, on "
-        f"{told(cost['seconds'])} s of audio."
-    )
+    often = f"as the median of {cost['repeats']} runs" if cost["repeats"] > 1 else "once"
+    return f"Multiply-accumulates were counted, and speed measured {often}, on {told(cost['seconds'])} s of audio."
 
 
 def section(method: Config, seen: Overview) -> str:

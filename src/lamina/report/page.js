@@ -2,7 +2,7 @@
 // and take the data along. Everything it shows is packed in the page.
 "use strict";
 (async function () {
-  if (!window.DecompressionStream) return; // the still pictures stay
+  if (!window.DecompressionStream) return; // a line says where the pictures are
   const root = document.documentElement;
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
 

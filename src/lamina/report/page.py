@@ -6,7 +6,6 @@ import base64
 import gzip
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, astuple
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -16,6 +15,7 @@ from lamina.effect import Effect
 from lamina.errors import LaminaError
 from lamina.files import digest, reading, unlinked, write_text
 from lamina.markup import escaped, policy
+from lamina.records import plain
 from lamina.report import cards, design, methods, tables
 from lamina.report.answer import sentences
 from lamina.report.chart import Chart
@@ -32,8 +32,9 @@ QUESTION = (
 )
 BEST = (
     "The best value over all layers behind the front end (depth 0 is drawn but does not compete), where it was "
-    "read (tap, frame period) and its interval; ★ marks the best of all. Choosing the best layer on the scored "
-    "data favours encoders with more layers slightly."
+    "read (tap, frame period) and its interval; ★ marks the best of all. These values are read off the curves: "
+    "luck chose a little, the more the more layers an encoder has. Effects and verdicts do not rest on them: "
+    "there one half of the speakers chooses and the other scores, unless it is said otherwise."
 )
 SUMS = "A head on a learned weighted sum of the layers, or on the one layer that dev chose: an encoder as a whole."
 COST = "What each encoder costs, by length of audio; the mean of several seeds."
@@ -82,8 +83,9 @@ def write_report(
     page, formats = unlinked(folder / "index.html"), checked(figures)
     scores, effects = Scores(dict.fromkeys(scores)), tuple(effects)
     runs = [[run.model, run.seed, run.config, run.levels, run.log] for run in trained]
-    found = [*map(asdict, verdicts), *map(asdict, effects)]
-    made_of = json.dumps([title, method, scores.to_jsonl(), found, runs, _code()], default=str)
+    found = [*map(plain, verdicts), *map(plain, effects)]
+    lines = scores.to_jsonl()
+    made_of = json.dumps([title, method, lines, found, runs, _code()], default=str)
     head = _head(digest(made_of, length=32))
     if not formats and _begins(page, head):
         return page
@@ -104,11 +106,11 @@ def write_report(
     if formats:
         write_figures([*drawn, design.figures(seen)], folder / "figures", formats)
     write_text(unlinked(folder / "scores.csv"), scores.to_csv())
-    write_text(unlinked(folder / "scores.jsonl"), scores.to_jsonl())
+    write_text(unlinked(folder / "scores.jsonl"), lines)
     places = {row: place for place, row in enumerate(scores)}
     payload = {
         "columns": COLUMNS,
-        "scores": [astuple(row) for row in scores],
+        "scores": [list(plain(row).values()) for row in scores],
         "charts": [told(chart, places) for chart in drawn],
     }
     content = _sections(seen, charts, verdicts, method)
@@ -151,7 +153,7 @@ def _answer(seen: Overview, verdicts: Sequence[Verdict]) -> str:
     listed = f'<div class="answer"><ul>{said}</ul></div>' if said else ""
     if not verdicts:
         return listed
-    judged = f'<p class="lead">{escaped(cards.summary(verdicts))}</p>{cards.cards(verdicts)}'
+    judged = f'<p class="lead">{escaped(cards.lead(verdicts))}</p>{cards.cards(verdicts)}'
     return judged + (f"<h3>What else the numbers say</h3>{listed}" if said else "")
 
 

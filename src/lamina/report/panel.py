@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from typing import Any
 
 from lamina.markup import escaped, shortened
 from lamina.report import traces
 from lamina.report.chart import Chart, Choice, Entry
-from lamina.report.figures import drawn
 from lamina.report.style import SHAPES, Line
 from lamina.score import Score, Scores
 
+UNDRAWN = (
+    '<p class="undrawn">Pictures are drawn by a script, which does not run here; their values are in scores.csv: '
+    "<code>lamina study report FOLDER --figures svg,pdf</code> writes them as files.</p>"
+)
+
 
 def panel(chart: Chart) -> str:
-    """The HTML of a chart, the first drawing's words filled in; with a still of each that leads, for paper."""
+    """The HTML of a chart, the first drawing's words filled in; the page's script draws it."""
     first = chart.drawings[0]
     choices = "".join(_select(place, each) for place, each in enumerate(chart.choices) if len(each.options) > 1)
     controls = (
         f'<div class="controls" role="group" aria-label="Choose what is drawn">{choices}</div>' if choices else ""
-    )
-    stills = "".join(
-        f'<div class="still"><img alt="{escaped(each.alt)}" src="{_still(each.spec, chart.key)}">'
-        f"<p>{escaped(each.caption)}</p></div>"
-        for each in chart.drawings
-        if each.lead
     )
     intro = f"<p>{escaped(chart.intro)}</p>" if chart.intro else ""
     entries = "".join(f"<li>{_entry(entry)}</li>" for entry in chart.key)
@@ -36,16 +33,12 @@ def panel(chart: Chart) -> str:
     return (
         f'<h3 id="chart-{chart.slug}">{escaped(chart.title)}</h3>{intro}'
         f'<figure class="chart" data-chart="{chart.slug}" aria-labelledby="chart-{chart.slug}">{controls}'
-        f'{keys}<div class="plot" role="img" aria-label="{escaped(first.alt)}"></div>{stills}'
+        f'{keys}<div class="plot" role="img" aria-label="{escaped(first.alt)}"></div>{UNDRAWN}'
         f'<figcaption><span class="caption" aria-live="polite">{escaped(first.caption)}</span> '
         f'<span class="downloads">Download: {downloads}</span></figcaption>'
         '<details class="values"><summary>Values of this picture</summary><div class="scroll" tabindex="0" '
         'role="region" aria-label="Values of this picture"></div></details></figure>'
     )
-
-
-def _still(spec: dict[str, Any], key: tuple[Entry, ...]) -> str:
-    return f"data:image/svg+xml;base64,{base64.b64encode(drawn(spec, key, 'svg')).decode()}"
 
 
 def _select(place: int, choice: Choice) -> str:

@@ -45,7 +45,7 @@ def layout(
     }
 
 
-def left_margin(labels: Sequence[str], most: int = 150) -> int:
+def margin(labels: Sequence[str], most: int = 150) -> int:
     """Pixels that the longest of these labels takes."""
     return min(most, 16 + max((int(len(label) * LETTER) for label in labels), default=0))
 

@@ -41,6 +41,8 @@ class Verdict:
         target: such as ``phone``.
         where: ``best`` (each encoder at its best layer), ``matched`` (all at one depth), ``mean`` (over layers),
             or ``whole`` (the encoder as a whole).
+        chosen: who chose the layers, as of an `Effect`.
+        source: whose claim it is; empty for one of the study's own.
         reason: one sentence with the numbers that says why.
         margin: differences within plus and minus this count as none; 0 where the claim names none.
         p: two-sided probability of so large an effect where there is none, before Holm's correction.
@@ -69,6 +71,8 @@ class Verdict:
     p: float | None = None
     p_holm: float | None = None
     detectable: float | None = None
+    chosen: str = ""
+    source: str = ""
     decides: str = ""
     seeds_wanted: int | None = None
     speakers_wanted: int | None = None

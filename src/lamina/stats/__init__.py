@@ -5,10 +5,12 @@ spectrum     how variance spreads over directions: whitening, effective rank
 information  contingency tables, mutual information, purity: `Counts`
 cca          canonical correlations from moments, fitted and held out: CCA, SVCCA, PWCCA
 cka          linear centred kernel alignment, unbiased, mergeable: `Kernels`, `ClassKernels`
+partial      partial CCA from joint moments of three views, variance that each explains
 folds        cross-validated CCA from the moments of folds, ridges chosen inside
 components   principal components of standardised dimensions, and moments in them
 kmeans       streaming k-means
 dtw          warping of many pairs at once
+edits        how far one sequence is from another (no torch)
 widths       how wide a curve is (no torch)
 ranking      mean average precision, term-weighted value
 scaling      rows on one scale

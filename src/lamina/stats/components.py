@@ -13,7 +13,7 @@ from lamina.stats.spectrum import Spectrum
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Components:
+class PrincipalAxes:
     """The leading eigenvectors of a view's correlations.
 
     Of correlations, not of covariances: else the widest dimensions would be the components, whatever they say.
@@ -29,7 +29,7 @@ class Components:
     share: float
 
     @classmethod
-    def of(cls, stats: Moments | ClassMoments, count: int) -> Components:
+    def of(cls, stats: Moments | ClassMoments, count: int) -> PrincipalAxes:
         """At most ``count`` of them, from the moments of the rows that choose.
 
         Raises:

@@ -19,9 +19,10 @@ from lamina.runs import check_file
 from lamina.stats.arrays import Arrays, read_arrays, write_arrays
 
 Floats = NDArray[np.float64]
-FORMAT = 3
+FORMAT = 4
 ROUGH = 5  # below so many groups an interval is told to be rough
 FILE = "replicates.npz"
+HALVINGS = 10  # of the groups, to choose a layer on one half and score it on the other
 ROUNDING = 1e-12  # a smaller error, of the value or of 1, is that of floating point
 
 
@@ -40,6 +41,29 @@ def resample_weights(names: Sequence[str], *, replicates: int, seed: int) -> NDA
     key = hashlib.sha256("\n".join(ordered).encode()).digest()
     generator = np.random.default_rng([seed, int.from_bytes(key[:8], "big")])
     return generator.multinomial(len(ordered), np.full(len(ordered), 1 / len(ordered)), size=replicates)
+
+
+def halvings(names: Sequence[str]) -> Floats:
+    """The groups in halves, ten times over: what is chosen on one half is scored on the other.
+
+    Args:
+        names: the groups, each once, in any order.
+
+    Returns:
+        (2 * HALVINGS, groups) weights, columns in the order of the sorted names: a half, then the other. Those of
+        a half sum to the number of groups, as those of a resample do. No rows for one group.
+    """
+    ordered = sorted(names)
+    count, key = len(ordered), hashlib.sha256("\n".join(["halves", *ordered]).encode()).digest()
+    if count < 2:
+        return np.zeros((0, count))
+    generator = np.random.default_rng(int.from_bytes(key[:8], "big"))
+    weights = np.zeros((2 * HALVINGS, count))
+    for row in range(0, 2 * HALVINGS, 2):
+        order = generator.permutation(count)
+        for half, mine in enumerate((order[: count // 2], order[count // 2 :])):
+            weights[row + half, mine] = count / len(mine)
+    return weights
 
 
 def draw_name(*weights: NDArray[np.int64]) -> str:
@@ -72,22 +96,25 @@ class Replicates(dict[str, Floats]):
     Attributes:
         groups: by key, how many units were drawn: speakers, or groups, folds or parts of them; 0 where unknown.
         draws: by key, the name of the resamples (`draw_name`).
+        halves: by key, the value on each half of the groups (`halvings`); not a number where it was not told.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.groups: dict[str, int] = {}
         self.draws: dict[str, str] = {}
+        self.halves: dict[str, Floats] = {}
 
-    def put(self, key: str, values: Floats, groups: int, draw: str) -> None:
+    def put(self, key: str, values: Floats, groups: int, draw: str, halves: Floats | None = None) -> None:
         """Take the replicates of a row."""
         self[key], self.groups[key], self.draws[key] = values, groups, draw
+        self.halves[key] = np.full(2 * HALVINGS, np.nan) if halves is None or not len(halves) else halves
 
     def join(self, other: Replicates) -> None:
         """Take the rows of another that are not here yet."""
         for key, values in other.items():
             if key not in self:
-                self.put(key, values, groups=other.groups[key], draw=other.draws[key])
+                self.put(key, values, other.groups[key], other.draws[key], other.halves[key])
 
 
 def interval(
@@ -225,6 +252,7 @@ def write_replicates(folder: Path, replicates: Replicates) -> None:
         "values": np.array([replicates[key] for key in keys], dtype=np.float64),
         "groups": np.array([replicates.groups[key] for key in keys], dtype=np.int64),
         "draws": np.asarray([replicates.draws[key] for key in keys], dtype=np.str_),
+        "halves": np.array([replicates.halves[key] for key in keys], dtype=np.float64),
     }
     write_arrays(folder / FILE, arrays, version=FORMAT)
 
@@ -239,8 +267,9 @@ def read_replicates(folder: Path) -> Replicates:
     def make(held: Arrays) -> Replicates:
         found = Replicates()
         columns = (held[name].tolist() for name in ("keys", "groups", "draws"))
-        for key, groups, draw, values in zip(*columns, held["values"].astype(np.float64), strict=True):
-            found.put(str(key), values, groups=int(groups), draw=str(draw))
+        tables = (held[name].astype(np.float64) for name in ("values", "halves"))
+        for key, groups, draw, values, halves in zip(*columns, *tables, strict=True):
+            found.put(str(key), values, int(groups), str(draw), halves)
         return found
 
     check_file(folder / FILE)

@@ -103,9 +103,11 @@ def summary(config: StudyConfig, needs: Sequence[Need], jobs: int, root: Path, d
             f"{len(others)} run folders here are of another design or of an older Lamina and are not used: "
             f"{', '.join(others[:3])}{' …' if len(others) > 3 else ''}"
         )
-    speech = config.speech
-    if isinstance(speech, StoredConfig) and not Path(speech.path).exists():
-        lines.append(f"missing: there is no corpus at {speech.path}. {speech.about}".strip())
+    lines += [
+        f"missing: there is no corpus at {speech.path}. {speech.about}".strip()
+        for speech in (config.speech, *config.read_besides.values())
+        if isinstance(speech, StoredConfig) and not Path(speech.path).exists()
+    ]
     return lines
 
 

@@ -14,6 +14,7 @@ from lamina.measures import MASKED_ACCURACY, PARAMETERS, family
 from lamina.pretrain.recipe import ModelConfig
 from lamina.study.contrasts import contrasts, weights_of
 from lamina.study.design import RUN, Cell, StoredConfig, StudyConfig
+from lamina.study.record import TRAINING
 
 if TYPE_CHECKING:
     from lamina.encoders.mrhubert.config import MRHubertConfig
@@ -138,7 +139,7 @@ def shape(model: ModelConfig) -> MRHubertConfig:
 
 def _targets(config: StudyConfig, where: str) -> None:
     """Targets that synthetic speech has; those of a stored corpus are known once it is opened."""
-    if isinstance(config.speech, StoredConfig):
+    if all(isinstance(speech, StoredConfig) for speech in (config.speech, *config.read_besides.values())):
         return
     for target in tiers(config.analysis):
         if target not in SYNTH_TIERS:
@@ -166,6 +167,11 @@ def _claims(config: StudyConfig, first: Sequence[Cell], where: str) -> None:
     models += [cell.model for cell in first]
     measured = measurable(config)
     for name, claim in config.claims.items():
+        if claim.corpus not in ("", TRAINING, *config.reading):
+            raise LaminaError(
+                f"{where}: claims.{name}.corpus: none is called {claim.corpus!r}; there are "
+                f"{', '.join((TRAINING, *config.reading))}, or leave it out for all together"
+            )
         if weights_of(claim.effect, known, models) is None:
             raise LaminaError(
                 f"{where}: claims.{name}.effect: there is no effect {claim.effect!r}; there are "

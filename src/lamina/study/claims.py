@@ -29,6 +29,7 @@ class Claim(Config):
 
     Attributes:
         text: the sentence, as its authors mean it.
+        source: whose it is, such as a paper's authors, year and number; empty for a claim of one's own.
         effect: which difference decides it: a factor (of two levels), ``FACTOR=LEVEL`` (against its first level),
             ``FACTOR x FACTOR`` (their interaction), or ``MODEL - MODEL`` (two cells or baselines by name).
         measure: of which score (`lamina measures`).
@@ -38,16 +39,20 @@ class Claim(Config):
             without meaning for scores of a whole encoder.
         direction: what the claim says of the effect: it ``raises`` the score, ``lowers`` it,
             ``raises-not`` (lowers it or does nothing), or does ``none``.
+        corpus: on which corpus it is judged: ``training`` or a name of ``[analysis.corpus.NAME]``; where left out,
+            on the mean of all that were read.
         margin: effects smaller than this do not count. A claim of no effect needs one: nothing is ever exactly 0.
     """
 
     text: str = Field(min_length=1)
+    source: str = ""
     effect: str = Field(min_length=1)
     measure: str = Field(min_length=1)
     target: str = ""
     seconds: float = Field(default=0.0, ge=0)
     at: Literal["best", "matched", "mean"] = "best"
     direction: Literal["raises", "raises-not", "lowers", "none"]
+    corpus: str = ""
     margin: float = Field(default=0.0, ge=0)
 
     @model_validator(mode="after")
@@ -111,6 +116,7 @@ class Judged:
         beside: what baselines score there, in words.
         seeds: how many seeds each cell has.
         speakers: how many speakers were resampled; 0 where none were.
+        chosen: who chose the layers, as of an `Effect`.
         components: the variances behind it; None where there is no estimate or no chance.
     """
 
@@ -122,6 +128,7 @@ class Judged:
     seeds: int = 0
     speakers: int = 0
     components: Components | None = None
+    chosen: str = ""
 
     def finds(self, alpha: float) -> float | None:
         """The smallest true difference that this design finds four times in five; None where it has no error."""
@@ -174,6 +181,8 @@ def judge(claims: Mapping[str, Claim], effects: Mapping[str, Judged]) -> list[Ve
                 measure=claim.measure,
                 target=claim.target or (f"{claim.seconds:g} s" if claim.seconds else ""),
                 where=judged.where,
+                chosen=judged.chosen,
+                source=claim.source,
                 reason=_reason(judged, corrected.get(name), len(raw), finds),
                 margin=claim.margin,
                 p=raw.get(name),

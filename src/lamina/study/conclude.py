@@ -8,6 +8,7 @@ without weights and corpora.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from lamina.effect import FILE as EFFECTS
@@ -22,24 +23,29 @@ from lamina.runs import DONE, Run, write_done
 from lamina.score import Score, Scores
 from lamina.study.claims import Claim, Judged, judge, missing
 from lamina.study.contrasts import Weights, contrasts, weights_of
-from lamina.study.effects import PLACES, Contrast, Outcomes, is_layered, layers_of
+from lamina.study.effects import Contrast, Outcomes, is_layered, layers_of
 from lamina.study.handover import notes, trained
-from lamina.study.record import SCORES, Study
+from lamina.study.outcomes import PLACES, Choice
+from lamina.study.record import POOLED, SCORES, Study
 
 TABLE, REPORT = "scores.csv", "report"
 WRITTEN = (SCORES, TABLE, EFFECTS, EFFECTS_TABLE, VERDICTS)  # in the study's folder
 
 
-def conclude(root: Path) -> Scores:
+def conclude(root: Path, best: Choice = "crossed") -> Scores:
     """Gather the scores of all finished runs, tell the effects, judge the claims, and write all of it.
 
     A study may be somebody else's: what is written stays in its folder, wherever links there lead.
+
+    Args:
+        root: the study folder.
+        best: who chooses the best layer: ``crossed`` (other speakers than those that score it) or ``scored``.
 
     Raises:
         LaminaError: no run of the study is done, or one is only half there.
     """
     study = Study.read(root)
-    scores, outcomes = gather(study, root)
+    scores, outcomes = gather(study, root, best)
     levels = {name: each.levels for name, each in study.factors.items()}
     known = dict(contrasts(levels, study.within, outcomes.cells))
     for name in (*WRITTEN, DONE, REPORT):
@@ -54,7 +60,7 @@ def conclude(root: Path) -> Scores:
     return scores
 
 
-def gather(study: Study, root: Path) -> tuple[Scores, Outcomes]:
+def gather(study: Study, root: Path, best: Choice = "crossed") -> tuple[Scores, Outcomes]:
     """The scores of all finished runs, and the same sorted by model and seed.
 
     Raises:
@@ -66,19 +72,20 @@ def gather(study: Study, root: Path) -> tuple[Scores, Outcomes]:
     scores = Scores(row for run in runs for row in Scores.read(root / run.folder / SCORES)).with_columns(
         study=study.name
     )
-    return scores, Outcomes(study, root, runs, scores)
+    return scores, Outcomes(study, root, runs, scores, best)
 
 
-def report_study(root: Path, figures: Sequence[str] = ()) -> Path:
+def report_study(root: Path, figures: Sequence[str] = (), best: Choice = "crossed") -> Path:
     """Conclude from the finished runs in ``root`` and write its report; returns the page.
 
     Args:
         root: the study folder.
         figures: formats (`lamina.report.figures.FORMATS`) in which every picture is written, too.
+        best: who chooses the best layer, as of `conclude`.
     """
     from lamina.report.page import write_report
 
-    scores = conclude(root)
+    scores = conclude(root, best)
     study = Study.read(root)
     method = {
         "question": study.question,
@@ -108,21 +115,34 @@ def _seconds(folder: Path) -> float | None:
 
 
 def _effects(outcomes: Outcomes, known: dict[str, Weights]) -> Iterator[Effect]:
-    """An effect, measure, target and place (``best``, ``matched``, ``mean``), and one a layer.
+    """An effect, measure, target and place (``best``, ``matched``, ``mean``), one a layer; by corpus and pooled.
 
     Where no value of a measure is better than another there is no best layer, nor one depth at which all are best.
     """
+    alike: dict[tuple[str, ...], list[Score]] = {}
     for like in outcomes.kinds():
-        ranked = find_measure(like.measure).better != "neither"
-        for name, weights in known.items():
-            for at in PLACES if ranked else ("mean",):
-                found = outcomes.difference(weights, like, at)
-                if found is not None:
-                    yield _effect(name, found, like, at, 0)
-            for layer in range(layers_of(outcomes, weights, like)):
-                found = outcomes.difference(weights, like, "layer", layer)
-                if found is not None:
-                    yield _effect(name, found, like, "layer", layer + 1)
+        alike.setdefault((like.measure, like.target, like.part, *replace(like, split="").way), []).append(like)
+    for likes in alike.values():
+        corpora = {outcomes.corpus(like): like for like in likes}
+        groups = [[like] for like in likes]
+        groups += [list(corpora.values())] if len(corpora) > 1 else []
+        for group in groups:
+            yield from _of(outcomes, known, group)
+
+
+def _of(outcomes: Outcomes, known: dict[str, Weights], likes: Sequence[Score]) -> Iterator[Effect]:
+    """The effects on one measure and target of one corpus, or of several pooled."""
+    like = likes[0] if len(likes) == 1 else replace(likes[0], split=POOLED)
+    ranked = find_measure(like.measure).better != "neither"
+    for name, weights in known.items():
+        for at in PLACES if ranked else ("mean",):
+            found = outcomes.pooled(weights, likes, at)
+            if found is not None:
+                yield _effect(name, found, like, at, 0)
+        for layer in range(min(layers_of(outcomes, weights, each) for each in likes)):
+            found = outcomes.pooled(weights, likes, "layer", layer)
+            if found is not None:
+                yield _effect(name, found, like, "layer", layer + 1)
 
 
 def _effect(name: str, found: Contrast, like: Score, at: str, layer: int) -> Effect:
@@ -133,6 +153,7 @@ def _effect(name: str, found: Contrast, like: Score, at: str, layer: int) -> Eff
         name=name,
         at=at,
         layer=layer,
+        chosen=found.chosen,
         value=estimate.value,
         low=low,
         high=high,
@@ -148,18 +169,23 @@ def judged_effect(claim: Claim, outcomes: Outcomes, known: dict[str, Weights]) -
     weights = weights_of(claim.effect, known, models)
     if weights is None:
         return Judged(None, claim.at, lacking=f"There is no effect {claim.effect!r} in this study.")
-    like = outcomes.example(claim.measure, claim.target, claim.seconds, weights)
-    if like is None:
+    likes = outcomes.examples(claim.measure, claim.target, claim.seconds, weights)
+    if claim.corpus:
+        likes = {name: row for name, row in likes.items() if name == claim.corpus}
+    if not likes:
         lacking = f"It cannot be told: no finished run has scores of {claim.what}."
         return Judged(None, claim.at, lacking=lacking)
+    like = next(iter(likes.values()))
     where = claim.at if is_layered(like.measure) else "whole"
-    found = outcomes.difference(weights, like, where)
+    found = outcomes.pooled(weights, list(likes.values()), where)
     if found is None:
         without = [model for model in weights if not outcomes.seeds([model], like)]
         return Judged(None, where, like.unit, lacking=missing(without or list(weights)))
     beside = _beside(outcomes, like, where, (model for model in models if model not in outcomes.cells))
     components = None if found.exact else found.components
-    return Judged(found.estimate, where, like.unit, "", beside, found.seeds, found.speakers, components)
+    return Judged(
+        found.estimate, where, like.unit, "", beside, found.seeds, found.speakers, components, found.chosen
+    )
 
 
 def _beside(outcomes: Outcomes, like: Score, where: str, models: Iterable[str]) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from lamina.analysis.config import AnalysisConfig
 from lamina.config import Config, merge, parse_config
@@ -15,6 +16,7 @@ from lamina.pretrain.recipe import PretrainConfig
 from lamina.pretrain.units import UnitsConfig
 from lamina.probe.config import ProbeConfig
 from lamina.study.claims import Claim
+from lamina.study.record import POOLED, TRAINING
 
 RUN = "run:"  # before the name of a model of the study, where units are of its states
 
@@ -103,6 +105,8 @@ class StudyConfig(Config):
         encoders: released encoders that are read as they are.
         baselines: runs beside the cells.
         analysis: what is measured of every encoder.
+        reading: corpora that are read besides ``corpus``, by name: ``[analysis.corpus]`` (one, called ``other``)
+            or ``[analysis.corpus.NAME]``; each a `SynthConfig` or a `StoredConfig`.
         probe: the same of probes; none where left out.
         cost: of every cell.
         claims: what is judged.
@@ -119,6 +123,7 @@ class StudyConfig(Config):
     encoders: dict[str, Released] = Field(default_factory=dict)
     baselines: dict[str, Baseline] = Field(default_factory=dict)
     analysis: AnalysisConfig
+    reading: dict[str, dict[str, Any]] = Field(default_factory=dict)
     probe: ProbeConfig | None = None
     cost: CostConfig
     claims: dict[str, Claim] = Field(default_factory=dict)
@@ -131,6 +136,36 @@ class StudyConfig(Config):
             raise ValueError("units are named: write [units.NAME], such as [units.mfcc]")
         return value
 
+    @model_validator(mode="before")
+    @classmethod
+    def _also_read(cls, value: Any) -> Any:
+        """``analysis.corpus`` is of the study, not of an analysis: it goes where it belongs."""
+        if not isinstance(value, dict) or not isinstance(value.get("analysis"), dict):
+            return value
+        analysis = dict(value["analysis"])
+        told = analysis.pop("corpus", None)
+        if not isinstance(told, dict) or not told:
+            return value
+        named = told if all(isinstance(each, dict) for each in told.values()) else {"other": told}
+        for name in named:
+            if not re.fullmatch(r"[\w.+-]+", name) or name in (TRAINING, POOLED):
+                raise ValueError(
+                    f"analysis.corpus.{name}: choose another name, of letters, digits and . _ + - only"
+                )
+        return value | {"analysis": analysis, "reading": named}
+
+    @property
+    def read_besides(self) -> dict[str, SynthConfig | StoredConfig]:
+        """The configs of the corpora that are read besides the training corpus.
+
+        Raises:
+            LaminaError: one is not valid.
+        """
+        return {
+            name: _speech(each, f"study {self.name}: analysis.corpus.{name}")
+            for name, each in self.reading.items()
+        }
+
     @property
     def speech(self) -> SynthConfig | StoredConfig:
         """The corpus's config.
@@ -138,14 +173,17 @@ class StudyConfig(Config):
         Raises:
             LaminaError: it is not valid.
         """
-        where = f"study {self.name}: corpus"
-        if "path" in self.corpus:
-            return parse_config(self.corpus, StoredConfig, where)
-        return parse_config(self.corpus, SynthConfig, where)
+        return _speech(self.corpus, f"study {self.name}: corpus")
 
     def default_root(self) -> Path:
         """Where the study's folder is if nobody says."""
         return Path("runs") / self.name
+
+
+def _speech(value: dict[str, Any], where: str) -> SynthConfig | StoredConfig:
+    if "path" in value:
+        return parse_config(value, StoredConfig, where)
+    return parse_config(value, SynthConfig, where)
 
 
 class Cell(Config):

@@ -1,22 +1,14 @@
 """Effects: from the scores of all cells to differences with errors over seeds and speakers. Needs no torch.
 
 A difference is a weighted sum over models: +1 over the cells at a level, -1 over those at the first level. Each
-model gives one number a seed, read at one of these places:
-
-- ``best``: its best tap behind the front end, chosen anew in every resample, so that the choice is part of the
-  uncertainty;
-- ``matched``: all models at one depth, that at which they are best on average (chosen anew, too);
-- ``mean``: the mean over its transformer layers;
-- ``layer``: one layer, the same in all models (no claim is judged there, it is for pictures);
-- ``whole``: scores of a whole encoder (costs, masked prediction).
+model gives one number a seed, read at a place (`lamina.study.outcomes`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,45 +18,11 @@ from lamina.score import MAJORITY, SHUFFLED, Score, Scores
 from lamina.stats.inference import Estimate, Replicates, over_seeds_and_speakers, read_replicates
 from lamina.stats.power import Components, components
 from lamina.study.contrasts import Weights
-from lamina.study.record import Study, StudyRun
+from lamina.study.outcomes import CHOSEN_AT, Choice, Profile, pairs_of, read_at
+from lamina.study.record import TRAINING, Study, StudyRun
 
 Floats = NDArray[np.float64]
-PLACES = ("best", "matched", "mean")
 REPLICATES = "replicates.npz"
-
-
-@dataclass(frozen=True, eq=False)
-class Profile:
-    """The scores of one model with one seed, by tap in the order of depth.
-
-    Attributes:
-        rows: the scores.
-        drawn: (taps, replicates) the same with resampled speakers; no columns where none were.
-        speakers: how many were resampled, the fewest of any tap; 0 where unknown.
-    """
-
-    rows: tuple[Score, ...]
-    drawn: Floats
-    speakers: int = 0
-
-    @property
-    def values(self) -> Floats:
-        """(taps,) values."""
-        return np.array([row.value for row in self.rows])
-
-    @property
-    def layers(self) -> list[int]:
-        """Which taps are transformer layers; all where none is, as of MFCC."""
-        found = [place for place, row in enumerate(self.rows) if row.layer is not None]
-        return found or list(range(len(self.rows)))
-
-
-@dataclass(frozen=True, eq=False)
-class Outcome:
-    """One number a seed of one model: (seeds,) values and (seeds, replicates) resampled ones."""
-
-    values: Floats
-    drawn: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,12 +34,14 @@ class Contrast:
         drawn: (seeds, replicates) the same with resampled speakers; no columns where none were.
         speakers: how many were resampled; 0 where none were.
         exact: whether it was counted, so that chance has no part in it.
+        chosen: who chose the layers: ``crossed``, ``scored``, or nobody.
     """
 
     values: Floats
     drawn: Floats
     speakers: int
     exact: bool = False
+    chosen: str = ""
 
     @property
     def seeds(self) -> int:
@@ -109,10 +69,13 @@ class Outcomes:
         root: the study folder.
         runs: its finished runs with scores.
         scores: their scores.
+        choice: who chooses layers, see the module.
     """
 
-    def __init__(self, study: Study, root: Path, runs: Sequence[StudyRun], scores: Scores) -> None:
-        self.study = study
+    def __init__(
+        self, study: Study, root: Path, runs: Sequence[StudyRun], scores: Scores, choice: Choice = "crossed"
+    ) -> None:
+        self.study, self._choice = study, choice
         whose = [run.subject for run in study.runs]
         self.cells = {each.model: each.levels for each in whose if each.levels}
         self._serves_all = {each.model for each in whose if each.every_seed}
@@ -122,12 +85,13 @@ class Outcomes:
         for row in own:
             by_run.setdefault(row.run, []).append(row)
         self._rows: dict[str, dict[int, list[Score]]] = {}
-        self._drawn: dict[tuple[str, int], Replicates] = {}
+        self._drawn: dict[str, Replicates] = {}
+        self._corpora = {run.folder: run.corpus or TRAINING for run in study.runs}
         for run in runs:
             model, seed, folder = run.subject.model, run.subject.seed, root / run.folder
             self._rows.setdefault(model, {}).setdefault(seed, []).extend(by_run.get(run.folder, ()))
             if (folder / REPLICATES).is_file():
-                self._drawn.setdefault((model, seed), Replicates()).join(read_replicates(folder))
+                self._drawn[run.folder] = read_replicates(folder)
 
     def kinds(self) -> list[Score]:
         """One example row a measure, target and set of rules that the cells have at taps."""
@@ -139,8 +103,12 @@ class Outcomes:
                         found.setdefault(_rules(row), row)
         return list(found.values())
 
-    def example(self, measure: str, target: str, seconds: float, models: Iterable[str]) -> Score | None:
-        """A row of that measure and target of any of these models, read plainly where one is; None without any.
+    def corpus(self, row: Score) -> str:
+        """Which corpus a row was read from."""
+        return self._corpora.get(row.run, TRAINING)
+
+    def examples(self, measure: str, target: str, seconds: float, models: Iterable[str]) -> dict[str, Score]:
+        """By corpus, a row of that measure and target of any of these models, read plainly where one is.
 
         Args:
             measure: its name.
@@ -155,7 +123,10 @@ class Outcomes:
             for row in rows
             if (row.measure, row.target, row.seconds, row.part) == (measure, target, seconds, "")
         ]
-        return min(found, key=lambda row: not row.plain, default=None)
+        told: dict[str, Score] = {}
+        for row in sorted(found, key=lambda row: not row.plain):
+            told.setdefault(self.corpus(row), row)
+        return told
 
     def reading(self, model: str, seed: int, like: Score) -> Profile | None:
         """The rows of one model and seed under the rules of ``like``; None where there are none."""
@@ -171,12 +142,16 @@ class Outcomes:
             rows = sorted((row for row in rows if row.depth > 0), key=lambda row: row.depth)
         if not rows:
             return None
-        known = self._drawn.get((model, seed), Replicates())
+        known = Replicates()
+        for run in dict.fromkeys(row.run for row in rows):
+            known.join(self._drawn.get(run, Replicates()))
         drawn = [known.get(row.key) for row in rows]
         table = [each for each in drawn if each is not None]
         whole = len(table) == len(rows) and np.isfinite(table).any()
         speakers = min((known.groups[row.key] for row in rows), default=0) if whole else 0
-        return Profile(tuple(rows), np.array(table) if whole else np.zeros((len(rows), 0)), speakers)
+        none = np.zeros((len(rows), 0))
+        halves = np.array([known.halves[row.key] for row in rows]) if whole else none
+        return Profile(tuple(rows), np.array(table) if whole else none, halves, speakers)
 
     def seeds(self, models: Iterable[str], like: Score) -> list[int]:
         """The seeds with which every one of these models has scores like ``like``."""
@@ -208,13 +183,46 @@ class Outcomes:
         if find_measure(like.measure).counted:
             total = sum(weight * readings[model][0].values.max() for model, weight in weights.items())
             return Contrast(np.full(len(seeds), float(total)), none, 0, exact=True)
-        outcomes = read_at(readings, at, layer)
+        chosen = self._chosen(readings) if at in CHOSEN_AT else ""
+        outcomes = read_at(readings, at, layer, crossed=chosen == "crossed")
         values = sum((weight * outcomes[model].values for model, weight in weights.items()), np.zeros(len(seeds)))
         if not all(outcome.drawn.shape[1] for outcome in outcomes.values()):
-            return Contrast(values, none, 0)
+            return Contrast(values, none, 0, chosen=chosen)
         drawn = sum((weight * outcomes[model].drawn for model, weight in weights.items()), np.zeros(()))
         speakers = min(reading.speakers for found in readings.values() for reading in found)
-        return Contrast(values, drawn, speakers)
+        return Contrast(values, drawn, speakers, chosen=chosen)
+
+    def pooled(self, weights: Weights, likes: Sequence[Score], at: str, layer: int = 0) -> Contrast | None:
+        """The mean over corpora of a weighted sum of outcomes, corpora counting alike; None where one lacks.
+
+        Seeds are the same in all, so what a seed moves stays; speakers are others, so their errors are
+        independent. Degrees of freedom are those of the corpus with fewest speakers.
+
+        Args:
+            weights: of the models.
+            likes: a row a corpus.
+            at: where models are read.
+            layer: for ``layer``.
+        """
+        found = [self.difference(weights, like, at, layer) for like in likes]
+        told = [each for each in found if each is not None]
+        if len(told) < len(found) or not told or len({each.seeds for each in told}) > 1:
+            return None
+        widths = {each.drawn.shape[1] for each in told}
+        drawn = np.mean([each.drawn for each in told], axis=0) if len(widths) == 1 else told[0].drawn[:, :0]
+        who = dict.fromkeys(each.chosen for each in told)
+        return Contrast(
+            np.mean([each.values for each in told], axis=0),
+            drawn,
+            min(each.speakers for each in told) if drawn.shape[1] else 0,
+            exact=all(each.exact for each in told),
+            chosen="scored" if "scored" in who else next(iter(who)),
+        )
+
+    def _chosen(self, readings: Mapping[str, Sequence[Profile]]) -> Choice:
+        """Who chooses layers: other speakers than those that score, where all of these tell halves."""
+        told = all(pairs_of(reading.halves).shape[1] for found in readings.values() for reading in found)
+        return self._choice if told else "scored"
 
 
 def is_layered(measure: str) -> bool:
@@ -225,57 +233,6 @@ def is_layered(measure: str) -> bool:
 
 def _rules(row: Score) -> tuple[str, ...]:
     return row.measure, row.target, row.part, *row.way
-
-
-def read_at(readings: Mapping[str, Sequence[Profile]], at: str, layer: int = 0) -> dict[str, Outcome]:
-    """The outcome of every model at ``best``, ``matched``, ``mean``, ``layer`` or ``whole`` (see the module).
-
-    Where one lacks resampled values, or has another number of them, none has any: they could not be paired.
-    """
-    if len({reading.drawn.shape[1] for found in readings.values() for reading in found}) > 1:
-        readings = {
-            model: [replace(reading, drawn=reading.drawn[:, :0]) for reading in found]
-            for model, found in readings.items()
-        }
-    lower = find_measure(next(found[0].rows[0].measure for found in readings.values())).better == "lower"
-    if at in ("best", "whole"):
-        return {
-            model: _outcome(found, lambda _, table: (table.min if lower else table.max)(axis=0))
-            for model, found in readings.items()
-        }
-    if at == "mean":
-        return {
-            model: _outcome(found, lambda reading, table: table[reading.layers].mean(axis=0))
-            for model, found in readings.items()
-        }
-    # Layers at equal shares of the depth: layer 2 of 6 is held against layer 4 of 12.
-    least = min(len(reading.layers) for found in readings.values() for reading in found)
-    lined = {
-        model: _outcome(found, lambda reading, table: table[_spaced(reading.layers, least)])
-        for model, found in readings.items()
-    }
-    if at == "layer":
-        return {model: Outcome(each.values[:, layer], each.drawn[:, layer]) for model, each in lined.items()}
-    sign = -1 if lower else 1
-    top = (sign * np.mean([each.values.mean(axis=0) for each in lined.values()], axis=0)).argmax()
-    outcomes = {}
-    for model, each in lined.items():
-        drawn = each.drawn[:, 0]
-        if drawn.shape[1]:
-            tops = (sign * np.mean([other.drawn.mean(axis=0) for other in lined.values()], axis=0)).argmax(axis=0)
-            drawn = np.take_along_axis(each.drawn, tops[None, None, :], axis=1)[:, 0]
-        outcomes[model] = Outcome(each.values[:, top], drawn)
-    return outcomes
-
-
-def _outcome(found: Sequence[Profile], reduce: Any) -> Outcome:
-    values = np.array([reduce(reading, reading.values) for reading in found])
-    return Outcome(values, np.array([reduce(reading, reading.drawn) for reading in found]))
-
-
-def _spaced(layers: Sequence[int], count: int) -> list[int]:
-    """``count`` of the layers, evenly spaced, the last among them."""
-    return [layers[-(-(place + 1) * len(layers) // count) - 1] for place in range(count)]
 
 
 def layers_of(outcomes: Outcomes, weights: Weights, like: Score) -> int:

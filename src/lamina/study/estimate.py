@@ -8,10 +8,12 @@ of two is all that they are meant for.
 from __future__ import annotations
 
 import statistics
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
+from lamina.corpus.synth.config import SynthConfig
 from lamina.encoders.published import PUBLISHED
 from lamina.pretrain.recipe import ModelConfig, PretrainConfig
 from lamina.study.check import shape
@@ -62,7 +64,8 @@ def estimates(config: StudyConfig, root: Path, *, measure: bool = True, device: 
     steps = plan(config)
     Study.check_version(root)
     done = {step.name: is_done(step, root) for step in steps}
-    audio = _audio_seconds(config)
+    audio = _audio_seconds(config.speech)
+    spoken = {f"corpus-{name}": _audio_seconds(speech) for name, speech in config.read_besides.items()}
     took = {step.name: step.run(root).seconds() for step in steps if done[step.name]}
     rates = [
         macs / seconds for step in steps if (seconds := took.get(step.name)) and (macs := training_macs(step))
@@ -73,7 +76,7 @@ def estimates(config: StudyConfig, root: Path, *, measure: bool = True, device: 
     tried = trains or [PretrainConfig(model=model, steps=1) for model in shapes]
     rate = statistics.median(rates) if rates else measured_rate(tried[0], device) if measure and tried else NOMINAL
     known = bool(rates) or measure
-    found = [_need(step, audio, rate, config) for step in steps]
+    found = [_need(step, _of(step, spoken, audio), rate, config) for step in steps]
     corrections = {
         kind: statistics.median(ratios)
         for kind in {step.kind for step in steps}
@@ -227,8 +230,13 @@ def _model_of(step: Step) -> ModelConfig | None:
     return None
 
 
-def _audio_seconds(config: StudyConfig) -> float:
-    speech = config.speech
+def _of(step: Step, spoken: Mapping[str, float], training: float) -> float:
+    """Seconds of the corpus that a step makes or reads."""
+    name = step.needs["corpus"].name if "corpus" in step.needs else step.name
+    return spoken.get(name, training)
+
+
+def _audio_seconds(speech: SynthConfig | StoredConfig) -> float:
     if not isinstance(speech, StoredConfig):
         return speech.minutes * 60
     if speech.hours or not Path(speech.path).exists():

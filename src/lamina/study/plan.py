@@ -26,6 +26,10 @@ class _Planner:
         self.config = config
         self.steps: list[Step] = []
         self.corpus = self._add(Step("corpus", "corpus", config.speech))
+        self.others = {
+            name: self._add(Step(f"corpus-{name}", "corpus", speech))
+            for name, speech in config.read_besides.items()
+        }
         first = [cell for cell in everyone if cell.seed == config.seeds[0]]
         self.cells = {cell.model: cell for cell in first}
         self._trained: dict[tuple[str, int], Step] = {}
@@ -93,6 +97,10 @@ class _Planner:
         config, name, seen = self.config, f"{subject.model}-s{subject.seed}", {**needs, **self.seen}
         analysis = AnalysisRun(read=read, support=self.support, analysis=config.analysis)
         self._add(Step(f"analysis-{name}", "analysis", analysis, subject, seen))
+        for corpus, step in self.others.items():
+            other = analysis.model_copy(update={"corpus": corpus})
+            needs_ = {**seen, "corpus": step, "training": self.corpus}
+            self._add(Step(f"analysis-{name}-on-{corpus}", "analysis", other, subject, needs_))
         if config.probe is not None:
             probe = ProbeRun(read=read, support=self.support, probe=config.probe)
             self._add(Step(f"probe-{name}", "probe", probe, subject, seen))

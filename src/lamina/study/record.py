@@ -14,7 +14,8 @@ from lamina.runs import DONE, Run
 from lamina.stats.inference import FILE as REPLICATES
 from lamina.study.claims import Claim
 
-FORMAT = 2
+FORMAT = 3
+TRAINING, POOLED = "training", "pooled"  # the corpus that trained, and all that were read together
 FILE, SCORES = "study.json", "scores.jsonl"
 Kind = Literal["corpus", "units", "pretrain", "encoder", "analysis", "probe", "cost"]
 
@@ -38,11 +39,19 @@ class Subject(Config):
 
 
 class StudyRun(Config):
-    """One run of a study: its folder's name, what it makes, and whose it is."""
+    """One run of a study: its folder's name, what it makes, and whose it is.
+
+    Attributes:
+        folder: its name.
+        kind: what it makes.
+        subject: whose it is.
+        corpus: which corpus an analysis read, where it is not the training corpus.
+    """
 
     folder: str
     kind: Kind
     subject: Subject
+    corpus: str = ""
 
 
 class FactorWords(Config):

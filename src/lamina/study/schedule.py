@@ -107,13 +107,19 @@ def run_steps(
     locks = Locks(root)
     try:
         with _pool(jobs) as pool:
+            schedule = _Schedule(steps, root, execute, jobs, watcher, pool, locks)
             try:
-                return _Schedule(steps, root, execute, jobs, watcher, pool, locks).run()
+                return schedule.run()
             except BaseException:
-                # Ctrl-C or a dead worker: do not wait for long steps; they go on from their checkpoints.
-                for process in multiprocessing.active_children():
-                    process.terminate()
-                    process.join()
+                # Ctrl-C or a dead worker: do not wait for long steps, they go on from their checkpoints. At the
+                # first signal a training writes one and its worker would wait for more: the second ends it.
+                workers = multiprocessing.active_children()
+                for worker in workers:
+                    worker.terminate()
+                wait(schedule.running)
+                for worker in workers:
+                    worker.terminate()
+                    worker.join()
                 raise
     finally:
         locks.close()

@@ -32,11 +32,15 @@ class Read(Config):
 
 
 class AnalysisRun(Config):
-    """Settings of an analysis; ``support``: models on whose grids, too, every scored segment has a frame."""
+    """Settings of an analysis; ``support``: models on whose grids, too, every scored segment has a frame.
+
+    ``corpus`` names the corpus that is read, where it is not the training corpus.
+    """
 
     read: Read
     support: tuple[ModelConfig, ...]
     analysis: AnalysisConfig
+    corpus: str = ""
 
 
 class ProbeRun(Config):

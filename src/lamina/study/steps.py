@@ -106,7 +106,7 @@ def _open(inputs: dict[str, Run]) -> StoredCorpus:
     return corpus
 
 
-def open_for(config: StoredConfig, asked: list[str]) -> StoredCorpus:
+def open_for(config: StoredConfig, asked: list[str], where: str = "corpus") -> StoredCorpus:
     """Open a corpus that a study reads, and see that it has the asked targets.
 
     Raises:
@@ -117,7 +117,7 @@ def open_for(config: StoredConfig, asked: list[str]) -> StoredCorpus:
     try:
         corpus = open_corpus(config.path, phones=config.phone_map)
     except LaminaError as error:
-        raise LaminaError(f"corpus.path: {error}{f'. {config.about}' if config.about else ''}") from error
+        raise LaminaError(f"{where}.path: {error}{f'. {config.about}' if config.about else ''}") from error
     have = {name for name, count in corpus.tiers.items() if count}
     have |= {name for utterance in corpus.utterances() for name in utterance.labels}
     for target in asked:
@@ -201,8 +201,29 @@ def _analysis(run: Run, inputs: dict[str, Run], progress: Progress, device: str)
         control=subject_of(run).control,
         progress=progress,
     )
+    if settings.corpus:
+        if note := _heard(inputs):
+            run.log(note=note)
+        _write(run, Scores(replace(row, split=f"{row.split} of {settings.corpus}") for row in found.scores))
+        return
     masked = _masked_accuracy(inputs["model"], settings.analysis.protocol) if "model" in inputs else Scores()
     _write(run, found.scores + masked)
+
+
+def _heard(inputs: dict[str, Run]) -> str:
+    """Which speakers of the corpus that is read bear names of speakers that training heard; empty where none."""
+    heard = {
+        each.speaker for each in _open({"corpus": inputs["training"]}).utterances() if each.split in {"train", ""}
+    }
+    corpus = _open(inputs)
+    read = {each.speaker for each in corpus.utterances()}
+    both = sorted(heard & read)
+    if not both:
+        return ""
+    names = ", ".join(both[:5]) + (" …" if len(both) > 5 else "")
+    return (
+        f"{len(both)} of {len(read)} speakers of {corpus.name} bear names of speakers that training heard: {names}"
+    )
 
 
 def _probe(run: Run, inputs: dict[str, Run], progress: Progress, device: str) -> None:

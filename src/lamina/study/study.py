@@ -13,14 +13,17 @@ from lamina.study.check import tiers
 from lamina.study.conclude import report_study
 from lamina.study.design import StoredConfig, StudyConfig
 from lamina.study.locks import Locks
+from lamina.study.outcomes import Choice
 from lamina.study.plan import plan
 from lamina.study.record import FactorWords, Study, StudyRun
 from lamina.study.schedule import Watcher, is_done, next_step, ready, run_steps
-from lamina.study.step import Step, find_step
+from lamina.study.step import AnalysisRun, Step, find_step
 from lamina.study.steps import execute, make, open_for
 
 
-def run_study(config: StudyConfig, root: Path, *, jobs: int, watcher: Watcher, device: str = "cpu") -> Path:
+def run_study(
+    config: StudyConfig, root: Path, *, jobs: int, watcher: Watcher, best: Choice = "crossed", device: str = "cpu"
+) -> Path:
     """Run every step of the study that is not done yet, conclude, and write the report.
 
     Args:
@@ -28,6 +31,7 @@ def run_study(config: StudyConfig, root: Path, *, jobs: int, watcher: Watcher, d
         root: its folder; a second run with the same config does only what is missing.
         jobs: steps side by side, one thread each.
         watcher: shows the progress.
+        best: who chooses the best layer, as of `lamina.study.conclude.conclude`.
         device: where the steps compute; those side by side share it.
 
     Returns:
@@ -44,7 +48,7 @@ def run_study(config: StudyConfig, root: Path, *, jobs: int, watcher: Watcher, d
             f"{len(failed)} of {len(steps)} steps failed ({', '.join(step.name for step in failed)}); the reasons "
             "are above; the same command tries them again and keeps what is done"
         )
-    return report_study(root)
+    return report_study(root, best=best)
 
 
 def run_next(config: StudyConfig, root: Path, *, only: str = "", device: str = "cpu") -> Step | None:
@@ -102,6 +106,9 @@ def begin(config: StudyConfig, root: Path) -> list[Step]:
     Study.check_version(root)
     if isinstance(config.speech, StoredConfig) and not all(is_done(step, root) for step in steps):
         open_for(config.speech, tiers(config.analysis))
+    for name, other in config.read_besides.items():
+        if isinstance(other, StoredConfig) and not all(is_done(step, root) for step in steps):
+            open_for(other, tiers(config.analysis), f"analysis.corpus.{name}")
     check_folder(root)
     study_of(config, steps, root).write(root)
     return steps
@@ -117,7 +124,13 @@ def study_of(config: StudyConfig, steps: list[Step], root: Path) -> Study:
         },
         within={name: dict(each.within) for name, each in config.factors.items() if each.within},
         runs=tuple(
-            StudyRun(folder=step.run(root).folder.name, kind=step.kind, subject=step.subject) for step in steps
+            StudyRun(
+                folder=step.run(root).folder.name,
+                kind=step.kind,
+                subject=step.subject,
+                corpus=step.settings.corpus if isinstance(step.settings, AnalysisRun) else "",
+            )
+            for step in steps
         ),
         claims=config.claims,
         caveats=config.caveats,

@@ -11,7 +11,10 @@ abx         is X nearer to A, of its class, than to B?
 discrimination  do tokens of one word rank first?
 rsa         do classes lie to each other as other speakers' do?
 procrustes  how well one tap turns into another
+beyond      what is known beyond a given view
 reach       how far before and after a frame its labels are known
+boundaries  how well changes of states mark boundaries
+units       clusters of frames as units: what they tell of phones, and at how many bits
 spotting    is a spoken query in a spoken document?
 
 How an instrument is written
@@ -33,6 +36,7 @@ It is made once for each tap, target and way of reading (``Instrument(tap, way, 
 3. ``score(x, rows)``: a batch of rows of the utterances that are scored.
 4. ``values(draw)``: all have come; what was found, a `Finding` a labelling. ``draw(names)`` gives weights
    (replicates, names) of groups in resamples: the same for every tap and encoder, so that differences are paired.
+   Rows of halves of the groups follow: one half chooses the layer that the other scores.
 
 Where a corpus has splits, 1 is of its train part and 3 of its test part. Where folds of speakers score each other
 (``target.roles.folded``), every batch comes to 1 and then 3, and 2 follows the last one. What fits nothing does 3

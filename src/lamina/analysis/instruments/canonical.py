@@ -14,6 +14,7 @@ from lamina.analysis.products import class_moments, moments
 from lamina.analysis.rows import Rows, Way
 from lamina.analysis.targets.labels import Labels
 from lamina.analysis.targets.lagged import Lagged
+from lamina.analysis.targets.numbers import Numbers
 from lamina.analysis.targets.sources import Frames
 from lamina.analysis.targets.target import Target
 from lamina.analysis.targets.vectors import Vectors
@@ -32,7 +33,7 @@ class Canonical(Instrument):
     """Held-out CCA against vectors or classes (one-hot), in several labellings, and SVCCA where that is asked."""
 
     families: ClassVar[tuple[str, ...]] = ("cca",)
-    takes: ClassVar[tuple[type[Target], ...]] = (Labels, Vectors, Frames)
+    takes: ClassVar[tuple[type[Target], ...]] = (Labels, Vectors, Numbers, Frames)
     title: ClassVar = "CCA"
 
     def __init__(self, tap: Tap, way: Way, target: Labels | Frames | Lagged, config: AnalysisConfig) -> None:

@@ -95,8 +95,10 @@ class Clustering(Instrument):
             for measure in (mi_values, purity_values):
                 values, again = self._weighed(measure, counts, torch.ones(1, len(names))), {}
                 if not labelling:
-                    resampled = self._weighed(measure, counts, drawn)
-                    again = {name: debiased(each, float(values[name][0])) for name, each in resampled.items()}
+                    resampled, count = self._weighed(measure, counts, drawn), self.config.replicates
+                    again = {
+                        name: debiased(each, float(values[name][0]), count) for name, each in resampled.items()
+                    }
                 most = {} if labelling else self._weighed(ceilings, counts, torch.ones(1, len(names)))
                 ends = {name: float(each[0]) for name, each in most.items()}
                 yield Finding(
@@ -185,13 +187,13 @@ def purity_values(counts: Counts, weights: Tensor | None = None) -> Values:
     return {"purity-label": label.numpy(), "purity-cluster": cluster.numpy()}
 
 
-def debiased(replicates: Floats, value: float) -> Floats:
-    """Replicates of a plug-in estimate moved to centre on it.
+def debiased(replicates: Floats, value: float, count: int) -> Floats:
+    """The first ``count`` replicates of a plug-in estimate moved to centre on it; those after them with them.
 
     Resampling speakers repeats some, which lets plug-in information and purity grow with the repeats: uncorrected,
     replicates may lie wholly above the value (the bootstrap's own estimate of that bias is what is taken off).
     """
-    finite = replicates[np.isfinite(replicates)]
+    finite = replicates[:count][np.isfinite(replicates[:count])]
     return replicates - (finite.mean() - value) if len(finite) else replicates
 
 

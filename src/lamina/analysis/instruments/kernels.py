@@ -13,6 +13,7 @@ from lamina.analysis.instruments.canonical import view_of
 from lamina.analysis.instruments.instrument import Draw, Finding, Instrument, SpeakerParts, Values
 from lamina.analysis.rows import Rows, Way
 from lamina.analysis.targets.labels import Labels
+from lamina.analysis.targets.numbers import Numbers
 from lamina.analysis.targets.sources import Frames
 from lamina.analysis.targets.target import Target
 from lamina.analysis.targets.vectors import Vectors
@@ -27,7 +28,7 @@ class CKA(Instrument):
     """CKA and dimensions of the rows that are scored, in `SpeakerParts`."""
 
     families: ClassVar = ("cka", "rank")
-    takes: ClassVar = (Labels, Vectors, Frames)
+    takes: ClassVar = (Labels, Vectors, Numbers, Frames)
     title: ClassVar = "CKA"
 
     def __init__(self, tap: Tap, way: Way, target: Target, config: AnalysisConfig) -> None:

@@ -17,7 +17,7 @@ from lamina.analysis.targets.sources import Frames
 from lamina.encoders.encoder import Tap
 from lamina.errors import LaminaError
 from lamina.stats.cca import WARN_BELOW, Projections, check_size
-from lamina.stats.components import Components
+from lamina.stats.components import PrincipalAxes
 from lamina.stats.folds import Part, merged
 from lamina.stats.moments import ClassMoments, Moments
 
@@ -35,7 +35,7 @@ class Principal(Canonical):
     def __init__(self, tap: Tap, way: Way, target: Labels | Frames, config: AnalysisConfig) -> None:
         super().__init__(tap, way, target, config)
         self._shares = (1.0,)
-        self._components: Components | None = None
+        self._components: PrincipalAxes | None = None
 
     def settle(self) -> None:
         """Choose the components, then all that CCA chooses, in them.
@@ -58,7 +58,7 @@ class Principal(Canonical):
         if self.folded:
             scored = self._fold_by_fold(parts, count)
         else:
-            self._components = Components.of(whole, count)
+            self._components = PrincipalAxes.of(whole, count)
             self._told(self._components, count)
             turned = [_turned(self._components, part) for part in parts]
             scored = self._apart(turned, merged(turned), ridges)
@@ -72,7 +72,7 @@ class Principal(Canonical):
             ridges = (max(ridges),)  # nobody is left to choose it on
         found: list[dict[int, Projections]] = [{} for _ in range(self._labellings)]
         for fold in full:
-            components = Components.of(merged(parts, without=(fold,)), count)
+            components = PrincipalAxes.of(merged(parts, without=(fold,)), count)
             if fold == full[0]:
                 self._told(components, count)
             turned = [_turned(components, part) for part in parts]
@@ -80,7 +80,7 @@ class Principal(Canonical):
                 found[labelling][fold] = held
         return (_joined(each, len(parts)) for each in found)
 
-    def _told(self, components: Components, count: int) -> None:
+    def _told(self, components: PrincipalAxes, count: int) -> None:
         if count < self.tap.width:
             self.notes.append(
                 f"{self.title}: the leading {components.directions.shape[1]} of {self.tap.width}, one for every "
@@ -103,7 +103,7 @@ class Principal(Canonical):
                 yield Finding(value, {} if labelling else again, held.n, names, labelling=labelling)
 
 
-def _turned(components: Components, part: Part) -> Part:
+def _turned(components: PrincipalAxes, part: Part) -> Part:
     return components.classes(part) if isinstance(part, ClassMoments) else components.pairs(part)
 
 

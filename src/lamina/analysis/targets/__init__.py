@@ -4,9 +4,13 @@ target    what every target is: names it stands for, rows it makes, who is fitte
 segments  segments of utterances, chosen and numbered before any forward pass
 labels    segments and their labels: tiers, labels of utterances, speakers
 neighbours  segments and the labels beside them
+given     labels beyond what is known already
 vectors   words and their vectors
+numbers   segments with a number each
 sources   frames of sound, of another tap or of another encoder
 timed     frames by where they lie
+edges     where segments begin and end
+excerpt   frames of some utterances and what is said in each
 lagged    what is said before and after a frame
 pairs     whole utterances held against each other
 items     segments whose frames are compared one by one

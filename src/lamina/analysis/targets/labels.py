@@ -14,7 +14,8 @@ from torch import Tensor
 from lamina.analysis.config import AnalysisConfig
 from lamina.analysis.targets.segments import Segmented, Segments, Spans
 from lamina.analysis.targets.target import Basis
-from lamina.corpus.corpus import Segment, Utterance
+from lamina.corpus.corpus import Segment, Utterance, columns
+from lamina.corpus.inventories import numeric
 from lamina.corpus.splits import Roles, fold_roles
 from lamina.errors import LaminaError
 from lamina.frames import Ints, seen_everywhere
@@ -221,6 +222,14 @@ def spans_of(name: str, roles: Roles) -> Spans:
     raise LaminaError(
         f"no utterance to fit on has a tier {name!r} (tiers: {', '.join(have) or 'none'}): ask for others"
     )
+
+
+def are_numbers(name: str, roles: Roles) -> bool:
+    """Whether the labels of a tier, or the values of a label, are numbers and no classes (`numeric`)."""
+    everyone = (*roles.fit, *roles.score)
+    found = {label for one in everyone if name in one.tiers for label in columns(one.tiers, name)[0]}
+    found = found or {one.labels[name] for one in everyone if name in one.labels}
+    return name != SPEAKER and bool(found) and numeric(found)
 
 
 def most_frequent(counted: Mapping[str, int], least: int, most: int) -> tuple[str, ...]:

@@ -62,6 +62,11 @@ class Frames(Target):
         name = f"{TAP}:{tap.name}" if name == TAP else name
         return cls(name=name, roles=basis.roles, items="frames", poolings=("",), encoder=encoder, tap=tap)
 
+    @property
+    def source(self) -> Heard:
+        """The tap."""
+        return self.encoder, self.tap
+
     def fits(self, tap: Tap, /) -> bool:
         """All taps but itself."""
         return self.encoder is not None or self.tap != tap

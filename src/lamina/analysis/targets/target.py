@@ -49,6 +49,7 @@ class Target(ABC):
 
     Class attributes:
         tiers: whether any tier's name (or label's) means it; else `means` names what does.
+        numeric: of those that any tier's name means, whether it is asked where labels are numbers, else where not.
         implied: whether asking for it asks for its measures.
         support: which items count, as in `Score.support`.
         alike: another kind, whose instruments can be asked of this one, too.
@@ -63,6 +64,7 @@ class Target(ABC):
     """
 
     tiers: ClassVar[bool] = False
+    numeric: ClassVar[bool] = False
     implied: ClassVar[bool] = False
     support: ClassVar[str] = "common"
     alike: ClassVar[type[Target] | None] = None
@@ -91,6 +93,11 @@ class Target(ABC):
         Raises:
             LaminaError: there is no such tap or encoder, or it takes audio at another rate.
         """
+        return None
+
+    @property
+    def source(self) -> Heard | None:
+        """The other tap whose states its rows need."""
         return None
 
     @classmethod

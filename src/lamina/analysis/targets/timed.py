@@ -12,7 +12,8 @@ from torch import Tensor
 
 from lamina.analysis.targets.target import Target
 from lamina.corpus.corpus import Segment, Utterance
-from lamina.frames import Ints
+from lamina.frames import Ints, centres, nearest
+from lamina.grid import Grid
 
 
 class TimedRows(NamedTuple):
@@ -34,8 +35,19 @@ class Timed(Target):
 
         Args:
             utterances: of a batch.
-            at: for each, the sample in which each of its frames' centres lies (`lamina.frames.centres`).
+            at: for each, the sample in which each of its frames' centres lies (`times`).
         """
+
+
+def times(grid: Grid, matched: Grid | None, samples: int) -> Ints:
+    """(frames,) the sample in which the centre of each frame of so much audio lies.
+
+    Those of a grid that is decimated to ``matched`` lie where the frames that are kept lie.
+    """
+    frames = np.arange(grid.frames(samples))
+    if matched is not None:
+        frames = nearest(grid, matched, len(frames), matched.frames(samples))
+    return centres(grid, frames)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

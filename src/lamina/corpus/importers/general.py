@@ -8,11 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from lamina.corpus.corpus import Utterance
-from lamina.corpus.cutsets import cut_items, is_shar, recipe_items, shar_items
+from lamina.corpus.cutsets import cut_items, is_shar, shar_items
 from lamina.corpus.folders import folder_items
 from lamina.corpus.importers.importer import FoundUtterance, ImportSource
 from lamina.corpus.kaldi import is_kaldi, kaldi_items
 from lamina.corpus.listing import SPLITS
+from lamina.corpus.prepared import recipe_items
 from lamina.corpus.stored import SAMPLE_RATE, Audio, AudioFile, audio_file
 from lamina.corpus.voices import by_turns, speakers_of
 from lamina.errors import LaminaError
@@ -99,7 +100,7 @@ def _recipe(source: ImportSource) -> Iterator[tuple[Utterance, Audio]]:
             continue
         part = re.split(r"[_.-]", path.name.replace("recordings", ""))
         split = next((SPLITS[word] for word in part if word in SPLITS and word), "")
-        for utterance, audio in recipe_items(path, beside, source.faults):
+        for utterance, audio in recipe_items(path, beside, source.faults, source.turns):
             told = _supervision_id(utterance)
             yield replace(told, split=told.split or split), audio
 

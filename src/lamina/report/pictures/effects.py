@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from lamina.effect import Effect
 from lamina.files import file_name
@@ -12,7 +11,17 @@ from lamina.markup import shortened
 from lamina.measures import find_measure
 from lamina.report import traces
 from lamina.report.chart import Chart, Drawing, Kind, Records, choice
-from lamina.report.effects import LAYER, PLACES, amount, clear, factor_name, is_ratio, place_name, score_names
+from lamina.report.effects import (
+    LAYER,
+    PLACES,
+    amount,
+    choosers,
+    clear,
+    factor_name,
+    is_ratio,
+    place_name,
+    score_names,
+)
 from lamina.report.overview import Overview
 from lamina.report.traces import Spec
 from lamina.report.wording import by_level
@@ -38,7 +47,6 @@ def chart(seen: Overview) -> Chart | None:
         drawings += [_drawing((*chosen, factor), part, names, seen.labels) for factor, part in parts]
     if not drawings:
         return None
-    drawings[0] = replace(drawings[0], lead=True)
     places, scores, factors_ = zip(*(drawing.chosen for drawing in drawings), strict=True)
     choices = (
         choice("Where", places, place_name),
@@ -66,14 +74,15 @@ def _drawing(
     chosen: tuple[str, str, str], shown: Sequence[Effect], names: Mapping[Effect, str], labels: Mapping[str, str]
 ) -> Drawing:
     at, kind, factor = chosen
+    who = f", {told}" if (told := choosers(shown)) else ""
     said = [f"{factor_name(each.name, labels)}, {names[each]}: {amount(each)}" for each in shown]
     parts = ("effects", at, "" if kind == RATIOS else kind, factor)
     return Drawing(
         chosen,
         file_name("-".join(filter(None, parts)).replace(" ", "-")),
         f"Differences {place_name(at)}",
-        f"Mean difference that each factor makes to each score {place_name(at)} (the front end left out), with "
-        "its 95 % interval; a filled marker's interval excludes zero, a hollow one's does not.",
+        f"Mean difference that each factor makes to each score {place_name(at)}{who} (the front end left out), "
+        "with its 95 % interval; a filled marker's interval excludes zero, a hollow one's does not.",
         f"Differences {place_name(at)}. {'; '.join(said)}.",
         _plot(shown, names, labels),
         Records.of(shown),
@@ -100,7 +109,7 @@ def _plot(shown: Sequence[Effect], names: Mapping[Effect, str], labels: Mapping[
     ticks = [step * part for part in (-2, -1, 0, 1, 2)]
     look = traces.layout(
         int(at * ROW) + 60,
-        traces.left_margin(texts, 260),
+        traces.margin(texts, 260),
         14,
         xaxis={
             "range": [-widest, widest],

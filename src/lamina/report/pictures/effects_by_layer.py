@@ -27,7 +27,7 @@ def chart(seen: Overview) -> Chart | None:
     targets = by_level(found[0].target for found in groups.values())
     first = "phone" if "phone" in targets else targets[0]
     order = sorted(groups, key=lambda name: groups[name][0].target != first)
-    drawings = tuple(_drawing(name, groups[name], seen, lead=name == order[0]) for name in order)
+    drawings = tuple(_drawing(name, groups[name], seen) for name in order)
     factors = dict.fromkeys(each.name for found in groups.values() for each in found)
     entries = tuple(
         Entry(factor_name(name, seen.labels), series, seen.looks[series])
@@ -40,7 +40,7 @@ def chart(seen: Overview) -> Chart | None:
 KIND = Kind("changes", 2, chart)
 
 
-def _drawing(name: str, shown: Sequence[Effect], seen: Overview, *, lead: bool) -> Drawing:
+def _drawing(name: str, shown: Sequence[Effect], seen: Overview) -> Drawing:
     by_factor: dict[str, list[Effect]] = {}
     for each in sorted(shown, key=lambda each: each.layer):
         by_factor.setdefault(each.name, []).append(each)
@@ -57,7 +57,6 @@ def _drawing(name: str, shown: Sequence[Effect], seen: Overview, *, lead: bool) 
         f"Differences in {name} by layer. {'; '.join(said)}.",
         _plot(by_factor, shown, seen),
         Records.of(shown),
-        lead,
     )
 
 

@@ -23,7 +23,6 @@ def chart(seen: Overview) -> Chart | None:
     if not seen.comparisons:
         return None
     order = _order(seen)
-    leads = {each.target: each for each in reversed(order)}
     drawings = tuple(
         Drawing(
             (each.measure.name, each.target, each.rules),
@@ -33,7 +32,6 @@ def chart(seen: Overview) -> Chart | None:
             describe(each),
             plot(each, seen),
             each.rows,
-            lead=leads[each.target] is each,
         )
         for each in order
     )
@@ -179,7 +177,7 @@ def _laid_out(
     made = traces.layout(
         total + ABOVE + BELOW,
         52,
-        98 if names else 14,
+        traces.margin([name["text"] for name in names]) if names else 14,
         xaxis={
             "range": list(across),
             "title": "depth along the data flow",

@@ -41,7 +41,7 @@ def chart(seen: Overview) -> Chart | None:
     if not found:
         return None
     order = sorted(found, key=_place)
-    drawings = tuple(_drawing(name, found[name], seen, lead=place < 2) for place, name in enumerate(order))
+    drawings = tuple(_drawing(name, found[name], seen) for name in order)
     drawn = {run.model: seen.series(run.model) for curves in found.values() for run, _ in curves}
     entries = [Entry(model, series, seen.looks[series]) for model, series in drawn.items()]
     if any(kind == KINDS[1] for curves in found.values() for _, kind in curves):
@@ -80,7 +80,7 @@ def label(name: str) -> str:
     return WORDS[stem] + where
 
 
-def _drawing(name: str, curves: Curves, seen: Overview, *, lead: bool) -> Drawing:
+def _drawing(name: str, curves: Curves, seen: Overview) -> Drawing:
     data: list[Spec] = []
     said: list[str] = []
     rows: list[tuple[Any, ...]] = []
@@ -102,7 +102,6 @@ def _drawing(name: str, curves: Curves, seen: Overview, *, lead: bool) -> Drawin
         f"{what} by step. {'; '.join(said)}.",
         traces.spec(data, look),
         Records(("model", "seed", "kind", "step", name), tuple(rows)),
-        lead,
     )
 
 

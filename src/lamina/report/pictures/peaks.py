@@ -32,7 +32,7 @@ def chart(seen: Overview) -> Chart | None:
     )
     if not asked:
         return None
-    drawings = tuple(_drawing(chosen, groups[chosen], seen, lead=chosen == asked[0]) for chosen in asked)
+    drawings = tuple(_drawing(chosen, groups[chosen], seen) for chosen in asked)
     choices = (
         choice("Measure", (measure for measure, _ in asked), measure_label),
         choice("Items and rules", (rules for _, rules in asked), lambda text: text or "all"),
@@ -73,7 +73,7 @@ def plateau(curve: Curve) -> tuple[Point, Point]:
     return (layers[first], layers[last]) if bound is not None else (layers[at], layers[at])
 
 
-def _drawing(chosen: tuple[str, str], levels_: list[Comparison], seen: Overview, *, lead: bool) -> Drawing:
+def _drawing(chosen: tuple[str, str], levels_: list[Comparison], seen: Overview) -> Drawing:
     name = measure_label(chosen[0])
     curves = [(each, curve) for each in levels_ for curve in each.of("model")]
     said = []
@@ -92,7 +92,6 @@ def _drawing(chosen: tuple[str, str], levels_: list[Comparison], seen: Overview,
         f"Where {name} is best. {'; '.join(said)}.",
         _plot(levels_, seen),
         Scores(rows),
-        lead,
     )
 
 
@@ -114,7 +113,7 @@ def _plot(levels_: list[Comparison], seen: Overview) -> Spec:
             at += 1
     look = traces.layout(
         int(at * ROW) + 60,
-        traces.left_margin(list(ticks.values())),
+        traces.margin(list(ticks.values())),
         14,
         xaxis={"range": list(across), "dtick": 1, "title": "depth along the data flow"},
         yaxis={

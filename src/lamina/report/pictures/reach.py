@@ -36,8 +36,7 @@ def chart(seen: Overview) -> Chart | None:
         return None
     targets = by_level(before.target for before, _ in pairs)
     pairs.sort(key=lambda pair: targets.index(pair[0].target))
-    leads = {before.target: before for before, _ in reversed(pairs)}
-    drawings = tuple(_drawing(pair, seen, lead=leads[pair[0].target] is pair[0]) for pair in pairs)
+    drawings = tuple(_drawing(pair, seen) for pair in pairs)
     choices = (
         choice("Target", targets, target_label),
         choice("Rules", (before.rules for before, _ in pairs), lambda text: text or "all"),
@@ -49,7 +48,7 @@ def chart(seen: Overview) -> Chart | None:
 KIND = Kind("layers", 3, chart)
 
 
-def _drawing(pair: Pair, seen: Overview, *, lead: bool) -> Drawing:
+def _drawing(pair: Pair, seen: Overview) -> Drawing:
     before, after = pair
     said = ". ".join(filter(None, (_by_period(curve, before) for curve in after.of("model"))))
     rows = Scores([*before.rows, *after.rows]).select(lambda row: row.control != "shuffled")
@@ -61,7 +60,6 @@ def _drawing(pair: Pair, seen: Overview, *, lead: bool) -> Drawing:
         f"How far before and after a frame its {before.target} labels are known. {said}.",
         _plot(pair, seen),
         rows,
-        lead,
     )
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from lamina.files import file_name
 from lamina.markup import shortened
 from lamina.measures import PARAMETERS
@@ -28,7 +26,6 @@ def chart(seen: Overview) -> Chart | None:
         return None
     phones = {each.title for each in qualities if each.target == "phone"}
     drawings.sort(key=lambda drawing: drawing.chosen[1] not in phones)
-    drawings[0] = replace(drawings[0], lead=True)
     shown, titles = zip(*(drawing.chosen for drawing in drawings), strict=True)
     labels = {cost_label(cost): None for cost in costs if cost_label(cost) in shown}
     choices: tuple[Choice, ...] = (choice("Cost", labels), choice("Quality", titles))
