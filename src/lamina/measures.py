@@ -70,6 +70,8 @@ TABLE: tuple[Measure, ...] = (
             "by the dimensions of the target", low=-1, high=1, rank=2),
     Measure("svcca-mean", "cca", "SVCCA", "mean held-out canonical correlation of the directions that hold 99 % "
             "of each side's variance", low=-1, high=1),
+    Measure("cca-pca", "cca-pca", "CCA of principal components", "mean held-out canonical correlation of the "
+            "states' leading principal components, one for every ten rows, and target", low=-1, high=1),
     Measure("cka", "cka", "CKA", "unbiased linear centred kernel alignment of states and target"),
     Measure("effective-rank", "rank", "effective rank", "how many directions the states fill: the exponential of "
             "the entropy of their spectrum", low=1, better="neither"),

@@ -140,6 +140,8 @@ class Conclusion:
         ends = interval(row.value, again, groups=units, level=self._config.level)
         measure = find_measure(row.measure)
         low, high = measure.bounded(*ends)
+        if high is not None:
+            high = max(row.value, min(high, found.most.get(row.measure, high)))
         items = found.items or row.items
         made = replace(
             row,

@@ -80,7 +80,7 @@ def _target_table(values: Scores, nulls: dict[tuple[object, ...], float], level:
     items = " and ".join(filter(None, values.distinct("items")))
     caption = f"scored on {', '.join(values.distinct('split'))}: {counts} {items}".rstrip()
     if best:
-        caption += "; * best layer behind the front end"
+        caption += "; * best tap behind the front end"
     if any(_place(row) in nulls for row in values):
         caption += "; behind the slash: labels shuffled, their mean"
     if any((row.p or 0) > CHANCE for row in values):
@@ -168,7 +168,8 @@ def taps_table(title: str, rows: Iterable[Sequence[str]]) -> Table:
         ("tap", "depth", "width", "ms", "centre", "window", "fairseq", "transformers", "s3prl"),
         rows,
         title=title,
-        caption="centre of frame 0 and window in samples",
+        caption="depth counts taps along the data flow, a final norm (NAME.norm) too, which is no layer; centre "
+        "of frame 0 and window in samples: the window of the sound below the layers, which see further",
     )
 
 

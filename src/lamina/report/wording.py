@@ -9,6 +9,7 @@ from lamina.markup import shortened
 from lamina.measures import find_measure
 
 # Levels of language, from the sound up; others follow in order of appearance.
+NORM, FINAL_NORM = ".norm", "the final norm"  # how such taps are called, in names and in words
 LEVELS = (
     "mel", "f0", "energy", "mfcc", "phone", "phoneme", "syllable", "word", "sentence", "utterance", "speaker",
 )  # fmt: skip
@@ -62,8 +63,10 @@ def period(value: float) -> str:
 
 
 def place(tap: str, milliseconds: float) -> str:
-    """A tap and its frame period, which some baselines lack."""
-    return f"{shortened(tap)} ({period(milliseconds)})" if tap and milliseconds else shortened(tap)
+    """A tap and its frame period, which some baselines lack; a final norm, which is no layer, is told as one."""
+    said = [FINAL_NORM] if tap.endswith(NORM) else []
+    said += [period(milliseconds)] if tap and milliseconds else []
+    return shortened(tap) + (f" ({', '.join(said)})" if said else "")
 
 
 def quantity(value: float, unit: str) -> str:

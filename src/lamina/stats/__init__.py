@@ -7,6 +7,7 @@ cca          canonical correlations from moments, fitted and held out: CCA, SVCC
 cka          linear centred kernel alignment, unbiased, mergeable: `Kernels`, `ClassKernels`
 partial      partial CCA from joint moments of three views, variance that each explains
 folds        cross-validated CCA from the moments of folds, ridges chosen inside
+components   principal components of standardised dimensions, and moments in them
 kmeans       streaming k-means
 dtw          warping of many pairs at once
 edits        how far one sequence is from another (no torch)

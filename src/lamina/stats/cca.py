@@ -213,9 +213,14 @@ def check_size(n: int, p: int, q: int) -> str:
     """
     size = max(p, q)
     if n < REFUSE_BELOW * size:
+        fewer = (
+            "read principal components of the states (measure cca-pca) or train a probe (lamina probe)"
+            if n >= REFUSE_BELOW * q
+            else "fewer classes"
+        )
         raise LaminaError(
             f"{n} rows are too few for CCA of {p} and {q} dimensions (at least {REFUSE_BELOW * size}): any two "
-            "views would look alike; use more speech or fewer classes"
+            f"views would look alike; use more speech, or {fewer}"
         )
     if n < WARN_BELOW * size:
         return f"{n} rows are few for CCA of {p} and {q} dimensions (better {WARN_BELOW * size} or more)"

@@ -2,6 +2,7 @@
 
 instrument  what every instrument is, and what it finds
 canonical   CCA, SVCCA, PWCCA: directions learned on some speakers, correlations of others
+principal   CCA after principal components, for taps that are wide for few rows
 kernels     CKA and dimensions in use; nothing is fitted
 codebook    k-means clusters: mutual information with labels, purity
 likeness    pairs of utterances: same sentence or not, or how alike people find them

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from itertools import product
 from typing import ClassVar, cast
@@ -101,7 +102,11 @@ class Clustering(Instrument):
                     again = {
                         name: debiased(each, float(values[name][0]), count) for name, each in resampled.items()
                     }
-                yield Finding(values, again, counts.n, names, labelling=labelling, setting=SETTINGS[states])
+                most = {} if labelling else self._weighed(ceilings, counts, torch.ones(1, len(names)))
+                ends = {name: float(each[0]) for name, each in most.items()}
+                yield Finding(
+                    values, again, counts.n, names, labelling=labelling, setting=SETTINGS[states], most=ends
+                )
 
     def _weighed(self, measure: Measure, counts: Counts, weights: Tensor) -> Values:
         return _over_folds(measure, counts, weights) if self.folded else measure(counts, weights)
@@ -171,6 +176,12 @@ def mi_values(counts: Counts, weights: Tensor | None = None) -> Values:
         "mi-bits": found.bits.numpy(),
         "mi-corrected": found.corrected.numpy(),
     }
+
+
+def ceilings(counts: Counts, weights: Tensor | None = None) -> Values:
+    """What information can be at most, (weightings,): all that the labels, or the clusters, hold."""
+    labels = mutual_information(counts, weights).label_bits
+    return {"mi-bits": labels.clamp_max(math.log2(counts.shape[-2])).numpy()}
 
 
 def purity_values(counts: Counts, weights: Tensor | None = None) -> Values:

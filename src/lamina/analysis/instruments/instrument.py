@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, cast
 
 import numpy as np
@@ -41,6 +41,7 @@ class Finding:
         labelling: 0 for the true labels, else a shuffled one.
         units: how many were drawn, where groups were drawn in parts of several; else 0.
         setting: what else was decided, in words.
+        most: by measure, what it can be here at most, where that is less than it can be anywhere.
         dev: by measure, the value on the part that chooses among taps; a row of its own tells the chosen tap.
     """
 
@@ -52,6 +53,7 @@ class Finding:
     labelling: int = 0
     units: int = 0
     setting: str = ""
+    most: Mapping[str, float] = field(default_factory=dict)
     dev: Mapping[str, float] | None = None
 
 

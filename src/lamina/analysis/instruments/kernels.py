@@ -69,7 +69,9 @@ class CKA(Instrument):
             again = {} if labelling else cka_values(parts, drawn, number)
             yield Finding(cka_values(parts, None, number), again, n, names, labelling=labelling, units=units)
         moments = [part.moments for part in self._parts(0)]
-        yield Finding(dimension_values(moments), dimension_values(moments, drawn), n, names, units=units)
+        found, width = dimension_values(moments), float(self.tap.width)
+        again, most = dimension_values(moments, drawn), dict.fromkeys(found, width)
+        yield Finding(found, again, n, names, units=units, most=most)
 
     def _parts(self, number: int) -> list[Kernels | ClassKernels]:
         mine = (held for key, held in self.sums.items() if key.startswith(f"{number}-"))
