@@ -144,7 +144,7 @@ def test_it_is_that_of_data_matrices():
         PlantedCorpus(each=10, vocabulary=60),
         Speaking([Plant(tap("both", 0, COARSE), phone=0.5, word=0.5)]),
     )
-    config = WORDS.model_copy(update={"targets": ("word given phone",), "ridges": (0.0,), "shuffled": False})
+    config = WORDS.model_copy(update={"targets": ("word given phone",), "ridges": (0.0,), "shuffles": 0})
     found = {row.measure: row.value for row in analyze(taps, corpus, config).scores}
     (target,) = Sweep(taps, corpus, config).targets
     (x, z, y), (tx, tz, ty) = (rows_of(taps, corpus, "both", split, target) for split in ("train", "test"))
