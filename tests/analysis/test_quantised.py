@@ -62,7 +62,7 @@ def slow_distance(one, other):
 
 def test_states_that_are_the_label_give_what_a_loop_counts():
     corpus, grid = Chain(each=4), FRONT.conv(1, 3)
-    config = CONFIG.model_copy(update={"clusters": {"phone": PHONES + 1}, "shuffled": False})
+    config = CONFIG.model_copy(update={"clusters": {"phone": PHONES + 1}, "shuffles": 0})
     scores = analyze(Around({"now": [0]}, {"now": grid}, noise=0.0), corpus, config).scores
     errors, phones, seconds, runs, frames = 0, 0, 0.0, {}, 0
     for one in corpus.utterances("test"):
@@ -135,7 +135,7 @@ class Broken(Around):
 
 
 def test_states_that_are_not_finite_are_said():
-    with pytest.raises(LaminaError, match="states hold values that are not finite"):
+    with pytest.raises(LaminaError, match="are not finite"):
         analyze(Broken({"now": [0]}), Chain(each=2), CONFIG)
-    with pytest.raises(LaminaError, match="states hold values that are not finite"):
+    with pytest.raises(LaminaError, match="are not finite"):
         analyze(Broken({"now": [0]}), Chain(each=2), CONFIG.model_copy(update={"measures": ("boundary",)}))

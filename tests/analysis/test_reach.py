@@ -104,7 +104,7 @@ def test_a_planted_window_is_found_on_both_sides_at_both_rates(found):
 
 def test_the_usual_score_does_not_tell_context_from_the_label_itself(corpus):
     """The naive way: CCA with the segment under the frame is low for what looks wider, and tells no direction."""
-    only = AnalysisConfig(targets=("phone",), measures=("cca",), replicates=0, shuffled=False)
+    only = AnalysisConfig(targets=("phone",), measures=("cca",), replicates=0, shuffles=0)
     plain = {row.tap: row.value for row in analyze(encoder(), corpus, only).scores.select(measure="cca-mean")}
     print("\ncca-mean of the segment:", {name: round(value, 3) for name, value in plain.items()})
     assert plain["now"] > plain["wide"] + 0.1
