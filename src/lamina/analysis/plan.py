@@ -16,7 +16,7 @@ from lamina.analysis.protocol import Rules
 from lamina.analysis.published import PROTOCOLS
 from lamina.analysis.reading import Reading
 from lamina.analysis.rows import Gather, Rows, Way
-from lamina.analysis.source import Source
+from lamina.analysis.source import StateSource
 from lamina.analysis.sums import NEVER, First, memory
 from lamina.analysis.targets import kinds_of
 from lamina.analysis.targets.labels import are_numbers
@@ -112,7 +112,9 @@ class Sweep:
         more = {one.id: one for target in self.targets for one in target.roles.fit if one.id not in known}
         self.phases = [list(plan(role, samples, self.window)) for role in (*first, (*last, *more.values()))]
         self._order = [one.id for role in (*first, last) for one in role] + list(more)
-        self._source = Source(self.corpus, self.phases[0][0][0], {one: k for k, one in enumerate(self._order)})
+        self._source = StateSource(
+            self.corpus, self.phases[0][0][0], {one: k for k, one in enumerate(self._order)}
+        )
 
     def _readings(self, asked: Asked, basis: Basis) -> Iterator[Reading]:
         """Every tap against every target, in every way that is asked for; as long as memory allows."""

@@ -22,7 +22,7 @@ USUAL = 20  # states whose root mean square is within 2 ** ±20 stay as they are
 MOST = 120  # the power of two that float32 holds with room to spare
 
 
-class Source:
+class StateSource:
     """Reads encoders for an analysis.
 
     Args:
