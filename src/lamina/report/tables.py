@@ -48,7 +48,9 @@ def html(boards: Iterable[Board], seen: Overview) -> str:
 def _board(board: Board, seen: Overview) -> str:
     rows = "".join(_row(each, seen) for each in board.standings)
     aside = f'<p class="note">{escaped(board.aside)}</p>' if board.aside else ""
-    table = f"<table><caption>{escaped(board.title)}</caption><tbody>{rows}</tbody></table>"
+    full = any(each.ends or each.below for each in board.standings)
+    kind = "" if full else ' class="short"'  # more room for names
+    table = f"<table{kind}><caption>{escaped(board.title)}</caption><tbody>{rows}</tbody></table>"
     return f'<div class="board">{table}{aside}</div>'
 
 
