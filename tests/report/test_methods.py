@@ -40,7 +40,10 @@ def test_every_part_of_a_study_has_a_paragraph(method, seen, study) -> None:
     for name, factor in study.factors.items():
         assert f"{factor.label} (factor {name}: {' and '.join(factor.levels)})" in found["Design"]
     assert "the baselines nomask and untrained" in found["Design"]
-    assert "against mel, phone, phone@+1, word and word given phone (cca-mean, cca-pwcca, mi and reach)" in found["Analysis"]
+    assert (
+        "against mel, phone, phone@+1, word and word given phone (cca-mean, cca-pwcca, mi and reach)"
+        in found["Analysis"]
+    )
     assert "100 for phone and 200 for word" in found["Analysis"]
     assert "on frozen states: pr, word and sid" in found["Probes"]
     for said in ("Layers: blocks.", "chosen on dev: 0.03 and 0.1.", "At most 200 steps."):
