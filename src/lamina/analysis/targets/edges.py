@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Self
 
 import numpy as np
 import torch
 
-from lamina.analysis.targets.labels import SPEAKER, said
+from lamina.analysis.targets.labels import said
 from lamina.analysis.targets.target import Basis
-from lamina.analysis.targets.timed import Timed, TimedRows
+from lamina.analysis.targets.timed import Timed, TimedRows, every_frame
 from lamina.corpus.corpus import Utterance
 from lamina.errors import LaminaError
 from lamina.frames import Ints
@@ -27,16 +27,9 @@ class Edges(Timed):
         rate: samples a second.
     """
 
-    tiers: ClassVar[bool] = True
-
     numbers: Mapping[str, int]
     edges: Sequence[Ints]
     rate: int
-
-    @classmethod
-    def means(cls, name: str, /) -> bool:
-        """Any tier."""
-        return name != SPEAKER
 
     @classmethod
     def plan(cls, name: str, basis: Basis) -> Self:
@@ -72,10 +65,7 @@ class Edges(Timed):
 
     def rows(self, utterances: Sequence[Utterance], at: Sequence[Ints], /) -> TimedRows:
         """All frames."""
-        kept = [item for item, one in enumerate(utterances) if one.id in self.numbers]
         none = np.zeros(0, dtype=np.int64)
-        items = np.concatenate([none, *(np.full(len(at[item]), item) for item in kept)])
-        places = np.concatenate([none, *(np.arange(len(at[item])) for item in kept)])
-        numbers = [np.full(len(at[item]), self.numbers[utterances[item].id]) for item in kept]
-        centres = torch.from_numpy(np.concatenate([none, *(at[item] for item in kept)]))
-        return TimedRows(items, places, centres[None], torch.from_numpy(np.concatenate([none, *numbers])))
+        centres = [each for one, each in zip(utterances, at, strict=True) if one.id in self.numbers]
+        side = torch.from_numpy(np.concatenate([none, *centres]))[None]
+        return every_frame(utterances, at, self.numbers)._replace(side=side)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Self
 
 import numpy as np
-import torch
 
-from lamina.analysis.targets.labels import SPEAKER, Labelled, most_frequent, said, spans_of
+from lamina.analysis.targets.labels import Labelled, most_frequent, said, spans_of
 from lamina.analysis.targets.target import Basis
-from lamina.analysis.targets.timed import Timed, TimedRows, Track
+from lamina.analysis.targets.timed import Timed, TimedRows, Track, every_frame
 from lamina.corpus.corpus import Utterance
 from lamina.errors import LaminaError
 from lamina.frames import Ints
@@ -30,17 +29,10 @@ class Excerpt(Timed):
         tracks: by utterance, what is said when.
     """
 
-    tiers: ClassVar[bool] = True
-
     classes: tuple[str, ...]
     chosen: tuple[tuple[Utterance, ...], ...]
     numbers: Mapping[str, int]
     tracks: Mapping[str, Track]
-
-    @classmethod
-    def means(cls, name: str, /) -> bool:
-        """Any tier."""
-        return name != SPEAKER
 
     @classmethod
     def plan(cls, name: str, basis: Basis) -> Self:
@@ -90,9 +82,4 @@ class Excerpt(Timed):
 
     def rows(self, utterances: Sequence[Utterance], at: Sequence[Ints], /) -> TimedRows:
         """All frames; their labels are known without them (`tracks`)."""
-        kept = [item for item, one in enumerate(utterances) if one.id in self.numbers]
-        none = np.zeros(0, dtype=np.int64)
-        items = np.concatenate([none, *(np.full(len(at[item]), item) for item in kept)])
-        places = np.concatenate([none, *(np.arange(len(at[item])) for item in kept)])
-        numbers = [np.full(len(at[item]), self.numbers[utterances[item].id]) for item in kept]
-        return TimedRows(items, places, torch.zeros(0), torch.from_numpy(np.concatenate([none, *numbers])))
+        return every_frame(utterances, at, self.numbers)

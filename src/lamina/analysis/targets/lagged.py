@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, Self
+from typing import Self
 from zlib import crc32
 
 import numpy as np
 import torch
 
-from lamina.analysis.targets.labels import SPEAKER, Labelled, most_frequent, said, spans_of
+from lamina.analysis.targets.labels import Labelled, most_frequent, said, spans_of
 from lamina.analysis.targets.target import Basis
 from lamina.analysis.targets.timed import Timed, TimedRows, Track
 from lamina.corpus.corpus import Utterance
@@ -48,19 +48,12 @@ class Lagged(Timed):
         seed: of the nulls.
     """
 
-    tiers: ClassVar[bool] = True
-
     classes: tuple[str, ...]
     tracks: Mapping[str, Track]
     margin: int
     step: int
     rate: int
     seed: int
-
-    @classmethod
-    def means(cls, name: str, /) -> bool:
-        """Any tier."""
-        return name != SPEAKER
 
     @classmethod
     def plan(cls, name: str, basis: Basis) -> Self:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
+import torch
 from torch import Tensor
 
+from lamina.analysis.targets.labels import SPEAKER
 from lamina.analysis.targets.target import Target
 from lamina.corpus.corpus import Segment, Utterance
 from lamina.frames import Ints, centres, nearest
@@ -29,6 +31,13 @@ class TimedRows(NamedTuple):
 class Timed(Target):
     """A target whose rows are frames chosen by time, in the order of time within each utterance."""
 
+    tiers: ClassVar[bool] = True
+
+    @classmethod
+    def means(cls, name: str, /) -> bool:
+        """Any tier."""
+        return name != SPEAKER
+
     @abstractmethod
     def rows(self, utterances: Sequence[Utterance], at: Sequence[Ints], /) -> TimedRows:
         """The frames of these utterances that count.
@@ -37,6 +46,21 @@ class Timed(Target):
             utterances: of a batch.
             at: for each, the sample in which each of its frames' centres lies (`times`).
         """
+
+
+def every_frame(utterances: Sequence[Utterance], at: Sequence[Ints], numbers: Mapping[str, int]) -> TimedRows:
+    """All frames of the utterances that have a number, without labels; see `Timed.rows`."""
+    none = np.zeros(0, dtype=np.int64)
+    kept = [(item, len(at[item]), numbers[one.id]) for item, one in enumerate(utterances) if one.id in numbers]
+    items, places, found = (
+        np.concatenate([none, *each])
+        for each in (
+            [np.full(count, item) for item, count, _ in kept],
+            [np.arange(count) for _, count, _ in kept],
+            [np.full(count, number) for _, count, number in kept],
+        )
+    )
+    return TimedRows(items, places, torch.zeros(0), torch.from_numpy(found))
 
 
 def times(grid: Grid, matched: Grid | None, samples: int) -> Ints:
